@@ -84,6 +84,6 @@ def check_scopes(required: Iterable[str], held: Iterable[str]) -> set[str]:
             scope = parse_scope(text)
         except ScopeSyntaxError:
             continue
-        if any(scope.covers(need) or need.covers(scope) for need in needed):
+        if any(scope.covers(need) for need in needed):
             satisfied.add(text)
     return satisfied
