@@ -1,0 +1,35 @@
+# Recipes longer than a line live in scripts/.
+.DEFAULT_GOAL := help
+.PHONY: help run test test-unit lint format bench clean
+export PYTHON
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## set everything up and start Perijove on http://127.0.0.1:8000 (Ctrl-C stops it)
+	@scripts/run
+
+test: ## set everything up and run the whole test suite
+	@scripts/setup dev
+	@scripts/test-components
+	@scripts/test all
+
+test-unit: ## run the unit, contract and architecture tests
+	@scripts/setup dev
+	@scripts/test unit
+
+lint: ## check style, types, import directions and sizes
+	@scripts/setup dev
+	@scripts/lint
+
+format: ## format the code and sort its imports
+	@scripts/setup dev
+	@.venv/bin/ruff check --quiet --select I --fix .
+	@.venv/bin/ruff format .
+
+bench: ## measure side by side with peers and write bench/results/
+	@scripts/setup dev
+	@.venv/bin/python bench/run.py
+
+clean: ## remove what set-up, tests and builds made
+	@rm -rf .venv build dist bench/.cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
