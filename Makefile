@@ -11,7 +11,6 @@ run: ## set everything up and start Perijove on http://127.0.0.1:8000 (Ctrl-C st
 
 test: ## set everything up and run the whole test suite
 	@scripts/setup dev
-	@scripts/test-components
 	@scripts/test all
 
 test-unit: ## run the unit, contract and architecture tests

@@ -1,13 +1,41 @@
-"""Fixtures every test may use. Keep them few: what one package needs belongs in that package's own conftest."""
+"""Fixtures every test may use, and the closing report. What one package needs belongs in its own conftest."""
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
+
+TIERS = ("e2e", "components", "conformance")
 
 
 @pytest.fixture(scope="session")
 def checkout() -> Path:
     """The root of the source tree."""
     return Path(__file__).resolve().parent.parent
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark each test with its tier, which is the folder it is in."""
+    for item in items:
+        folder = item.path.relative_to(config.rootpath / "tests").parts[0]
+        if folder in TIERS:
+            item.add_marker(folder)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in one line each what was left out and why; pytest's own summary follows as the last line."""
+    lines = [line for line in os.environ.get("PERIJOVE_TESTS_LEFT_OUT", "").splitlines() if line]
+    skipped = Counter(_reason(report) for report in terminalreporter.stats.get("skipped", []))
+    lines += [f"{count} {'test' if count == 1 else 'tests'}: {reason}" for reason, count in sorted(skipped.items())]
+    if lines:
+        terminalreporter.section("left out")
+    for line in lines:
+        terminalreporter.write_line(line)
+
+
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    text = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    return text.removeprefix("Skipped: ").strip()

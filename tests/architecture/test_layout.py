@@ -1,0 +1,45 @@
+"""Every source file has its test file at the mirrored path: src/perijove/a/b.py is tested by tests/a/test_b.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+# Source files without a test file of their own, by path under src/perijove, and why.
+EXEMPT: dict[str, str] = {}
+
+
+def needs_tests(path: Path) -> bool:
+    """Whether *path* (relative to src/perijove) is a module with behaviour of its own."""
+    return path.name not in ("__init__.py", "__main__.py") and "migrations" not in path.parts
+
+
+def sources(checkout: Path) -> list[Path]:
+    root = checkout / "src" / "perijove"
+    return sorted(path.relative_to(root) for path in root.rglob("*.py") if needs_tests(path.relative_to(root)))
+
+
+def test_every_source_file_has_its_test_file(checkout: Path) -> None:
+    missing = [
+        f"src/perijove/{path} → tests/{path.with_name(f'test_{path.name}')}"
+        for path in sources(checkout)
+        if path.as_posix() not in EXEMPT and not (checkout / "tests" / path.with_name(f"test_{path.name}")).is_file()
+    ]
+    assert not missing, "test files to write:\n" + "\n".join(missing)
+
+
+def test_every_exemption_is_still_needed(checkout: Path) -> None:
+    known = {path.as_posix() for path in sources(checkout)}
+    for name in EXEMPT:
+        path = Path(name)
+        assert name in known, f"{name} is gone"
+        assert not (checkout / "tests" / path.with_name(f"test_{path.name}")).exists(), f"{name} has tests now"
+
+
+def test_test_folders_are_no_packages(checkout: Path) -> None:
+    assert not list((checkout / "tests").rglob("__init__.py"))
+
+
+def test_every_test_file_holds_tests(checkout: Path) -> None:
+    empty = [path for path in (checkout / "tests").rglob("test_*.py") if "def test_" not in path.read_text()]
+    contracts = [path for path in empty if "Contract" in path.read_text()]  # tests inherited from a contract suite
+    assert sorted(set(empty) - set(contracts)) == []
