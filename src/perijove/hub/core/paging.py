@@ -1,0 +1,37 @@
+"""Lists in pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which part of a list is asked for."""
+
+    offset: int = 0
+    limit: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """A part of a list, and how long the whole is."""
+
+    items: Sequence[T]
+    window: Window
+    total: int
+
+    @property
+    def next(self) -> Window | None:
+        """The window after this one, if there is anything in it."""
+        offset = self.window.offset + self.window.limit
+        return Window(offset, self.window.limit) if offset < self.total else None
+
+
+def clamp(offset: int, limit: int | None, *, default: int, maximum: int) -> Window:
+    """Return the window for what a caller asked; a limit is taken without its sign and kept between 1 and *maximum*."""
+    return Window(max(0, offset), min(max(1, abs(limit if limit is not None else default)), maximum))

@@ -1,0 +1,45 @@
+"""What a person sees while a server starts: stored, so that any hub process can show it, after a restart too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+MAX_MESSAGE_LENGTH = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressEvent:
+    """One step of an attempt to start a server.
+
+    Attributes:
+        id: grows with every event; 0 before it is stored.
+        server_id: the server.
+        attempt: which of its starts.
+        at: when.
+        progress: per cent done.
+        message: one sentence.
+        outcome: ``ready`` or ``failed`` on the last event of an attempt, else empty.
+    """
+
+    id: int
+    server_id: int
+    attempt: int
+    at: datetime
+    progress: int
+    message: str
+    outcome: str = ""
+
+    def as_wire(self, url: str = "") -> dict[str, Any]:
+        """Return the JSON object that clients read from the progress stream.
+
+        Args:
+            url: where the server is, for the last event of a start that succeeded.
+        """
+        body: dict[str, Any] = {"progress": self.progress, "message": self.message}
+        if self.outcome == "ready":
+            body |= {"ready": True, "url": url}
+        elif self.outcome == "failed":
+            body["failed"] = True
+        return body

@@ -1,0 +1,65 @@
+"""Which routes the proxy should have, and what to change so that it has them.
+
+A *routespec* starts and ends with a slash. Routes of servers on their way up or down are left as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from perijove.hub.core.servers import AT_REST, Server, State
+from perijove.wire.prefixes import normalize_base_url, server_prefix
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One row of the proxy's table."""
+
+    routespec: str
+    target: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What to add (or replace) and what to delete."""
+
+    add: tuple[Route, ...] = ()
+    delete: tuple[str, ...] = ()
+
+
+def hub_route(base_url: str, hub_url: str) -> Route:
+    """Return the route of the hub, which takes everything that no server takes."""
+    return Route(normalize_base_url(base_url), hub_url, {"hub": True})
+
+
+def server_route(base_url: str, server: Server) -> Route:
+    """Return the route of a server that listens at ``server.url``."""
+    spec = server_prefix(base_url, server.user_name, server.name)
+    return Route(spec, server.url, {"user": server.user_name, "server_name": server.name})
+
+
+def differences(hub: Route, servers: Iterable[Server], observed: Mapping[str, Route], base_url: str) -> Changes:
+    """Return what to change in the proxy's table.
+
+    Args:
+        hub: the hub's own route.
+        servers: all servers that are not at rest; others have no route.
+        observed: the table as the proxy reports it, by routespec; only routes that a hub made.
+        base_url: the prefix of the installation.
+    """
+    desired = {hub.routespec: hub}
+    untouched = set()
+    for server in servers:
+        route = server_route(base_url, server)
+        if server.state is State.READY:
+            desired[route.routespec] = route
+        elif server.state not in AT_REST:
+            untouched.add(route.routespec)
+    add = tuple(
+        route for spec, route in desired.items() if spec not in observed or observed[spec].target != route.target
+    )
+    delete = tuple(spec for spec in observed if spec not in desired and spec not in untouched)
+    return Changes(add, delete)

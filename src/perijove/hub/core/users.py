@@ -1,0 +1,69 @@
+"""Users, and the accounts of those who sign in with a password that Perijove keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from perijove.hub.core.errors import invalid
+
+MIN_PASSWORD_LENGTH = 8
+MAX_PASSWORD_LENGTH = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person who may have servers."""
+
+    id: int
+    name: str
+    admin: bool
+    created: datetime
+    last_activity: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A name and password kept by the hub.
+
+    Attributes:
+        name: normalised.
+        password_hash: argon2, in its own text format.
+        approved: whether it may be used; until then its owner waits.
+        created: when its owner signed up.
+    """
+
+    name: str
+    password_hash: str
+    approved: bool
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One browser that is signed in.
+
+    Attributes:
+        key_hash: SHA-256 of the cookie's secret, which is nowhere stored.
+        session_id: the identifier that tokens issued in this session are tagged with; not a secret.
+        user_id: who.
+        created: when they signed in.
+        expires: when they will be signed out.
+    """
+
+    key_hash: str
+    session_id: str
+    user_id: int
+    created: datetime
+    expires: datetime
+
+
+def check_new_password(password: str) -> str:
+    """Return *password* if it may become somebody's password.
+
+    Raises:
+        PerijoveError: INVALID, if it is shorter than 8 or longer than 1024 characters.
+    """
+    if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:
+        raise invalid(f"A password has {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters")
+    return password

@@ -1,0 +1,74 @@
+"""What the hub needs from a proxy: to add, delete and list routes, and to be started if it is ours.
+
+Subclass `Proxy` and name the class in ``c.JupyterHub.proxy_class``, or register it as an entry point in the group
+``perijove.proxies``. A routespec starts and ends with a slash; the proxy sends the whole path on and keeps WebSockets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from traitlets import Bool, Float
+from traitlets.config import LoggingConfigurable
+
+from perijove.hub.core.routes import Route
+
+
+@dataclass(frozen=True, slots=True)
+class ProxySetting:
+    """What a proxy must know of its surroundings.
+
+    Attributes:
+        bind_url: where the proxy listens for browsers.
+        hub_url: ``http://host:port`` of the hub.
+        hub_prefix: the hub's prefix.
+        default_token: the token for the admin API if none is configured: the same in every hub process.
+        ssl_key: file with the private key for browsers; empty for plain HTTP.
+        ssl_cert: file with the certificate for browsers.
+    """
+
+    bind_url: str
+    hub_url: str
+    hub_prefix: str
+    default_token: str
+    ssl_key: str = ""
+    ssl_cert: str = ""
+
+
+class Proxy(LoggingConfigurable):
+    """Sends traffic to the hub and to servers."""
+
+    setting: ProxySetting
+    """Set by the hub before anything is called."""
+
+    should_start = Bool(True, help="Start the proxy with the hub; off if it is started by somebody else.").tag(config=True)
+    check_running_interval = Float(1.0, help="Seconds between two looks whether the proxy still runs.").tag(config=True)
+
+    async def start(self) -> bool:
+        """Make sure that the proxy runs; return False if one from an earlier hub process was found and kept.
+
+        Raises:
+            PerijoveError: UNAVAILABLE, with what kept it from starting.
+        """
+        raise TypeError(f"{type(self).__name__} does not say how to start: it must override start() or be external")
+
+    async def stop(self) -> None:
+        """End the proxy if this hub or an earlier one started it."""
+
+    async def is_running(self) -> bool:
+        """Say whether the proxy is there; a failure to find out is an exception."""
+        raise TypeError(f"{type(self).__name__} must override is_running()")
+
+    async def add_route(self, routespec: str, target: str, data: Mapping[str, Any]) -> None:
+        """Send everything below *routespec* to *target*, in place of what was there; raises PerijoveError UNAVAILABLE."""
+        raise TypeError(f"{type(self).__name__} must override add_route()")
+
+    async def delete_route(self, routespec: str) -> None:
+        """Delete a route; it is no error if there is none. Raises PerijoveError UNAVAILABLE."""
+        raise TypeError(f"{type(self).__name__} must override delete_route()")
+
+    async def get_all_routes(self) -> Mapping[str, Route]:
+        """Return the routes that a hub made, by routespec; raises PerijoveError UNAVAILABLE."""
+        raise TypeError(f"{type(self).__name__} must override get_all_routes()")

@@ -1,0 +1,244 @@
+"""What the hub needs from a spawner: to start one server, find it again, say whether it runs, and stop it.
+
+Subclass `Spawner` and override `start`, `poll`, `stop`, `get_state` and `load_state`; name the class in
+``c.JupyterHub.spawner_class`` or register it as an entry point in the group ``perijove.spawners``. One object belongs to one
+server. Methods may be sync (they then run in a thread) or async. Optional abilities are the small protocols at the end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from traitlets import Any as AnyTrait
+from traitlets import Bool, Dict, Float, Integer, List, Unicode
+from traitlets.config import LoggingConfigurable
+
+from perijove.hub.ports.traits import ByteSpecification, call_plugin
+from perijove.wire import environment as names
+from perijove.wire.prefixes import escape_name, server_prefix
+
+
+@dataclass(frozen=True, slots=True)
+class HubInfo:
+    """Where the hub is.
+
+    Attributes:
+        base_url: the prefix of the installation.
+        api_url: the URL under which servers reach the API.
+        public_host: ``scheme://host[:port]`` for browsers; empty where paths are enough.
+    """
+
+    base_url: str
+    api_url: str
+    public_host: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SpawnerUser:
+    """The owner of a server, as a spawner sees them."""
+
+    id: int
+    name: str
+    admin: bool
+
+    @property
+    def escaped_name(self) -> str:
+        """The name as it stands in a URL."""
+        return escape_name(self.name)
+
+
+async def _no_checkpoint() -> None:
+    """Store nothing: the spawner is not attached to a server of a store."""
+
+
+class Spawner(LoggingConfigurable):
+    """Starts one server. The attributes without ``config`` are set by the hub before anything is called."""
+
+    user: SpawnerUser
+    hub: HubInfo
+    name: str
+    """The server's name; empty for the default server."""
+    server_id: int
+    """The server's number in the store, for ever the same: a spawner may name durable things after it."""
+    api_token: str
+    oauth_client_id: str
+    user_options: Mapping[str, Any]
+    checkpoint: Callable[[], Awaitable[None]]
+    """Await it inside start(), as soon as get_state() can tell where the server is: a hub that dies then still finds it."""
+
+    cmd = List(Unicode(), ["perijove-singleuser"], help="The command that starts a single-user server.").tag(config=True)
+    args = List(Unicode(), help="Arguments added to cmd.").tag(config=True)
+    environment = Dict(
+        help="Environment variables added for the server; a value may be a function that takes the spawner."
+    ).tag(config=True)
+    env_keep = List(
+        Unicode(),
+        ["JUPYTERHUB_SINGLEUSER_APP"],
+        help="Environment variables of the hub that the server gets too.",
+    ).tag(config=True)
+    ip = Unicode("127.0.0.1", help="The address on which the server listens; empty for all.").tag(config=True)
+    port = Integer(0, help="The port on which the server listens; 0 for any that is free.").tag(config=True)
+    default_url = Unicode("", help="The page shown first, such as /tree; may hold {username}.").tag(config=True)
+    notebook_dir = Unicode("", help="The folder the server shows; may hold {username}.").tag(config=True)
+    start_timeout = Float(60, help="Seconds that start() may take.").tag(config=True)
+    http_timeout = Float(30, help="Seconds after start() until the server must answer.").tag(config=True)
+    poll_interval = Float(30, help="Seconds between two looks whether a running server still runs.").tag(config=True)
+    debug = Bool(False, help="Let the server log in detail.").tag(config=True)
+    disable_user_config = Bool(False, help="Keep the server from reading its user's configuration files.").tag(config=True)
+    mem_limit = ByteSpecification(
+        None, allow_none=True, help="Memory the server is told it may use, in bytes or with the suffix K, M, G or T."
+    ).tag(config=True)
+    mem_guarantee = ByteSpecification(
+        None, allow_none=True, help="Memory the server is told it has for sure, written like mem_limit."
+    ).tag(config=True)
+    cpu_limit = Float(None, allow_none=True, help="Processors the server is told it may use.").tag(config=True)
+    cpu_guarantee = Float(None, allow_none=True, help="Processors the server is told it has for sure.").tag(config=True)
+    hub_connect_url = Unicode(
+        None, allow_none=True, help="The URL of the hub as its servers reach it, if it is another than the hub's own."
+    ).tag(config=True)
+    pre_spawn_hook = AnyTrait(
+        None, allow_none=True, help="A function (spawner) called before the server starts; may be a coroutine function."
+    ).tag(config=True)
+    post_stop_hook = AnyTrait(
+        None, allow_none=True, help="A function (spawner) called after the server stopped; may be a coroutine function."
+    ).tag(config=True)
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.name = ""
+        self.server_id = 0
+        self.api_token = ""
+        self.oauth_client_id = ""
+        self.user_options = {}
+        self.checkpoint = _no_checkpoint
+
+    def start(self) -> Any:
+        """Start the server and return where it will listen: a URL, or a pair of address and port; may be a coroutine.
+
+        Raises:
+            PerijoveError: FAILED, with a message for the user.
+        """
+        raise TypeError(f"{type(self).__name__} does not say how to start a server: it must override start()")
+
+    def poll(self) -> Any:
+        """Return None if the server runs, else its exit status; may be a coroutine. An exception means: not known."""
+        raise TypeError(f"{type(self).__name__} does not say whether a server runs: it must override poll()")
+
+    def stop(self, now: bool = False) -> Any:
+        """Stop the server and return when it is gone; may be a coroutine. It is no error if nothing runs.
+
+        Args:
+            now: without giving it time to finish.
+        """
+        raise TypeError(f"{type(self).__name__} does not say how to stop a server: it must override stop()")
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what another hub process needs to find the server again, fit for JSON."""
+        return {}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Take up what get_state() gave in another process."""
+
+    def clear_state(self) -> None:
+        """Forget what belongs to the server that ran."""
+
+    async def progress(self) -> AsyncIterator[dict[str, Any]]:
+        """Give steps of the start, ``{"progress": per cent, "message": sentence}``, while start() runs."""
+        for step in ():
+            yield step
+
+    @property
+    def prefix(self) -> str:
+        """The server's URL prefix."""
+        return server_prefix(self.hub.base_url, self.user.name, self.name)
+
+    def format(self, template: str) -> str:
+        """Return *template* with ``{username}`` and ``{base_url}`` filled in."""
+        return template.replace("{username}", self.user.name).replace("{base_url}", self.hub.base_url)
+
+    def get_args(self) -> list[str]:
+        """Return the arguments that follow cmd."""
+        return [self.format(arg) for arg in self.args]
+
+    def get_env(self) -> dict[str, str]:
+        """Return the whole environment of the server."""
+        env = {key: os.environ[key] for key in self.env_keep if key in os.environ}
+        env |= self._identity_env() | self._place_env() | self._limit_env()
+        for key, value in self.environment.items():
+            env[key] = str(value(self) if callable(value) else value)
+        return env
+
+    def _identity_env(self) -> dict[str, str]:
+        access = [f"access:servers!server={self.user.name}/{self.name}", f"access:servers!user={self.user.name}"]
+        return {
+            names.API_TOKEN: self.api_token,
+            names.OLD_API_TOKEN: self.api_token,
+            names.CLIENT_ID: self.oauth_client_id,
+            names.USER: self.user.name,
+            names.SERVER_NAME: self.name,
+            names.OAUTH_ACCESS_SCOPES: json.dumps(access),
+            names.OLD_OAUTH_SCOPES: json.dumps(access),
+            names.OAUTH_CLIENT_ALLOWED_SCOPES: "[]",
+        }
+
+    def _place_env(self) -> dict[str, str]:
+        api_url = f"{self.hub_connect_url.rstrip('/')}{self.hub.base_url}hub/api" if self.hub_connect_url else self.hub.api_url
+        address = f"[{self.ip}]" if ":" in self.ip else self.ip
+        env = {
+            names.HOST: self.hub.public_host,
+            names.API_URL: api_url,
+            names.ACTIVITY_URL: f"{api_url}/users/{self.user.escaped_name}/activity",
+            names.BASE_URL: self.hub.base_url,
+            names.SERVICE_PREFIX: self.prefix,
+            names.SERVICE_URL: f"http://{address}:{self.port}{self.prefix}",
+            names.OAUTH_CALLBACK_URL: f"{self.prefix}oauth_callback",
+            names.COOKIE_HOST_PREFIX_ENABLED: "0",
+            names.PUBLIC_URL: f"{self.hub.public_host}{self.prefix}" if self.hub.public_host else "",
+            names.PUBLIC_HUB_URL: f"{self.hub.public_host}{self.hub.base_url}hub/" if self.hub.public_host else "",
+        }
+        if self.notebook_dir:
+            env[names.ROOT_DIR] = self.format(self.notebook_dir)
+        if self.default_url:
+            env[names.DEFAULT_URL] = self.format(self.default_url)
+        return env
+
+    def _limit_env(self) -> dict[str, str]:
+        env = {}
+        if self.debug:
+            env[names.DEBUG] = "1"
+        if self.disable_user_config:
+            env[names.DISABLE_USER_CONFIG] = "1"
+        limits = {
+            names.MEM_LIMIT: self.mem_limit,
+            names.MEM_GUARANTEE: self.mem_guarantee,
+            names.CPU_LIMIT: self.cpu_limit,
+            names.CPU_GUARANTEE: self.cpu_guarantee,
+        }
+        return env | {key: str(value) for key, value in limits.items() if value is not None}
+
+    async def run_hook(self, hook: Any) -> None:
+        """Call one of the hooks with this spawner, if it is set."""
+        if hook is not None:
+            await call_plugin(hook, self)
+
+
+@runtime_checkable
+class SignalsExit(Protocol):
+    """A spawner that knows at once when its server ends, so that the hub need not ask."""
+
+    async def wait_exit(self) -> int | None:
+        """Return when the server has ended: its exit status (negative: the signal), or None if that cannot be known."""
+        ...
+
+
+@runtime_checkable
+class KeepsLog(Protocol):
+    """A spawner that can show what its server printed."""
+
+    def read_log(self, lines: int) -> str:
+        """Return the last *lines* lines of the server's output; may run in a thread."""
+        ...

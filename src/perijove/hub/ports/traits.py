@@ -1,0 +1,47 @@
+"""Trait types and the call rule that all plug-in kinds share."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import re
+from collections.abc import Callable
+from typing import Any
+
+from traitlets import Integer, TraitError
+
+_SUFFIXES = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)")
+
+
+class ByteSpecification(Integer[int | None, Any]):
+    """A number of bytes, written as a number or as text with the suffix K, M, G or T (powers of 1024)."""
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        """Return *value* in bytes."""
+        if isinstance(value, str):
+            found = _SIZE.fullmatch(value.strip())
+            if not found:
+                raise TraitError(f"{value!r} is not a size: write a number of bytes, or a number with K, M, G or T")
+            return int(float(found[1]) * _SUFFIXES[found[2]])
+        return int(value) if isinstance(value, float) else super().validate(obj, value)
+
+
+async def call_plugin(method: Callable[..., Any], *args: Any, timeout: float | None = None, **kwargs: Any) -> Any:
+    """Call a plug-in's method, be it sync or async, without holding up the event loop.
+
+    A coroutine function runs here; a plain one runs in a thread. A plain one may also give an awaitable.
+
+    Args:
+        method: what to call, with the arguments that follow.
+        timeout: seconds after which it is given up, or None.
+
+    Raises:
+        TimeoutError: it took longer than *timeout*; a thread that hangs is left behind.
+    """
+    async with asyncio.timeout(timeout):
+        if inspect.iscoroutinefunction(method):
+            return await method(*args, **kwargs)
+        result = await asyncio.to_thread(functools.partial(method, *args, **kwargs))
+        return await result if inspect.isawaitable(result) else result
