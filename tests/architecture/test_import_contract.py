@@ -14,11 +14,11 @@ import pytest
 
 # contract → the module the wrong import goes into, and the wrong import
 PLANTED = {
-    "programs": ("proxy/planted.py", "import perijove.hub.core"),
+    "programs": ("proxy/net/planted.py", "import perijove.hub.core"),
     "hub": ("hub/core/planted.py", "def late():\n    import perijove.hub.usecases"),
     "proxy": ("proxy/core/planted.py", "import perijove.proxy.net"),
     "adapters": ("hub/adapters/store/planted.py", "import perijove.hub.adapters.spawners"),
-    "frameworks": ("hub/usecases/planted.py", "import fastapi"),
+    "frameworks": ("hub/usecases/planted.py", "import fastapi\nimport perijove.hub.ports"),
     "websql": ("hub/web/planted.py", "from sqlalchemy import select"),
     "pure": ("wire/planted.py", "import time"),
     "acyclic": ("hub/ports/planted.py", "import perijove.hub.usecases"),
