@@ -24,6 +24,7 @@ class ProxySetting:
         bind_url: where the proxy listens for browsers.
         hub_url: ``http://host:port`` of the hub.
         hub_prefix: the hub's prefix.
+        data_dir: an existing folder in which a proxy may keep files of its own.
         default_token: the token for the admin API if none is configured: the same in every hub process.
         ssl_key: file with the private key for browsers; empty for plain HTTP.
         ssl_cert: file with the certificate for browsers.
@@ -32,6 +33,7 @@ class ProxySetting:
     bind_url: str
     hub_url: str
     hub_prefix: str
+    data_dir: str
     default_token: str
     ssl_key: str = ""
     ssl_cert: str = ""

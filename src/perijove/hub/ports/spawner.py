@@ -29,11 +29,13 @@ class HubInfo:
     Attributes:
         base_url: the prefix of the installation.
         api_url: the URL under which servers reach the API.
+        data_dir: an existing folder in which a spawner may keep files of its own.
         public_host: ``scheme://host[:port]`` for browsers; empty where paths are enough.
     """
 
     base_url: str
     api_url: str
+    data_dir: str
     public_host: str = ""
 
 
