@@ -175,14 +175,18 @@ class Servers(Protocol):
         ...
 
     async def save(self, server: Server) -> None:
-        """Store *server*, whose ``version`` is one more than when it was read; its lease and activity stay as stored.
+        """Store *server*, whose ``version`` is one more than when it was read; its lease stays as stored.
 
-        Raises PerijoveError CONFLICT if somebody else changed it meanwhile.
+        Its activity moves forward, never back. Raises PerijoveError CONFLICT if somebody else changed it meanwhile, and
+        INVALID if its spawner state or options hold what JSON cannot.
         """
         ...
 
     async def checkpoint(self, server_id: int, attempt: int, spawner_state: Mapping[str, object]) -> bool:
-        """Store what the spawner needs to find this attempt again; False if that attempt is over."""
+        """Store what the spawner needs to find this attempt again; False if that attempt is over.
+
+        The version stays, so read and save in one transaction. Raises PerijoveError INVALID for what JSON cannot hold.
+        """
         ...
 
     async def claim(self, server_id: int, owner: str, until: datetime, now: datetime) -> bool:

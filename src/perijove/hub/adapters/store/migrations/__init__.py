@@ -1,0 +1,1 @@
+"""Alembic's migrations; a file's name begins with its revision."""

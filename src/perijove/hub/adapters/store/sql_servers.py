@@ -1,0 +1,168 @@
+"""Servers, and the progress of their starts, in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Row, bindparam, delete, or_, select, update
+
+from perijove.hub.adapters.store.endings import delete_client_tokens
+from perijove.hub.adapters.store.tables import MAX_ID, progress_events, servers, used, users, within
+from perijove.hub.adapters.store.worker import Repository, in_worker
+from perijove.hub.core.errors import conflict
+from perijove.hub.core.progress import ProgressEvent
+from perijove.hub.core.servers import AT_REST, Failure, Server, State, Target
+
+_SERVER: Final = select(servers, users.c.name.label("user_name")).join(users, users.c.id == servers.c.user_id)
+_BY_NAME: Final = _SERVER.where(servers.c.user_id == bindparam("user_id"), servers.c.name == bindparam("name"))
+_BY_ID: Final = _SERVER.where(servers.c.id == bindparam("id"))
+_ACTIVE: Final = servers.c.state.not_in(sorted(AT_REST))
+_USED: Final = used(servers)
+
+
+def _server(row: Row[Any]) -> Server:
+    values = dict(row._mapping)
+    failure = values.pop("failure")
+    return Server(
+        **values | {"state": State(row.state), "target": Target(row.target), "failure": failure and _failure(failure)}
+    )
+
+
+def _failure(stored: Mapping[str, Any]) -> Failure:
+    at = stored["at"]
+    return Failure(stored["reason"], stored["advice"], stored["log"], at and datetime.fromisoformat(at))
+
+
+def _stored_failure(failure: Failure | None) -> dict[str, str | None] | None:
+    if failure is None:
+        return None
+    at = None if failure.at is None else failure.at.isoformat()
+    return {"reason": failure.reason, "advice": failure.advice, "log": failure.log, "at": at}
+
+
+class SqlServers(Repository):
+    """Servers of users."""
+
+    @in_worker
+    def get(self, user_id: int, name: str) -> Server | None:
+        row = self.connection.execute(_BY_NAME, {"user_id": user_id, "name": name}).one_or_none()
+        return None if row is None else _server(row)
+
+    @in_worker
+    def by_id(self, server_id: int) -> Server | None:
+        row = self.connection.execute(_BY_ID, {"id": server_id}).one_or_none() if server_id <= MAX_ID else None
+        return None if row is None else _server(row)
+
+    @in_worker
+    def list_of(self, user_ids: Collection[int]) -> Sequence[Server]:
+        found = _SERVER.where(within(servers.c.user_id, user_ids)).order_by(servers.c.user_id, servers.c.name)
+        return [_server(row) for row in self.connection.execute(found)]
+
+    @in_worker
+    def list_active(self) -> Sequence[Server]:
+        return [_server(row) for row in self.connection.execute(_SERVER.where(_ACTIVE).order_by(servers.c.id))]
+
+    @in_worker
+    def add(self, user_id: int, name: str, display_name: str = "") -> Server:
+        values = {
+            "user_id": user_id,
+            "name": name,
+            "display_name": display_name,
+            "state": State.STOPPED.value,
+            "target": Target.STOPPED.value,
+            "attempt": 0,
+            "url": "",
+            "spawner_state": {},
+            "user_options": {},
+            "version": 0,
+            "owner": "",
+        }
+        return _server(self.connection.execute(_BY_ID, {"id": self.insert(servers, values)}).one())
+
+    @in_worker
+    def save(self, server: Server) -> None:
+        saved = self.connection.execute(
+            update(servers)
+            .where(servers.c.id == server.id, servers.c.version == server.version - 1)
+            .values(
+                display_name=server.display_name,
+                state=server.state.value,
+                target=server.target.value,
+                attempt=server.attempt,
+                url=server.url,
+                spawner_state=dict(server.spawner_state),
+                user_options=dict(server.user_options),
+                failure=_stored_failure(server.failure),
+                requested=server.requested,
+                started=server.started,
+                version=server.version,
+            )
+        )
+        if not saved.rowcount:
+            raise conflict("The server was changed by somebody else meanwhile")
+        if server.last_activity is not None:
+            self.connection.execute(_USED, {"row": server.id, "at": server.last_activity})
+
+    @in_worker
+    def checkpoint(self, server_id: int, attempt: int, spawner_state: Mapping[str, object]) -> bool:
+        current = update(servers).where(servers.c.id == server_id, servers.c.attempt == attempt, _ACTIVE)
+        return bool(self.connection.execute(current.values(spawner_state=dict(spawner_state))).rowcount)
+
+    @in_worker
+    def claim(self, server_id: int, owner: str, until: datetime, now: datetime) -> bool:
+        free = or_(servers.c.owner.in_(["", owner]), servers.c.lease_until.is_(None), servers.c.lease_until <= now)
+        taken = update(servers).where(servers.c.id == server_id, free).values(owner=owner, lease_until=until)
+        return bool(self.connection.execute(taken).rowcount)
+
+    @in_worker
+    def renew(self, owner: str, until: datetime) -> None:
+        self.connection.execute(update(servers).where(servers.c.owner == owner).values(lease_until=until))
+
+    @in_worker
+    def release(self, server_id: int, owner: str) -> None:
+        held = update(servers).where(servers.c.id == server_id, servers.c.owner == owner)
+        self.connection.execute(held.values(owner="", lease_until=None))
+
+    @in_worker
+    def release_all(self) -> None:
+        self.connection.execute(update(servers).where(servers.c.owner != "").values(owner="", lease_until=None))
+
+    @in_worker
+    def delete(self, server_id: int) -> None:
+        delete_client_tokens(self.connection, servers.c.id == server_id)
+        self.connection.execute(delete(servers).where(servers.c.id == server_id))
+
+
+class SqlProgress(Repository):
+    """The stored steps of starts."""
+
+    @in_worker
+    def append(self, event: ProgressEvent) -> ProgressEvent:
+        values = {
+            "server_id": event.server_id,
+            "attempt": event.attempt,
+            "at": event.at,
+            "progress": event.progress,
+            "message": event.message,
+            "outcome": event.outcome,
+        }
+        return replace(event, id=self.insert(progress_events, values))
+
+    @in_worker
+    def list(self, server_id: int, attempt: int, after: int = 0) -> Sequence[ProgressEvent]:
+        found = (
+            select(progress_events)
+            .where(progress_events.c.server_id == server_id, progress_events.c.attempt == attempt)
+            .where(progress_events.c.id > min(after, MAX_ID))
+            .order_by(progress_events.c.id)
+        )
+        return [ProgressEvent(**row._mapping) for row in self.connection.execute(found)]
+
+    @in_worker
+    def forget_before(self, server_id: int, attempt: int) -> None:
+        self.connection.execute(
+            delete(progress_events).where(progress_events.c.server_id == server_id, progress_events.c.attempt < attempt)
+        )

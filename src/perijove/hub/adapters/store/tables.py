@@ -1,0 +1,248 @@
+"""The schema. What a column means is said where its dataclass is, in ``hub.core``.
+
+Ids are never used again (AUTOINCREMENT), because tokens and activity reports name rows by id. A token and a role belong
+to a user or to a service; each has its own foreign key, so that the database itself takes them away with their owner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ColumnElement,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    Update,
+    bindparam,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
+
+MAX_ID: Final = 2**63 - 1
+"""The largest number that the database can be asked about."""
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class UTCTime(TypeDecorator[datetime]):
+    """A moment, kept as UTC to the microsecond. Takes and gives times with a time zone only."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the time as UTC. Raises ValueError if it has no time zone."""
+        if value is None:
+            return None
+        if value.utcoffset() is None:
+            raise ValueError("a time without time zone cannot be stored")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the stored time with its time zone."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+def within(column: ColumnElement[Any], values: Iterable[object]) -> ColumnElement[bool]:
+    """Return the condition that *column* is one of *values*: a single parameter, however many they are."""
+    element = func.json_each(literal(list(values), JSON)).table_valued("value")
+    return column.in_(select(element.c.value))
+
+
+def used(table: Table) -> Update:
+    """Return the statement that moves ``last_activity`` of the row with id ``row`` forward to ``at``, never back."""
+    older = or_(table.c.last_activity.is_(None), table.c.last_activity < bindparam("at", type_=UTCTime))
+    return (
+        update(table).where(table.c.id == bindparam("row"), older).values(last_activity=bindparam("at", type_=UTCTime))
+    )
+
+
+def _id() -> Column[int]:
+    return Column("id", Integer, primary_key=True)
+
+
+def _belongs_to(name: str, target: str, *, nullable: bool = False, index: bool = True) -> Column[int]:
+    return Column(name, Integer, ForeignKey(target, ondelete="CASCADE"), nullable=nullable, index=index)
+
+
+users = Table(
+    "users",
+    metadata,
+    _id(),
+    Column("name", String(255), nullable=False, unique=True),
+    Column("admin", Boolean, nullable=False),
+    Column("created", UTCTime, nullable=False),
+    Column("last_activity", UTCTime, index=True),
+    sqlite_autoincrement=True,
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("name", String(255), primary_key=True),
+    Column("password_hash", String(255), nullable=False),
+    Column("approved", Boolean, nullable=False, index=True),
+    Column("created", UTCTime, nullable=False),
+)
+
+invitations = Table(
+    "invitations",
+    metadata,
+    Column("code_hash", String(64), primary_key=True),
+    Column("created", UTCTime, nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("key_hash", String(64), primary_key=True),
+    Column("session_id", String(255), nullable=False, unique=True),
+    _belongs_to("user_id", "users.id"),
+    Column("created", UTCTime, nullable=False),
+    Column("expires", UTCTime, nullable=False, index=True),
+)
+
+services = Table(
+    "services",
+    metadata,
+    _id(),
+    Column("name", String(255), nullable=False, unique=True),
+    Column("admin", Boolean, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+servers = Table(
+    "servers",
+    metadata,
+    _id(),
+    # The unique constraint below begins with user_id and serves as its index.
+    _belongs_to("user_id", "users.id", index=False),
+    Column("name", String(255), nullable=False),
+    Column("display_name", Text, nullable=False),
+    Column("state", String(16), nullable=False, index=True),
+    Column("target", String(16), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("spawner_state", JSON, nullable=False),
+    Column("user_options", JSON, nullable=False),
+    Column("failure", JSON(none_as_null=True)),
+    Column("requested", UTCTime),
+    Column("started", UTCTime),
+    Column("last_activity", UTCTime),
+    Column("version", Integer, nullable=False),
+    Column("owner", String(255), nullable=False, index=True),
+    Column("lease_until", UTCTime),
+    UniqueConstraint("user_id", "name"),
+    sqlite_autoincrement=True,
+)
+
+progress_events = Table(
+    "progress_events",
+    metadata,
+    _id(),
+    # The index below begins with server_id.
+    _belongs_to("server_id", "servers.id", index=False),
+    Column("attempt", Integer, nullable=False),
+    Column("at", UTCTime, nullable=False),
+    Column("progress", Integer, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Index(None, "server_id", "attempt"),
+    sqlite_autoincrement=True,
+)
+
+oauth_clients = Table(
+    "oauth_clients",
+    metadata,
+    Column("client_id", String(1023), primary_key=True),
+    Column("secret_hash", String(64), nullable=False),
+    Column("redirect_uri", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("server_id", Integer, ForeignKey("servers.id", ondelete="CASCADE"), nullable=False, unique=True),
+    Column("server_name", String(1023), nullable=False),
+    Column("allowed_scopes", JSON, nullable=False),
+)
+
+oauth_codes = Table(
+    "oauth_codes",
+    metadata,
+    Column("code_hash", String(64), primary_key=True),
+    Column(
+        "client_id", String(1023), ForeignKey("oauth_clients.client_id", ondelete="CASCADE"), nullable=False, index=True
+    ),
+    _belongs_to("user_id", "users.id"),
+    Column("session_id", String(255), nullable=False, index=True),
+    Column("scopes", JSON, nullable=False),
+    Column("redirect_uri", Text, nullable=False),
+    Column("expires_at", UTCTime, nullable=False, index=True),
+    Column("code_challenge", String(255), nullable=False),
+    Column("code_challenge_method", String(16), nullable=False),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    _id(),
+    Column("token_hash", String(64), nullable=False, unique=True),
+    _belongs_to("user_id", "users.id", nullable=True),
+    _belongs_to("service_id", "services.id", nullable=True),
+    Column("scopes", JSON, nullable=False),
+    Column("note", Text, nullable=False),
+    # No foreign key: tokens that no OAuth client asked for carry the hub's own client id, which has no row.
+    Column("client_id", String(1023), nullable=False, index=True),
+    Column("session_id", String(255), index=True),
+    _belongs_to("server_id", "servers.id", nullable=True),
+    Column("created", UTCTime, nullable=False),
+    Column("expires_at", UTCTime, index=True),
+    Column("last_activity", UTCTime),
+    CheckConstraint("(user_id IS NULL) <> (service_id IS NULL)", name="one_owner"),
+    sqlite_autoincrement=True,
+)
+
+roles = Table(
+    "roles",
+    metadata,
+    Column("name", String(255), primary_key=True),
+    Column("scopes", JSON, nullable=False),
+    Column("description", Text, nullable=False),
+)
+
+user_roles = Table(
+    "user_roles",
+    metadata,
+    Column("user_id", Integer, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("role", String(255), ForeignKey("roles.name", ondelete="CASCADE"), primary_key=True, index=True),
+)
+
+service_roles = Table(
+    "service_roles",
+    metadata,
+    Column("service_id", Integer, ForeignKey("services.id", ondelete="CASCADE"), primary_key=True),
+    Column("role", String(255), ForeignKey("roles.name", ondelete="CASCADE"), primary_key=True, index=True),
+)
