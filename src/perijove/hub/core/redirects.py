@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 MAX_TARGET_LENGTH = 4096
 
@@ -19,18 +19,25 @@ def local_target(target: str | None, *, base_url: str, default: str, origin: str
     if not target or len(target) > MAX_TARGET_LENGTH:
         return default
     # Browsers read a backslash as a slash and skip control characters and blanks inside a URL.
-    if "\\" in target or any(ord(c) <= 0x20 or ord(c) == 0x7F for c in target):
+    if "\\" in target or any(not _may_stand_in_url(c) for c in target):
         return default
     try:
         parts = urlsplit(target)
     except ValueError:
         return default
-    if parts.scheme or parts.netloc:
-        if not origin or f"{parts.scheme}://{parts.netloc}".lower() != origin.lower():
-            return default
-    path = parts.path
-    if not path.startswith("/") or path.startswith("//") or ".." in path.split("/"):
+    elsewhere = not origin or f"{parts.scheme}://{parts.netloc}".lower() != origin.lower()
+    if (parts.scheme or parts.netloc) and elsewhere:
         return default
-    if not (path + "/").startswith(base_url) and not path.startswith(base_url):
+    path = parts.path
+    # Browsers take %2e for a dot, and a program on the way may take %2f and %5c for slashes.
+    read = unquote(path).replace("\\", "/")
+    if not path.startswith("/") or read.startswith("//") or not {".", ".."}.isdisjoint(read.split("/")):
+        return default
+    if not f"{path}/".startswith(base_url):
         return default
     return urlunsplit(("", "", path, parts.query, parts.fragment))
+
+
+def _may_stand_in_url(character: str) -> bool:
+    """Say whether *character* is neither a control character, nor a blank, nor half of a surrogate pair."""
+    return character > " " and character != "\x7f" and not "\ud800" <= character <= "\udfff"
