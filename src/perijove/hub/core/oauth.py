@@ -12,13 +12,13 @@ import hmac
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from perijove.hub.core.errors import invalid
-from perijove.wire.prefixes import escape_name
 
 CODE_LIFETIME = timedelta(seconds=300)
 MAX_STATE_LENGTH = 2048
+MAX_VERIFIER_LENGTH = 128
 _CHALLENGE = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 
 
@@ -88,9 +88,16 @@ class OAuthError(Exception):
 
 
 def server_client_id(user_name: str, server_name: str) -> str:
-    """Return the client id of a server: distinct for every pair, as a name never holds the separator."""
-    client_id = f"jupyterhub-user-{escape_name(user_name)}"
-    return f"{client_id}~~{escape_name(server_name)}" if server_name else client_id
+    """Return the client id of a server: distinct for every pair, as an escaped name never holds the separator.
+
+    Servers use it as the name of a cookie too, so it consists of letters, digits and ``-._%~`` only.
+    """
+    client_id = f"jupyterhub-user-{_escape(user_name)}"
+    return f"{client_id}~~{_escape(server_name)}" if server_name else client_id
+
+
+def _escape(name: str) -> str:
+    return quote(name, safe="").replace("~", "%7E")
 
 
 def check_client(client: OAuthClient | None, request: AuthorizeRequest) -> OAuthClient:
@@ -129,7 +136,9 @@ def grant(client: OAuthClient, request: AuthorizeRequest) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*client.required_scopes, *(asked or client.allowed_scopes))))
 
 
-def check_code(code: OAuthCode | None, client: OAuthClient, redirect_uri: str, verifier: str, now: datetime) -> OAuthCode:
+def check_code(
+    code: OAuthCode | None, client: OAuthClient, redirect_uri: str, verifier: str, now: datetime
+) -> OAuthCode:
     """Return *code* if *client* may trade it for a token.
 
     Raises:
@@ -142,17 +151,21 @@ def check_code(code: OAuthCode | None, client: OAuthClient, redirect_uri: str, v
     if code.code_challenge:
         if not verifier:
             raise OAuthError("invalid_request", "Code verifier required.")
+        if len(verifier) > MAX_VERIFIER_LENGTH or not verifier.isascii():
+            raise OAuthError("invalid_grant")
         if not hmac.compare_digest(_challenge(verifier, code.code_challenge_method), code.code_challenge):
             raise OAuthError("invalid_grant")
+    elif verifier:
+        # Somebody took the challenge out of the authorize request (RFC 9700, section 2.1.1).
+        raise OAuthError("invalid_grant")
     return code
 
 
 def _challenge(verifier: str, method: str) -> str:
     """Return what *verifier* must have been announced as (RFC 7636, section 4.6)."""
-    verifier = verifier[:128]
     if method != "S256":
         return verifier
-    digest = hashlib.sha256(verifier.encode("ascii", "replace")).digest()
+    digest = hashlib.sha256(verifier.encode("ascii")).digest()
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
