@@ -9,7 +9,7 @@ from perijove.hub.core.errors import invalid
 
 MAX_NAME_LENGTH = 255
 _SERVER_NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,28}[a-z0-9])?")
-_SERVICE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_.~-]{0,253}[a-z0-9])?", re.IGNORECASE)
+_SERVICE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_.~-]{0,253}[a-z0-9])?", re.IGNORECASE | re.ASCII)
 _ROLE_NAME = re.compile(r"[a-z][a-z0-9\-_~.]{1,253}[a-z0-9]")
 
 
@@ -28,7 +28,8 @@ def normalize_user_name(name: str) -> str:
     """
     if len(name) > MAX_NAME_LENGTH:
         raise invalid(f"Invalid user name: longer than {MAX_NAME_LENGTH} characters")
-    normal = unicodedata.normalize("NFC", name).lower()
+    # A lower-case letter may compose with its accent where the upper-case one does not, hence the second pass.
+    normal = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).lower())
     if not normal or normal != normal.strip() or normal in {".", ".."} or "/" in normal or "\\" in normal:
         raise invalid(f"Invalid user name: {shorten(name)!r}")
     if not all(c.isprintable() for c in normal) or len(normal) > MAX_NAME_LENGTH:
@@ -40,8 +41,8 @@ def validate_server_name(name: str) -> str:
     """Return *name* if a named server may be called so; the default server's empty name is fine too.
 
     Raises:
-        PerijoveError: INVALID, unless it has 1 to 30 of ``a-z 0-9 -``, starts with a letter, ends with a letter or digit
-            and has no two hyphens in a row.
+        PerijoveError: INVALID, unless it has 1 to 30 of ``a-z 0-9 -``, starts with a letter, ends with a letter or
+            digit and has no two hyphens in a row.
     """
     if name and (not _SERVER_NAME.fullmatch(name) or "--" in name):
         raise invalid(
