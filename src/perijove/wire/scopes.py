@@ -14,7 +14,7 @@ SELF_FILTER_KINDS = frozenset({"user", "server", "service"})
 
 
 class ScopeSyntaxError(ValueError):
-    """A string is not a scope; the message names the string."""
+    """A string is not a scope; the message quotes its beginning."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -52,7 +52,7 @@ class Scope:
             return False
         if not self.kind or (self.kind, self.value) == (needed.kind, needed.value):
             return True
-        return self.kind == "user" and needed.kind == "server" and self.value == needed.owner
+        return self.kind == "user" and needed.kind == "server" and self.value != "" and self.value == needed.owner
 
 
 def parse_scope(text: str) -> Scope:
@@ -63,19 +63,23 @@ def parse_scope(text: str) -> Scope:
     """
     base, mark, limit = text.partition("!")
     if not base or (mark and not limit):
-        raise ScopeSyntaxError(f"not a scope: {text!r}")
+        raise ScopeSyntaxError(f"not a scope: {text[:80]!r}")
     if not mark:
         return Scope(base)
     kind, equals, value = limit.partition("=")
     if kind not in FILTER_KINDS or (equals and not value) or (not equals and kind not in SELF_FILTER_KINDS):
-        raise ScopeSyntaxError(f"unknown filter in scope {text!r}: use !user=, !group=, !server= or !service=")
+        raise ScopeSyntaxError(f"unknown filter in scope {text[:80]!r}: use !user=, !group=, !server= or !service=")
     return Scope(base, kind, value)
 
 
 def check_scopes(required: Iterable[str], held: Iterable[str]) -> set[str]:
     """Return the *held* scopes that satisfy one of the *required* ones; empty means no access.
 
-    Both are fully expanded, as the hub's answer to ``GET /hub/api/user`` is; a string that is no scope satisfies nothing.
+    Both are fully expanded, as in the hub's answer to ``GET /hub/api/user``; a held string that is no scope satisfies
+    nothing.
+
+    Raises:
+        ScopeSyntaxError: one of the *required* is not a scope.
     """
     needed = [parse_scope(text) for text in required]
     satisfied = set()

@@ -31,7 +31,9 @@ CATALOGUE: dict[str, Definition] = {
         "Create, change and delete users.", ("admin:auth_state", "users", "read:roles:users", "delete:users")
     ),
     "admin:auth_state": Definition("See a user's authentication state."),
-    "users": Definition("Change users, without creating or deleting them.", ("read:users", "list:users", "users:activity")),
+    "users": Definition(
+        "Change users, without creating or deleting them.", ("read:users", "list:users", "users:activity")
+    ),
     "delete:users": Definition("Delete users."),
     "list:users": Definition("List users.", ("read:users:name",)),
     "read:users": Definition("Read users.", ("read:users:name", "read:users:groups", "read:users:activity")),
@@ -39,7 +41,9 @@ CATALOGUE: dict[str, Definition] = {
     "read:users:groups": Definition("Read which groups users are in."),
     "read:users:activity": Definition("Read when users were last active."),
     "users:activity": Definition("Report that users are active.", ("read:users:activity",)),
-    "read:roles": Definition("Read all role assignments.", ("read:roles:users", "read:roles:services", "read:roles:groups")),
+    "read:roles": Definition(
+        "Read all role assignments.", ("read:roles:users", "read:roles:services", "read:roles:groups")
+    ),
     "read:roles:users": Definition("Read the roles of users."),
     "read:roles:services": Definition("Read the roles of services."),
     "read:roles:groups": Definition("Read the roles of groups."),
@@ -57,14 +61,18 @@ CATALOGUE: dict[str, Definition] = {
     "read:groups": Definition("Read groups.", ("read:groups:name",)),
     "read:groups:name": Definition("Read the names of groups."),
     "delete:groups": Definition("Delete groups."),
-    "admin:services": Definition("Create and delete services.", ("list:services", "read:services", "read:roles:services")),
+    "admin:services": Definition(
+        "Create and delete services.", ("list:services", "read:services", "read:roles:services")
+    ),
     "list:services": Definition("List services.", ("read:services:name",)),
     "read:services": Definition("Read services.", ("read:services:name",)),
     "read:services:name": Definition("Read the names of services."),
     "read:hub": Definition("Read what the hub is made of."),
     "access:servers": Definition("Use servers."),
     "access:services": Definition("Use services."),
-    "shares": Definition("Share access to servers.", ("access:servers", "read:shares", "users:shares", "groups:shares")),
+    "shares": Definition(
+        "Share access to servers.", ("access:servers", "read:shares", "users:shares", "groups:shares")
+    ),
     "read:shares": Definition("Read who has access to servers."),
     "users:shares": Definition("Give up access that was shared with a user.", ("read:users:shares",)),
     "read:users:shares": Definition("Read what was shared with users."),
@@ -74,6 +82,9 @@ CATALOGUE: dict[str, Definition] = {
     "shutdown": Definition("Stop the hub."),
     "read:metrics": Definition("Read metrics."),
 }
+
+METASCOPES = frozenset({"(no_scope)", "self", "inherit"})
+"""Scopes that stand for others and take no filter."""
 
 SELF_SCOPES = ("read:users", "users:shares", "read:shares", "users:activity", "servers", "tokens", "access:servers")
 """What the metascope ``self`` means, each limited to the user."""
@@ -95,7 +106,7 @@ def parse_known(text: str) -> Scope:
     """Return the scope that *text* names.
 
     Raises:
-        PerijoveError: INVALID, if there is no such scope.
+        PerijoveError: INVALID, if there is no such scope, or it is a metascope with a filter.
     """
     try:
         scope = parse_scope(text)
@@ -103,6 +114,8 @@ def parse_known(text: str) -> Scope:
         raise invalid(str(error)) from None
     if scope.base not in CATALOGUE:
         raise invalid(f"There is no scope {scope.base[:80]!r}")
+    if scope.base in METASCOPES and scope.kind:
+        raise invalid(f"The scope {scope.base!r} takes no filter")
     return scope
 
 
