@@ -1,7 +1,7 @@
 """The versions that travel on the wire.
 
-Clients compare the version of the protocol, not ours: the hub answers with the JupyterHub version it is compatible with,
-and states its own in a header of its own.
+Clients compare the version of the protocol, not ours: the hub answers with the JupyterHub version it is compatible
+with, and states its own in a header of its own.
 """
 
 PROTOCOL_VERSION = "6.1.1"

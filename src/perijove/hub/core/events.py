@@ -1,4 +1,4 @@
-"""Domain facts: what use cases tell the world after it happened. Metrics and logs are made of them, and of nothing else."""
+"""Domain facts: what use cases tell the world after it happened. Metrics and logs are made of them alone."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class Principal:
     activity: bool = True
 
     def may(self, base: str, *, user: str = "", server: str | None = None, service: str = "") -> bool:
-        """Say whether it holds *base* for the user, the server ``user``/``server``, or the service; or for all if none is given."""
+        """Say whether it holds *base* for the user, the server ``user``/``server`` or the service; else for all."""
         return holds(self.scopes, needed_scope(base, user=user, server=server, service=service))
 
     def require(self, *bases: str, user: str = "", server: str | None = None, service: str = "") -> None:

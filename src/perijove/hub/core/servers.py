@@ -1,9 +1,9 @@
 """The life cycle of a server. All transitions live here, in one table.
 
-A server row stores its *state* (where it is) and its *target* (where its owner wants it). An *event* happens to it; the
-table says the next state and the *command* that the hub then carries out. Exactly one command belongs to each state that
-is not at rest, so a hub that finds a row after a crash knows what to do from the row alone: `command_for`. A pair with no
-row in the table is an error and changes nothing.
+A server row stores its *state* (where it is) and its *target* (where its owner wants it). An *event* happens to it;
+the table says the next state and the *command* that the hub then carries out. Exactly one command belongs to each state
+that is not at rest, so a hub that finds a row after a crash knows what to do from the row alone: `command_for`. A pair
+with no row in the table is an error and changes nothing.
 
     stopped ──start──▸ queued ──admitted──▸ starting ──started──▸ answering ──answered──▸ routing ──routed──▸ ready
        ▴                                        │ failure, stop request or exit, at any stage                    │
@@ -229,7 +229,10 @@ def after(server: Server, event: Event, now: datetime, failure: Failure | None =
         PerijoveError: CONFLICT, if *event* cannot happen now; nothing changes then.
     """
     changed = replace(
-        server, state=next_state(server.state, event), target=_TARGETS.get(event, server.target), version=server.version + 1
+        server,
+        state=next_state(server.state, event),
+        target=_TARGETS.get(event, server.target),
+        version=server.version + 1,
     )
     match event:
         case Event.START_REQUESTED:
