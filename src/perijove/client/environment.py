@@ -1,0 +1,203 @@
+"""The environment that a hub gives to the servers it starts, read once and checked whole."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from perijove.wire import environment as names
+from perijove.wire.prefixes import hub_prefix, normalize_base_url
+from perijove.wire.scopes import ScopeSyntaxError, parse_scope
+
+COOKIE_OPTIONS = "JUPYTERHUB_COOKIE_OPTIONS"
+ALLOW_TOKEN_IN_URL = "JUPYTERHUB_ALLOW_TOKEN_IN_URL"
+SSL_KEYFILE = "JUPYTERHUB_SSL_KEYFILE"
+SSL_CERTFILE = "JUPYTERHUB_SSL_CERTFILE"
+SSL_CLIENT_CA = "JUPYTERHUB_SSL_CLIENT_CA"
+
+DEFAULT_ACTIVITY_INTERVAL = 300.0
+COOKIE_ATTRIBUTES = frozenset({"domain", "expires_days", "httponly", "path", "samesite", "secure"})
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class InvalidEnvironment(ValueError):
+    """The environment lacks variables or has unusable ones.
+
+    Attributes:
+        problems: one sentence per variable; values are never repeated, they may be secrets.
+    """
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(
+            "This program is started by a hub, which describes itself in environment variables:\n"
+            + "\n".join(f"  - {problem}" for problem in problems)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BindAddress:
+    """Where the server listens.
+
+    Attributes:
+        ip: address or host name; empty means all interfaces.
+        port: TCP port; 0 lets the system choose.
+    """
+
+    ip: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class ServerEnvironment:
+    """What a hub tells the single-user server that it starts; names follow the variables of JupyterHub 5 and 6."""
+
+    api_token: str = field(repr=False)
+    client_id: str
+    user: str
+    server_name: str
+    api_url: str
+    activity_url: str
+    base_url: str
+    prefix: str
+    bind: BindAddress
+    host: str
+    callback_url: str
+    access_scopes: tuple[str, ...]
+    cookie_options: Mapping[str, object]
+    cookie_host_prefix: bool
+    allow_token_in_url: bool
+    root_dir: str
+    default_url: str
+    debug: bool
+    disable_user_config: bool
+    activity_interval: float
+    keyfile: str
+    certfile: str
+    client_ca: str
+
+    @property
+    def hub_url(self) -> str:
+        """The public address of the hub: a path, or a full URL where the hub lives on another host."""
+        return self.host + hub_prefix(self.base_url)
+
+    @property
+    def authorize_url(self) -> str:
+        """The page of the hub where a browser begins to sign in."""
+        return self.hub_url + "api/oauth2/authorize"
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> ServerEnvironment:
+        """Return the environment that *environ* describes.
+
+        Raises:
+            InvalidEnvironment: it names every missing and every unusable variable at once.
+        """
+        return _Reader(environ).read()
+
+
+class _Reader:
+    """Reads variables one by one and gathers what is wrong with them."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.environ = environ
+        self.problems: list[str] = []
+
+    def read(self) -> ServerEnvironment:
+        prefix = self.required(names.SERVICE_PREFIX)
+        prefix = normalize_base_url(prefix)
+        api_url = self.required(names.API_URL).rstrip("/")
+        environment = ServerEnvironment(
+            api_token=self.required(names.API_TOKEN, names.OLD_API_TOKEN),
+            client_id=self.required(names.CLIENT_ID),
+            user=self.required(names.USER),
+            server_name=self.optional(names.SERVER_NAME),
+            api_url=api_url,
+            activity_url=self.optional(names.ACTIVITY_URL),
+            base_url=normalize_base_url(self.optional(names.BASE_URL)),
+            prefix=prefix,
+            bind=self.bind_address(),
+            host=self.optional(names.HOST).rstrip("/"),
+            callback_url=self.optional(names.OAUTH_CALLBACK_URL) or prefix + "oauth_callback",
+            access_scopes=self.access_scopes(),
+            cookie_options=self.cookie_options(),
+            cookie_host_prefix=self.flag(names.COOKIE_HOST_PREFIX_ENABLED),
+            allow_token_in_url=self.flag(ALLOW_TOKEN_IN_URL),
+            root_dir=self.optional(names.ROOT_DIR),
+            default_url=self.optional(names.DEFAULT_URL),
+            debug=self.flag(names.DEBUG),
+            disable_user_config=self.flag(names.DISABLE_USER_CONFIG),
+            activity_interval=self.activity_interval(),
+            keyfile=self.optional(SSL_KEYFILE),
+            certfile=self.optional(SSL_CERTFILE),
+            client_ca=self.optional(SSL_CLIENT_CA),
+        )
+        if self.problems:
+            raise InvalidEnvironment(self.problems)
+        return environment
+
+    def optional(self, name: str) -> str:
+        return self.environ.get(name, "")
+
+    def required(self, *spellings: str) -> str:
+        for name in spellings:
+            if value := self.environ.get(name, ""):
+                return value
+        self.problems.append(f"{spellings[0]} is missing")
+        return ""
+
+    def flag(self, name: str) -> bool:
+        return self.optional(name).lower() in {"1", "true", "yes", "on"}
+
+    def bind_address(self) -> BindAddress:
+        text = self.required(names.SERVICE_URL)
+        try:
+            url = urlsplit(text)
+            port = url.port
+        except ValueError:
+            url, port = urlsplit(""), None
+        if text and url.scheme not in DEFAULT_PORTS:
+            self.problems.append(f"{names.SERVICE_URL} is no http or https address with a valid port")
+        return BindAddress(url.hostname or "", DEFAULT_PORTS.get(url.scheme, 0) if port is None else port)
+
+    def access_scopes(self) -> tuple[str, ...]:
+        text = self.required(names.OAUTH_ACCESS_SCOPES, names.OLD_OAUTH_SCOPES)
+        if not text:
+            return ()
+        try:
+            scopes = json.loads(text)
+            if not isinstance(scopes, list) or not scopes:
+                raise ValueError("not a filled list")
+            return tuple(str(parse_scope(scope)) for scope in scopes)
+        except (ValueError, AttributeError, ScopeSyntaxError):
+            self.problems.append(f"{names.OAUTH_ACCESS_SCOPES} is not a JSON list of one or more scopes")
+            return ()
+
+    def cookie_options(self) -> dict[str, object]:
+        text = self.optional(COOKIE_OPTIONS)
+        if not text:
+            return {}
+        try:
+            options = {key.lower(): value for key, value in json.loads(text).items()}
+        except (ValueError, AttributeError):
+            self.problems.append(f"{COOKIE_OPTIONS} is not a JSON object")
+            return {}
+        if unknown := sorted(options.keys() - COOKIE_ATTRIBUTES):
+            self.problems.append(f"{COOKIE_OPTIONS} has the unknown attribute {unknown[0][:40]!r}")
+        return options
+
+    def activity_interval(self) -> float:
+        text = self.optional(names.ACTIVITY_INTERVAL)
+        if not text:
+            return DEFAULT_ACTIVITY_INTERVAL
+        try:
+            interval = float(text)
+        except ValueError:
+            interval = math.nan
+        if not math.isfinite(interval) or interval < 0:
+            self.problems.append(f"{names.ACTIVITY_INTERVAL} is not a number of seconds; 0 switches reports off")
+            return DEFAULT_ACTIVITY_INTERVAL
+        return interval
