@@ -1,0 +1,1 @@
+"""The REST admin API, compatible with that of configurable-http-proxy."""

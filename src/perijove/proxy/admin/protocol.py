@@ -1,0 +1,147 @@
+"""The connection of a caller of the admin API: one request at a time, bounded, answered at once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from typing import cast
+
+from perijove.proxy.admin.api import AdminAnswer, AdminApi, AdminRequest
+from perijove.proxy.core.bodies import BodyReader, ChunkedBody, LengthBody, Progress
+from perijove.proxy.core.errors import render_answer
+from perijove.proxy.core.heads import CHUNKED, MAX_HEAD, Refusal, RequestHead, has_bare_line_feed, parse_request
+
+log = logging.getLogger("perijove.proxy")
+
+MAX_BODY = 1024 * 1024
+IDLE_SECONDS = 75.0
+
+
+class AdminConnection(asyncio.Protocol):
+    """One connection to the admin API."""
+
+    def __init__(self, api: AdminApi, connections: set[asyncio.Transport]) -> None:
+        self._api = api
+        self._connections = connections
+        self._transport: asyncio.Transport = cast("asyncio.Transport", None)
+        self._pending = b""
+        self._head: RequestHead | None = None
+        self._body: BodyReader | None = None
+        self._content: list[bytes] = []
+        self._size = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._blocked = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A caller connected."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._connections.add(self._transport)
+        self._restart_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is closed."""
+        self._connections.discard(self._transport)
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def pause_writing(self) -> None:
+        """The caller does not read its answers: take no more requests."""
+        self._blocked = True
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """The caller reads again."""
+        self._blocked = False
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+            self._take(b"")
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came."""
+        self._take(data)
+
+    def _restart_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._transport.abort)
+
+    def _take(self, data: bytes) -> None:
+        data = self._pending + data
+        self._pending = b""
+        while data and not self._transport.is_closing():
+            if self._blocked:
+                self._pending = data
+                return
+            head, body = self._head, self._body
+            rest = self._take_head(data) if head is None or body is None else self._take_body(head, body, data)
+            if rest is None:
+                return
+            data = rest
+
+    def _take_head(self, data: bytes) -> bytes | None:
+        """Read a head; return what lies behind it, None if it is not whole."""
+        end = data.find(b"\r\n\r\n")
+        if (end if end >= 0 else len(data)) > MAX_HEAD:
+            self._answer(AdminAnswer(431), close=True)
+            return None
+        if end < 0:
+            if has_bare_line_feed(data):
+                self._answer(AdminAnswer(400), close=True)
+            self._pending = data
+            return None
+        head = parse_request(data, 0, end + 4)
+        if isinstance(head, Refusal):
+            self._answer(AdminAnswer(head.status, {"message": head.reason}), close=True)
+            return None
+        if head.body > MAX_BODY:
+            self._answer(AdminAnswer(413, {"message": "the body is too large"}), close=True)
+            return None
+        self._head = head
+        self._content, self._size = [], 0
+        if head.body == CHUNKED:
+            self._body = ChunkedBody(unwrap=True)
+        elif head.body:
+            self._body = LengthBody(head.body)
+        else:
+            self._finish(head)
+            return data[end + 4 :]
+        if any(name.lower() == b"expect" for name, _ in head.fields):
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        return data[end + 4 :]
+
+    def _take_body(self, head: RequestHead, body: BodyReader, data: bytes) -> bytes | None:
+        """Read a part of a body; return what lies behind it, None if it is not whole."""
+        part, used, progress = body.feed(data)
+        self._content.append(part)
+        self._size += len(part)
+        if progress is Progress.BAD or self._size > MAX_BODY:
+            self._answer(AdminAnswer(400 if progress is Progress.BAD else 413), close=True)
+            return None
+        if progress is Progress.MORE:
+            return None
+        self._finish(head)
+        return data[used:]
+
+    def _finish(self, head: RequestHead) -> None:
+        fields = {name.lower(): value.decode("latin-1") for name, value in head.fields}
+        path, _, query = head.target.decode("latin-1").partition("?")
+        request = AdminRequest(
+            head.method.decode(), path, query, fields.get(b"authorization", ""), b"".join(self._content)
+        )
+        self._head, self._body, self._content = None, None, []
+        answer = self._api.handle(request, time.time())
+        if answer.event:
+            log.info("%s", answer.event)
+        if answer.status >= 400:
+            log.debug("admin API answered %d", answer.status)
+        self._answer(answer, close=not head.keep_alive, head_only=head.method == b"HEAD")
+
+    def _answer(self, answer: AdminAnswer, *, close: bool, head_only: bool = False) -> None:
+        body = b"" if answer.content is None else json.dumps(answer.content).encode()
+        content_type = b"application/json" if body else b""
+        self._transport.write(render_answer(answer.status, content_type, body, head_only=head_only, close=close))
+        self._restart_timer()
+        if close:
+            self._transport.close()

@@ -1,0 +1,226 @@
+"""Putting a proxy together, running it, and stopping it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import perijove
+from perijove.proxy.admin.api import AdminApi
+from perijove.proxy.admin.protocol import AdminConnection
+from perijove.proxy.core.book import RouteBook
+from perijove.proxy.core.targets import BadTarget, parse_target
+from perijove.proxy.net.context import Context
+from perijove.proxy.net.errorpages import error_pages
+from perijove.proxy.net.listener import ClientConnection
+from perijove.proxy.net.logs import configure, log
+from perijove.proxy.net.upstream import UpstreamPool
+from perijove.proxy.settings import ProxySettings
+
+BACKLOG = 2048
+
+
+class CannotStart(Exception):
+    """Why a proxy cannot be started, in words for the operator."""
+
+
+def public_tls(settings: ProxySettings) -> ssl.SSLContext | None:
+    """Return the TLS context of the public side, None without a certificate. Raises CannotStart."""
+    if not settings.ssl_cert and not settings.ssl_key:
+        return None
+    if not settings.ssl_cert:
+        raise CannotStart("--ssl-key needs --ssl-cert")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    try:
+        context.load_cert_chain(settings.ssl_cert, settings.ssl_key or None)
+    except OSError as error:
+        raise CannotStart(f"cannot read the TLS certificate or key: {error}") from error
+    return context
+
+
+def bind(ip: str, port: int, path: str) -> socket.socket:
+    """Return a socket bound to *path*, or to *ip* and *port*; all addresses for an empty *ip*. Raises CannotStart."""
+    try:
+        if path:
+            return _bind_unix(path)
+        if ip in ("", "*", "::") and socket.has_dualstack_ipv6():
+            with contextlib.suppress(OSError):
+                return socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=BACKLOG)
+        if ip in ("", "*"):
+            return socket.create_server(("0.0.0.0", port), backlog=BACKLOG)  # noqa: S104 - what an empty ip asks for
+        found = socket.getaddrinfo(ip, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, _, _, _, address = min(found, key=lambda each: each[0] != socket.AF_INET)
+        return socket.create_server((str(address[0]), port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        where = path or f"{ip or '*'}:{port}"
+        raise CannotStart(f"cannot listen at {where}: {error.strerror or error}") from error
+
+
+def _bind_unix(path: str) -> socket.socket:
+    server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        # What a killed proxy left behind; a socket that somebody still serves is not taken over.
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            if probe.connect_ex(path) == 0:
+                raise OSError(0, "another process serves this socket")
+        if Path(path).is_socket():
+            Path(path).unlink()
+        server.bind(path)
+    except OSError:
+        server.close()
+        raise
+    return server
+
+
+@dataclass(slots=True)
+class RunningProxy:
+    """A proxy at work. ``port`` and ``api_port`` are the bound ones, 0 for UNIX sockets."""
+
+    context: Context
+    port: int
+    api_port: int
+    _servers: list[asyncio.Server]
+    _admin: set[asyncio.Transport]
+    _sockets: list[str]
+
+    @property
+    def book(self) -> RouteBook:
+        """The routes."""
+        return self.context.book
+
+    async def stop(self, drain: float | None = None) -> None:
+        """Stop accepting, let exchanges under way finish for *drain* seconds (default: as set), then close all."""
+        context = self.context
+        for server in self._servers:
+            server.close()
+        for path in self._sockets:
+            with contextlib.suppress(OSError):
+                os.unlink(path)  # noqa: PTH108 - one call on a local socket file
+        context.draining = True
+        for connection in list(context.connections):
+            if isinstance(connection, ClientConnection):
+                connection.finish()
+        limit = context.settings.drain_timeout if drain is None else drain
+        if context.connections and limit > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(context.idle.wait(), limit)
+        for connection in list(context.connections):
+            if isinstance(connection, ClientConnection):
+                connection.abort()
+        for transport in [*context.tunnels, *self._admin]:
+            transport.close()
+        await context.close()
+        # Closed transports tell their protocols in the next turn of the loop.
+        await asyncio.sleep(0)
+
+
+async def start(settings: ProxySettings) -> RunningProxy:
+    """Start a proxy in the running loop and return it, listening. Raises CannotStart."""
+    tls = public_tls(settings)
+    book = RouteBook(host_routing=settings.host_routing)
+    try:
+        errors = error_pages(settings.error_target, settings.error_path, settings.error_timeout)
+    except (ValueError, OSError) as error:
+        raise CannotStart(f"error pages: {error}") from error
+    context = Context(settings, book, UpstreamPool(settings.pool_idle, settings.pool_size), errors)
+    api = AdminApi(book, settings.auth_token, {"name": "perijove", "version": perijove.__version__, "pid": os.getpid()})
+    admin: set[asyncio.Transport] = set()
+    proto = b"https" if tls else b"http"
+    servers: list[asyncio.Server] = []
+
+    async def listen(make: Callable[[], asyncio.Protocol], bound: socket.socket, secure: ssl.SSLContext | None) -> int:
+        loop = asyncio.get_running_loop()
+        unix = bound.family == socket.AF_UNIX
+        opening = loop.create_unix_server if unix else loop.create_server
+        servers.append(await opening(make, sock=bound, ssl=secure, backlog=BACKLOG))
+        return 0 if unix else int(bound.getsockname()[1])
+
+    try:
+        if settings.default_target:
+            target = parse_target(settings.default_target)
+            if isinstance(target, BadTarget):
+                raise CannotStart(f"--default-target: {target.reason}")
+            book.put("/", target, {}, context.now())
+        public = bind(settings.ip, settings.port, settings.socket)
+        port = await listen(lambda: ClientConnection(context, proto), public, tls)
+        wanted = settings.api_port if settings.api_port is not None else settings.port + 1 if settings.port else 0
+        private = bind(settings.api_ip, wanted, settings.api_socket)
+        api_port = await listen(lambda: AdminConnection(api, admin), private, None)
+    except CannotStart:
+        for server in servers:
+            server.close()
+        await context.close()
+        raise
+    return RunningProxy(
+        context, port, api_port, servers, admin, [p for p in (settings.socket, settings.api_socket) if p]
+    )
+
+
+async def serve(settings: ProxySettings) -> None:
+    """Run a proxy until SIGTERM or SIGINT; a second signal ends the wait for exchanges under way."""
+    loop = asyncio.get_running_loop()
+    told = asyncio.Event()
+    told_again = asyncio.Event()
+
+    def on_signal() -> None:
+        (told_again if told.is_set() else told).set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    # The proxy may outlive the terminal of whoever started it.
+    loop.add_signal_handler(signal.SIGHUP, lambda: log.info("SIGHUP ignored"))
+    proxy = await start(settings)
+    log.info("serving at %s", settings.socket or f"{settings.ip or '*'}:{proxy.port}")
+    log.info("admin API at %s", settings.api_socket or f"{settings.api_ip}:{proxy.api_port}")
+    if not settings.auth_token:
+        log.warning("CONFIGPROXY_AUTH_TOKEN is not set: the admin API is open to everybody who can reach it")
+    await told.wait()
+    log.info("stopping")
+    stopping = loop.create_task(proxy.stop())
+    waiting = loop.create_task(told_again.wait())
+    await asyncio.wait((stopping, waiting), return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if not stopping.done():
+        stopping.cancel()
+        await proxy.stop(0)
+    log.info("stopped")
+
+
+def run(settings: ProxySettings) -> None:
+    """Run a proxy in this process until it is told to stop. Raises CannotStart."""
+    handler = configure(settings.log_level)
+    pid_file = Path(settings.pid_file) if settings.pid_file else None
+    try:
+        if pid_file is not None:
+            pid_file.write_text(f"{os.getpid()}\n")
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(serve(settings))
+    except OSError as error:
+        raise CannotStart(str(error)) from error
+    finally:
+        if pid_file is not None:
+            _remove_own(pid_file)
+        handler.close()
+
+
+def _remove_own(pid_file: Path) -> None:
+    with contextlib.suppress(OSError):
+        if pid_file.read_text().strip() == str(os.getpid()):
+            pid_file.unlink()
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop

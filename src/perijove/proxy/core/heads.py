@@ -1,0 +1,272 @@
+"""Strict reading of HTTP/1 heads (RFC 9112).
+
+A proxy and the server behind it must never disagree on where a message ends. So what could be read two ways is refused
+here: bare line feeds, folded lines, white space before a colon, control characters, several or malformed lengths, a
+length together with a transfer coding, codings other than ``chunked``, and several or missing Host fields.
+
+Each head is checked by one regular expression and its fields are sorted in one pass: those that end at this hop are
+consumed, those the proxy writes anew are set aside, all others are passed on as they came.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+MAX_HEAD = 64 * 1024
+MAX_REQUEST_LINE = 16 * 1024
+
+# Values of ``body`` below zero; others are a number of bytes.
+CHUNKED = -1
+UNTIL_CLOSE = -2
+
+_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
+_REQUEST = re.compile(
+    rb"(" + _TOKEN + rb"{1,32}) ([\x21\x22\x24-\x7e]+) HTTP/1\.([01])\r\n"
+    rb"((?:" + _TOKEN + rb"+:[\t\x20-\x7e\x80-\xff]*\r\n)*)\r\n"
+)
+_RESPONSE = re.compile(
+    rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: ([\t\x20-\x7e\x80-\xff]*))?\r\n"
+    rb"((?:" + _TOKEN + rb"+:[^\r\n\0]*\r\n)*)\r\n"
+)
+_FIELD = re.compile(rb"([^:\r\n]+):([^\r\n]*)\r\n")
+_OTHER_VERSION = re.compile(rb"[^\r\n]* HTTP/(?!1\.[01]\r)[0-9.]+\r\n")
+_BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
+_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._~\-]+)(?::[0-9]{1,5})?")
+_ABSOLUTE = re.compile(rb"[hH][tT][tT][pP][sS]?://([^/?]*)(.*)", re.DOTALL)
+_LENGTH = re.compile(rb"[0-9]{1,18}")
+_REQUEST_ID = re.compile(rb"[0-9A-Za-z._:+/=\-]{1,128}")
+
+# An upgrade to HTTP/2 or TLS would carry requests past the checks of this proxy, so it is not passed on.
+_REFUSED_UPGRADES = frozenset((b"h2c", b"h2", b"http/2.0", b"tls/1.0", b"tls/1.2", b"tls/1.3"))
+
+_HOP_BY_HOP = frozenset(
+    (
+        b"connection",
+        b"keep-alive",
+        b"proxy-connection",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+        b"http2-settings",
+    )
+)
+_FORWARDED = frozenset((b"x-forwarded-for", b"x-forwarded-port", b"x-forwarded-proto", b"x-forwarded-host"))
+_SPECIAL = _HOP_BY_HOP | {b"content-length"}
+_SPECIAL_REQUEST = _SPECIAL | _FORWARDED | {b"host", b"x-request-id", b"accept"}
+_USUAL_CONNECTION = frozenset((b"close", b"keep-alive", b"upgrade", b""))
+
+Fields = list[tuple[bytes, bytes]]
+
+
+class Refusal(NamedTuple):
+    """Why a head is refused: the status to answer with and a reason for people."""
+
+    status: int
+    reason: str
+
+
+class RequestHead(NamedTuple):
+    """A request head. ``fields`` are those to pass on that no other member holds."""
+
+    method: bytes
+    target: bytes
+    """In origin form, or ``*``."""
+    path: str
+    """The target without its query."""
+    http11: bool
+    host: bytes
+    """As the client sent it; empty only from an HTTP/1.0 client."""
+    fields: Fields
+    body: int
+    keep_alive: bool
+    upgrade: bytes
+    """The protocol to change to, empty for none."""
+    forwarded: dict[bytes, bytes]
+    """The X-Forwarded-* fields that came, by lower-case name."""
+    request_id: bytes
+    """What came as X-Request-ID, if it is well formed."""
+    accept: bytes
+
+
+class ResponseHead(NamedTuple):
+    """A response head. ``length`` is the stated Content-Length, None for none, also where no body follows."""
+
+    status: int
+    reason: bytes
+    fields: Fields
+    chunked: bool
+    length: int | None
+    keep_alive: bool
+    upgrade: bytes
+
+
+def has_bare_line_feed(data: bytes, start: int = 0) -> bool:
+    """Return whether a line of *data* from *start* on ends without a carriage return, so no head can come of it."""
+    return _BARE_LINE_FEED.search(data, start) is not None
+
+
+class _Special:
+    """The fields of one head that the proxy looks into, by lower-case name, each with all its values."""
+
+    __slots__ = ("found",)
+
+    def __init__(self) -> None:
+        self.found: dict[bytes, list[bytes]] = {}
+
+    def joined(self, name: bytes) -> bytes:
+        values = self.found.get(name)
+        return b", ".join(values) if values else b""
+
+    def tokens(self, name: bytes) -> list[bytes]:
+        return [token.strip(b" \t").lower() for value in self.found.get(name, ()) for token in value.split(b",")]
+
+
+def _sort_fields(block: bytes, special_names: frozenset[bytes]) -> tuple[Fields, _Special]:
+    kept: Fields = []
+    special = _Special()
+    found = special.found
+    for name, value in _FIELD.findall(block):
+        lower = name.lower()
+        if lower in special_names:
+            found.setdefault(lower, []).append(value.strip(b" \t"))
+        else:
+            kept.append((name, value.strip(b" \t")))
+    return kept, special
+
+
+def _without_named(kept: Fields, connection: list[bytes]) -> Fields:
+    """Drop the fields that Connection declares to end at this hop."""
+    named = {token for token in connection if token not in _USUAL_CONNECTION}
+    return [field for field in kept if field[0].lower() not in named] if named else kept
+
+
+def _framing(special: _Special) -> tuple[bool, int | None] | str:
+    """Return (chunked, stated length), or the reason why the end of the message is not beyond doubt (RFC 9112 6.3)."""
+    lengths = special.found.get(b"content-length")
+    codings = special.found.get(b"transfer-encoding")
+    if codings:
+        if lengths:
+            return "both Content-Length and Transfer-Encoding"
+        if len(codings) != 1 or codings[0].lower() != b"chunked":
+            return "a transfer coding other than chunked"
+        return True, None
+    if not lengths:
+        return False, None
+    if len(lengths) != 1 or not _LENGTH.fullmatch(lengths[0]):
+        return "a Content-Length that is not one number"
+    return False, int(lengths[0])
+
+
+def _origin_form(method: bytes, target: bytes, host: bytes) -> tuple[bytes, bytes] | None:
+    """Return (target in origin form, host); the authority of an absolute form replaces Host (RFC 9112 3.2.2)."""
+    if target[0] == 0x2F:
+        return target, host
+    if target == b"*" and method == b"OPTIONS":
+        return target, host
+    absolute = _ABSOLUTE.fullmatch(target)
+    if absolute is None or not absolute[1]:
+        return None
+    rest = absolute[2]
+    return (rest if rest.startswith(b"/") else b"/" + rest), absolute[1]
+
+
+def parse_request(data: bytes, start: int, end: int) -> RequestHead | Refusal:
+    """Read the request head in ``data[start:end]``, whose end is just behind its empty line."""
+    match = _REQUEST.fullmatch(data, start, end)
+    if match is None:
+        if _OTHER_VERSION.match(data, start, end):
+            return Refusal(505, "only HTTP/1.0 and HTTP/1.1 are spoken here")
+        return Refusal(400, "the request head is malformed")
+    method, target, minor, block = match.groups()
+    if len(target) > MAX_REQUEST_LINE:
+        return Refusal(414, "the request line is too long")
+    http11 = minor == b"1"
+    kept, special = _sort_fields(block, _SPECIAL_REQUEST)
+    found = special.found
+    hosts = found.get(b"host", [])
+    if len(hosts) > 1 or (http11 and not hosts):
+        return Refusal(400, "the request must have one Host")
+    located = _origin_form(method, target, hosts[0] if hosts else b"")
+    if located is None:
+        return Refusal(400, "the request target is malformed")
+    target, host = located
+    if (host and not _HOST.fullmatch(host)) or (http11 and not host):
+        return Refusal(400, "the Host is malformed")
+    framing = _framing(special)
+    if isinstance(framing, str):
+        return Refusal(400, framing)
+    chunked, length = framing
+    if chunked and not http11:
+        return Refusal(400, "a transfer coding in HTTP/1.0")
+    keep_alive, upgrade = http11, b""
+    if b"connection" in found:
+        connection = special.tokens(b"connection")
+        kept = _without_named(kept, connection)
+        keep_alive = http11 and b"close" not in connection
+        if b"upgrade" in connection and http11 and not chunked and not length:
+            upgrade = _single_upgrade(found.get(b"upgrade", []))
+    if b"accept" in found:
+        kept.append((b"Accept", special.joined(b"accept")))
+    request_id = found.get(b"x-request-id", [b""])[0]
+    return RequestHead(
+        method=method,
+        target=target,
+        path=target.partition(b"?")[0].decode("latin-1"),
+        http11=http11,
+        host=host,
+        fields=kept,
+        body=CHUNKED if chunked else length or 0,
+        keep_alive=keep_alive,
+        upgrade=upgrade,
+        forwarded={name: special.joined(name) for name in _FORWARDED if name in found},
+        request_id=request_id if _REQUEST_ID.fullmatch(request_id) else b"",
+        accept=special.joined(b"accept"),
+    )
+
+
+def _single_upgrade(values: list[bytes]) -> bytes:
+    if len(values) != 1 or b"," in values[0] or values[0].lower() in _REFUSED_UPGRADES:
+        return b""
+    return values[0]
+
+
+def parse_response(data: bytes, start: int, end: int) -> ResponseHead | Refusal:
+    """Read the response head in ``data[start:end]``. A refusal has the status to answer the client with."""
+    match = _RESPONSE.fullmatch(data, start, end)
+    if match is None:
+        return Refusal(502, "the head of the answer is malformed")
+    minor, status, reason, block = match.groups()
+    kept, special = _sort_fields(block, _SPECIAL)
+    framing = _framing(special)
+    if isinstance(framing, str):
+        return Refusal(502, framing)
+    chunked, length = framing
+    keep_alive, upgrade = minor == b"1", b""
+    if b"connection" in special.found:
+        connection = special.tokens(b"connection")
+        kept = _without_named(kept, connection)
+        keep_alive = keep_alive and b"close" not in connection
+        if b"upgrade" in connection:
+            upgrade = special.joined(b"upgrade")
+    return ResponseHead(int(status), reason or b"", kept, chunked, length, keep_alive, upgrade)
+
+
+def response_body(head: ResponseHead, method: bytes) -> int:
+    """Return what follows *head*: a number of bytes, CHUNKED or UNTIL_CLOSE (RFC 9112 6.3)."""
+    if method == b"HEAD" or head.status in (204, 304) or head.status < 200:
+        return 0
+    if head.chunked:
+        return CHUNKED
+    return UNTIL_CLOSE if head.length is None else head.length
+
+
+def host_name(host: bytes) -> str:
+    """Return the lower-case name in a Host field, without the port."""
+    if host.endswith(b"]"):
+        return host.decode("latin-1").lower()
+    name, colon, _ = host.rpartition(b":")
+    return (name if colon else host).decode("latin-1").lower()

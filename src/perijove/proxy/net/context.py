@@ -1,0 +1,95 @@
+"""What all connections of one proxy share."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Coroutine
+from itertools import count
+from typing import Any, Protocol
+
+from perijove.proxy.core.book import RouteBook
+from perijove.proxy.net.errorpages import ErrorPages
+from perijove.proxy.net.logs import log
+from perijove.proxy.net.upstream import UpstreamPool
+from perijove.proxy.settings import ProxySettings
+
+
+class Expiring(Protocol):
+    """Something with a deadline in the event loop's time; ``inf`` for none."""
+
+    deadline: float
+
+    def expire(self) -> None:
+        """Act on the passed deadline, and set another."""
+
+
+class Context:
+    """Settings, routes, pool, error pages, and the watch over deadlines."""
+
+    def __init__(self, settings: ProxySettings, book: RouteBook, pool: UpstreamPool, errors: ErrorPages) -> None:
+        self.settings = settings
+        self.book = book
+        self.pool = pool
+        self.errors = errors
+        self.loop = asyncio.get_running_loop()
+        self.connections: set[Expiring] = set()
+        self.tunnels: set[asyncio.Transport] = set()
+        self.draining = False
+        self.idle = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._request_ids = count(1)
+        self._request_prefix = secrets.token_hex(6)
+        timeouts = (settings.keep_alive_timeout, settings.head_timeout, settings.timeout, settings.proxy_timeout)
+        self._interval = min(0.5, *(limit / 4 for limit in timeouts if limit > 0), 0.5)
+        self._sweep_handle: asyncio.TimerHandle | None = None
+        self._sweep()
+
+    def new_request_id(self) -> bytes:
+        """Return an id that no other request of this or another proxy has."""
+        return b"%b-%x" % (self._request_prefix.encode(), next(self._request_ids))
+
+    @staticmethod
+    def now() -> float:
+        """Return the time in seconds since the epoch."""
+        return time.time()
+
+    def touch(self, key: str) -> None:
+        """Note that a route is in use now."""
+        self.book.activity.touch(key, time.time())
+
+    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run *work* in a task that lives as long as it takes, and log what it fails with."""
+        task = self.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("internal error", exc_info=error)
+
+    def forget(self, connection: Expiring) -> None:
+        """Take a closed client connection from the books."""
+        self.connections.discard(connection)
+        if not self.connections:
+            self.idle.set()
+
+    def _sweep(self) -> None:
+        # One pass over all connections per interval is cheaper than a timer per request.
+        now = self.loop.time()
+        for connection in [each for each in self.connections if each.deadline <= now]:
+            connection.expire()
+        self.pool.sweep(now)
+        self._sweep_handle = self.loop.call_later(self._interval, self._sweep)
+
+    async def close(self) -> None:
+        """Stop the watch, close pooled connections and end what still runs."""
+        if self._sweep_handle is not None:
+            self._sweep_handle.cancel()
+        self.pool.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -1,0 +1,84 @@
+"""A tunnel: two connections tied together after 101, bytes passed both ways as they come.
+
+Each end writes what it reads to the other end and stops reading while the other cannot keep up. When one side has sent
+its last byte, so is the other told, and the way back stays open. What breaks off on one side breaks off on both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+# A peer that vanished without a word (a closed laptop) is noticed after about three minutes of silence.
+_KEEP_ALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 30), ("TCP_KEEPCNT", 4))
+
+
+class TunnelEnd(asyncio.Protocol):
+    """What reads one of the two connections."""
+
+    peer: TunnelEnd
+
+    def __init__(self, own: asyncio.Transport, other: asyncio.Transport, used: Callable[[], None]) -> None:
+        self._own = own
+        self._other = other
+        self._used = used
+        self._write = other.write
+        self.ended = False
+        self.closed: Callable[[], None] | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """Pass bytes on."""
+        self._write(data)
+        self._used()
+
+    def eof_received(self) -> bool:
+        """Carry the half-close; TLS knows none, there the end of one direction ends both."""
+        if self.ended or self._other.is_closing():
+            return False
+        self.ended = True
+        if self.peer.ended or not (self._other.can_write_eof() and self._own.can_write_eof()):
+            self._other.close()
+            return False
+        self._other.write_eof()
+        return True
+
+    def pause_writing(self) -> None:
+        """This side reads too slowly: stop reading the other."""
+        if not self.peer.ended and not self._other.is_closing():
+            self._other.pause_reading()
+
+    def resume_writing(self) -> None:
+        """This side has caught up."""
+        if not self.peer.ended and not self._other.is_closing():
+            self._other.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Close the other side: behind what was written to it, or at once if this side broke off."""
+        if exc is not None:
+            self._other.abort()
+        elif not self._other.is_closing():
+            self._other.close()
+        if self.closed is not None:
+            self.closed()
+
+
+def _watch(transport: asyncio.Transport) -> None:
+    connection: socket.socket | None = transport.get_extra_info("socket")
+    if connection is None or connection.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEP_ALIVE:
+        if hasattr(socket, name):
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def tie(client: asyncio.Transport, upstream: asyncio.Transport, used: Callable[[], None]) -> TunnelEnd:
+    """Tie two connections; *used* is called for each piece of data. Return the end that reads the client."""
+    client_end = TunnelEnd(client, upstream, used)
+    upstream_end = TunnelEnd(upstream, client, used)
+    client_end.peer, upstream_end.peer = upstream_end, client_end
+    for transport, end in ((client, client_end), (upstream, upstream_end)):
+        transport.set_protocol(end)
+        _watch(transport)
+    return client_end
