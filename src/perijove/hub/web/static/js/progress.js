@@ -1,0 +1,149 @@
+// Follows the start of a server over server-sent events.
+//
+// The page comes with the steps known when it was made, and the stream tells them all again from the first. So a step is
+// appended only if its id is new and it is not one of those that came with the page. The hub may be restarted meanwhile:
+// the stream is opened again until it answers, and what it repeats is recognised by its ids.
+
+const RETRY_FIRST = 1000;
+const RETRY_LONGEST = 5000;
+const RELOAD_NO_SOONER_THAN = 1500;
+
+const card = document.getElementById("progress");
+if (card) {
+  follow(card);
+}
+
+function follow(card) {
+  const { eventsUrl, nextUrl, healthUrl, elapsed } = card.dataset;
+  const log = document.getElementById("progress-log");
+  const bar = document.getElementById("progress-bar");
+  const connection = document.getElementById("progress-connection");
+  const fromPage = [...log.children].map((item) => item.textContent);
+  const seen = new Set();
+  let stream = null;
+  let retryAfter = RETRY_FIRST;
+  let finished = false;
+
+  tick(Number(elapsed));
+  open();
+  // A browser that freezes a page in the background may drop the stream without telling.
+  window.addEventListener("pageshow", (event) => {
+    if (event.persisted && !finished) {
+      reopen();
+    }
+  });
+  window.addEventListener("pagehide", () => stream.close());
+
+  function open() {
+    stream = new EventSource(eventsUrl);
+    stream.onopen = () => {
+      retryAfter = RETRY_FIRST;
+      sayConnection("");
+    };
+    stream.onmessage = (event) => take(event);
+    stream.onerror = () => {
+      if (finished) {
+        return;
+      }
+      sayConnection("Connection lost, trying again. Your server goes on starting meanwhile.");
+      // The browser tries again by itself, except where the answer was not an event stream (the hub is away or refused).
+      if (stream.readyState === EventSource.CLOSED) {
+        setTimeout(afterRefusal, retryAfter);
+        retryAfter = Math.min(retryAfter * 2, RETRY_LONGEST);
+      }
+    };
+  }
+
+  function reopen() {
+    stream.close();
+    open();
+  }
+
+  async function afterRefusal() {
+    if (await hubIsWell()) {
+      // It answers, yet has no progress to tell: the server was stopped or is ready. The page itself knows which.
+      reload();
+    } else {
+      reopen();
+    }
+  }
+
+  async function hubIsWell() {
+    try {
+      const answer = await fetch(healthUrl, { cache: "no-store", signal: AbortSignal.timeout(RETRY_LONGEST) });
+      return answer.ok;
+    } catch {
+      return false;
+    }
+  }
+
+  function take(event) {
+    let step;
+    try {
+      step = JSON.parse(event.data);
+    } catch {
+      return;
+    }
+    if (typeof step.progress === "number") {
+      bar.value = step.progress;
+      bar.textContent = `${step.progress} %`;
+    }
+    append(event.lastEventId, step.message);
+    if (step.ready) {
+      finish();
+      goTo(nextUrl || step.url);
+    } else if (step.failed) {
+      finish();
+      reload();
+    }
+  }
+
+  function append(id, message) {
+    if (!message || (id && seen.has(id))) {
+      return;
+    }
+    seen.add(id);
+    const known = fromPage.indexOf(message);
+    if (known >= 0) {
+      fromPage.splice(known, 1);
+      return;
+    }
+    const item = document.createElement("li");
+    item.textContent = message;
+    log.append(item);
+  }
+
+  function finish() {
+    finished = true;
+    stream.close();
+    sayConnection("");
+  }
+
+  function sayConnection(text) {
+    connection.textContent = text;
+    connection.hidden = text === "";
+  }
+}
+
+function goTo(url) {
+  const target = new URL(url, location.href);
+  if (target.protocol === "http:" || target.protocol === "https:") {
+    location.replace(target);
+  }
+}
+
+// Not at once after the page was loaded, so that a page which cannot settle does not reload without pause.
+function reload() {
+  setTimeout(() => location.reload(), Math.max(0, RELOAD_NO_SOONER_THAN - performance.now()));
+}
+
+function tick(elapsed) {
+  const place = document.getElementById("progress-elapsed");
+  const start = performance.now() - elapsed * 1000;
+  const show = () => {
+    const seconds = Math.floor((performance.now() - start) / 1000);
+    place.textContent = seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  };
+  show();
+  setInterval(show, 1000);
+}

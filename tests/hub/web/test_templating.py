@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime, timedelta, timezone
+
+import jinja2
+import pytest
+
+from perijove.hub.web.templating import STATIC_FOLDER, ago, iso, make_environment, seconds_since, segment, static_url
+
+NOW = datetime(2026, 3, 31, 12, 0, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("before", "text"),
+    [
+        (timedelta(seconds=-30), "just now"),
+        (timedelta(seconds=9), "just now"),
+        (timedelta(seconds=10), "10 seconds ago"),
+        (timedelta(seconds=60), "1 minute ago"),
+        (timedelta(minutes=3, seconds=59), "3 minutes ago"),
+        (timedelta(hours=1), "1 hour ago"),
+        (timedelta(hours=23, minutes=59), "23 hours ago"),
+        (timedelta(days=2), "2 days ago"),
+        (timedelta(days=30), "on 1 March 2026"),
+    ],
+)
+def test_ago_is_said_as_people_do(before: timedelta, text: str) -> None:
+    assert ago(NOW - before, NOW) == text
+
+
+def test_ago_knows_what_never_happened() -> None:
+    assert ago(None, NOW) == "never"
+
+
+def test_iso_is_utc_in_whole_seconds() -> None:
+    there = datetime(2026, 3, 31, 14, 30, 5, 999_999, tzinfo=timezone(timedelta(hours=2)))
+    assert iso(there) == "2026-03-31T12:30:05Z"
+    assert iso(None) == ""
+
+
+def test_seconds_since_never_run_backwards() -> None:
+    assert seconds_since(NOW - timedelta(seconds=61.9), NOW) == 61
+    assert seconds_since(NOW + timedelta(seconds=5), NOW) == 0
+    assert seconds_since(None, NOW) == 0
+
+
+def test_segment_leaves_nothing_that_ends_a_path_segment() -> None:
+    assert segment("a/b?c#d e@f%.é~") == "a%2Fb%3Fc%23d%20e%40f%25.%C3%A9~"
+
+
+def test_static_url_carries_the_hash_of_the_content() -> None:
+    digest = hashlib.sha256((STATIC_FOLDER / "css/perijove.css").read_bytes()).hexdigest()
+    assert static_url("css/perijove.css", "/base/hub/") == f"/base/hub/static/css/perijove.css?v={digest[:12]}"
+
+
+def test_static_url_of_a_missing_file_is_an_error() -> None:
+    with pytest.raises(OSError, match=r"missing\.css"):
+        static_url("missing.css", "/hub/")
+
+
+def test_templates_know_static_url_by_their_prefix() -> None:
+    template = make_environment().from_string("{{ static_url('logo.svg') }}")
+    assert template.render(prefix="/x/hub/") == static_url("logo.svg", "/x/hub/")
+
+
+def test_values_are_escaped() -> None:
+    template = make_environment().from_string('<a title="{{ value }}">{{ value }}</a>')
+    assert template.render(value="\"'<b>&") == '<a title="&#34;&#39;&lt;b&gt;&amp;">&#34;&#39;&lt;b&gt;&amp;</a>'
+
+
+def test_a_name_nobody_passed_is_an_error() -> None:
+    with pytest.raises(jinja2.UndefinedError):
+        make_environment().from_string("{{ nobody_passed_this }}").render()
+
+
+def test_filters_are_known() -> None:
+    template = make_environment().from_string("{{ t|ago(now) }} {{ t|iso }} {{ t|seconds_since(now) }} {{ n|segment }}")
+    assert template.render(t=NOW - timedelta(minutes=2), now=NOW, n="a/b") == (
+        "2 minutes ago 2026-03-31T11:58:00Z 120 a%2Fb"
+    )
