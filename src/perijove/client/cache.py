@@ -19,7 +19,7 @@ MAX_SESSION_ID = 128
 def token_key(session_id: str, token: str) -> TokenKey:
     """Return the key under which answers about *token* are kept; an overlong session id counts as none."""
     session = session_id if len(session_id) <= MAX_SESSION_ID else ""
-    return session, hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+    return session, hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 class TimedCache(Generic[K, V]):

@@ -114,10 +114,16 @@ class HubIdentityProvider(IdentityProvider):
             if not is_public(handler):
                 raise
             return None
-        if user is None and is_page(handler):
-            # Called by tornado only if the page is not public, so that no sign-in begins in vain.
-            handler.get_login_url = lambda: self.begin_sign_in(handler, handler.request.uri or "")  # type: ignore[method-assign]
+        if user is None:
+            # Called by tornado only if the method is not public, so that no sign-in begins in vain.
+            handler.get_login_url = lambda: self.login_url(handler)  # type: ignore[method-assign]
         return user
+
+    def login_url(self, handler: web.RequestHandler) -> str:
+        """Return where a page sends a browser that has to sign in; anything but a page is refused."""
+        if not is_page(handler):
+            raise web.HTTPError(403)
+        return self.begin_sign_in(handler, handler.request.uri or "")
 
     async def _identify(self, handler: web.RequestHandler) -> HubUser | None:
         session_id = handler.get_cookie(SESSION_COOKIE, "") or ""

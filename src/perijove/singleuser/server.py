@@ -17,6 +17,7 @@ from typing import Any
 
 from jupyter_core.paths import ENV_CONFIG_PATH, SYSTEM_CONFIG_PATH, jupyter_config_dir, jupyter_path
 from jupyter_server.serverapp import ServerApp
+from tornado.log import app_log, gen_log
 from traitlets import Instance, Unicode, default
 from traitlets.config import Config
 
@@ -26,6 +27,7 @@ from perijove.singleuser.authorizer import HubAuthorizer
 from perijove.singleuser.config_paths import operator_paths
 from perijove.singleuser.hub_check import check_hub
 from perijove.singleuser.identity_provider import HubIdentityProvider, cookie_secret
+from perijove.singleuser.log_privacy import hide_queries
 from perijove.singleuser.page_config import PageConfigHook
 from perijove.wire.versions import PROTOCOL_HEADER, PROTOCOL_VERSION
 
@@ -129,6 +131,12 @@ class SingleUserServer(ServerApp):
                 self.jpserver_extensions.setdefault(name, True)
         # It brings in extensions of the classic Notebook from wherever a user wrote them down, and takes its time.
         self.jpserver_extensions["notebook_shim"] = False
+
+    def init_logging(self) -> None:
+        """Set up logging so that no token or code gets into the log with an address."""
+        super().init_logging()
+        for logger in (gen_log, app_log):
+            logger.addFilter(hide_queries)
 
     # What no configuration changes
 
