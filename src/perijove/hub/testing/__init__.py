@@ -1,4 +1,5 @@
-"""For tests of the hub and of plug-ins: a *fake* stands in for a port, a *contract* is the suite every implementation passes.
+"""For tests of the hub and of plug-ins.
 
-Only the contract modules need pytest.
+A *fake* stands in for a port; a *contract* is the suite that every implementation of a port passes. Only the contract
+modules need pytest.
 """

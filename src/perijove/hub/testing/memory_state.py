@@ -1,0 +1,134 @@
+"""What the store in memory holds, and the rules that a database would keep by itself."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
+from typing import Any, TypeVar
+
+from perijove.hub.adapters.store.values import json_text
+from perijove.hub.core.errors import conflict
+from perijove.hub.core.oauth import OAuthClient, OAuthCode
+from perijove.hub.core.progress import ProgressEvent
+from perijove.hub.core.roles import Role
+from perijove.hub.core.servers import Server
+from perijove.hub.core.services import Service
+from perijove.hub.core.tokens import Token
+from perijove.hub.core.users import Account, Session, User
+from perijove.hub.ports.store import OwnerKind
+
+K = TypeVar("K")
+V = TypeVar("V")
+W = TypeVar("W", User, Server, Token)
+
+
+@dataclass(slots=True)
+class State:
+    """Everything stored."""
+
+    users: dict[int, User] = field(default_factory=dict)
+    accounts: dict[str, Account] = field(default_factory=dict)
+    invitations: dict[str, datetime] = field(default_factory=dict)
+    sessions: dict[str, Session] = field(default_factory=dict)
+    servers: dict[int, Server] = field(default_factory=dict)
+    progress: dict[int, ProgressEvent] = field(default_factory=dict)
+    tokens: dict[int, Token] = field(default_factory=dict)
+    clients: dict[str, OAuthClient] = field(default_factory=dict)
+    codes: dict[str, OAuthCode] = field(default_factory=dict)
+    roles: dict[str, Role] = field(default_factory=dict)
+    holders: dict[tuple[str, OwnerKind, int], None] = field(default_factory=dict)
+    services: dict[int, Service] = field(default_factory=dict)
+    last_ids: dict[str, int] = field(default_factory=dict)
+
+    def copied(self) -> State:
+        """Return a copy that can be changed by itself; what is in it cannot change."""
+        return State(**{each.name: copy.copy(getattr(self, each.name)) for each in fields(self)})
+
+    def next_id(self, table: str) -> int:
+        """Return an id that no row of *table* ever had."""
+        self.last_ids[table] = self.last_ids.get(table, 0) + 1
+        return self.last_ids[table]
+
+    def owner(self, kind: OwnerKind, owner_id: int) -> User | Service:
+        """Return the user or service. Raises PerijoveError CONFLICT if there is none."""
+        owners: Mapping[int, User | Service] = self.users if kind == "user" else self.services
+        return existing(owners, owner_id)
+
+    def end_sessions(self, which: Callable[[Session], bool]) -> int:
+        """Delete these sessions with what was issued in them; return how many sessions."""
+        ended = {session.session_id for session in self.sessions.values() if which(session)}
+        drop(self.tokens, lambda token: token.session_id in ended)
+        drop(self.codes, lambda code: code.session_id in ended)
+        return drop(self.sessions, which)
+
+    def delete_clients(self, which: Callable[[OAuthClient], bool]) -> None:
+        """Delete these clients with what was issued to them."""
+        gone = {client.client_id for client in self.clients.values() if which(client)}
+        drop(self.tokens, lambda token: token.client_id in gone)
+        drop(self.codes, lambda code: code.client_id in gone)
+        drop(self.clients, which)
+
+    def delete_server(self, server_id: int) -> None:
+        """Delete a server with all that hangs on it."""
+        self.delete_clients(lambda client: client.server_id == server_id)
+        drop(self.tokens, lambda token: token.server_id == server_id)
+        drop(self.progress, lambda event: event.server_id == server_id)
+        self.servers.pop(server_id, None)
+
+    def delete_owner(self, kind: OwnerKind, owner_id: int) -> None:
+        """Delete what a user and a service alike can have."""
+        drop(self.tokens, lambda token: (token.owner_kind, token.owner_id) == (kind, owner_id))
+        for held in [held for held in self.holders if held[1:] == (kind, owner_id)]:
+            del self.holders[held]
+
+
+def drop(rows: dict[K, V], which: Callable[[V], bool]) -> int:
+    """Delete the rows for which *which* holds; return how many."""
+    gone = [key for key, row in rows.items() if which(row)]
+    for key in gone:
+        del rows[key]
+    return len(gone)
+
+
+def existing(rows: Mapping[K, V], key: K) -> V:
+    """Return the row. Raises PerijoveError CONFLICT if there is none, as a foreign key does."""
+    if key not in rows:
+        raise conflict("What this belongs to does not exist any more")
+    return rows[key]
+
+
+def free(taken: bool, message: str) -> None:
+    """Raise PerijoveError CONFLICT if something is *taken*, as a unique constraint does."""
+    if taken:
+        raise conflict(message)
+
+
+def aware(*times: datetime | None) -> None:
+    """Raise ValueError if one of *times* has no time zone."""
+    if any(time is not None and time.utcoffset() is None for time in times):
+        raise ValueError("a time without time zone cannot be stored")
+
+
+def through_json(value: Mapping[str, object]) -> Any:
+    """Return *value* as it comes back from JSON. Raises PerijoveError INVALID if JSON cannot hold it."""
+    return json.loads(json_text(dict(value)))
+
+
+def forward(rows: dict[int, W], times: Mapping[int, datetime]) -> None:
+    """Move ``last_activity`` of rows, by id, forward; never back."""
+    aware(*times.values())
+    for key, at in times.items():
+        row = rows.get(key)
+        if row is not None and (row.last_activity is None or row.last_activity < at):
+            rows[key] = replace(row, last_activity=at)
+
+
+@dataclass(slots=True)
+class Unit:
+    """What the repositories of one transaction share."""
+
+    state: State
+    over: bool = False

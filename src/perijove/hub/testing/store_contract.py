@@ -1,0 +1,115 @@
+"""What every store must do.
+
+Subclass `StoreContract` in a test module, with a fixture ``store`` that gives an empty store::
+
+    class TestMyStore(StoreContract):
+        @pytest.fixture
+        async def store(self) -> AsyncIterator[Store]: ...
+
+Needs pytest and pytest-asyncio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from perijove.hub.core.oauth import OAuthCode
+from perijove.hub.ports.store import Store
+from perijove.hub.testing.store_contract_access import AccessContract
+from perijove.hub.testing.store_contract_people import PeopleContract
+from perijove.hub.testing.store_contract_servers import ServersContract
+from perijove.hub.testing.store_samples import (
+    add_user,
+    client,
+    code,
+)
+
+
+class TransactionsContract:
+    """Everything or nothing, one after the other."""
+
+    async def test_it_answers(self, store: Store) -> None:
+        await store.ping()
+
+    async def test_an_exception_undoes_everything(self, store: Store) -> None:
+        with pytest.raises(LookupError):
+            async with store.transaction() as tx:
+                await add_user(tx)
+                raise LookupError
+        async with store.transaction() as tx:
+            assert await tx.users.count() == 0
+
+    async def test_cancelling_undoes_everything(self, store: Store) -> None:
+        inside = asyncio.Event()
+
+        async def work() -> None:
+            async with store.transaction() as tx:
+                await add_user(tx)
+                inside.set()
+                await asyncio.Event().wait()
+
+        task = asyncio.create_task(work())
+        await inside.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        async with store.transaction() as tx:
+            assert await tx.users.count() == 0
+
+    async def test_nothing_can_be_done_after_the_end(self, store: Store) -> None:
+        async with store.transaction() as tx:
+            users = tx.users
+        with pytest.raises(RuntimeError):
+            await users.count()
+        with pytest.raises(LookupError):
+            async with store.transaction() as tx:
+                users = tx.users
+                raise LookupError
+        with pytest.raises(RuntimeError):
+            await users.count()
+
+    async def test_a_transaction_in_a_transaction_is_a_mistake_that_is_told(self, store: Store) -> None:
+        async with store.transaction() as tx:
+            with pytest.raises(RuntimeError):
+                async with store.transaction():
+                    pass
+            await add_user(tx)
+        async with store.transaction() as tx:
+            assert await tx.users.count() == 1
+
+    async def test_concurrent_transactions_do_not_lose_changes(self, store: Store) -> None:
+        async with store.transaction() as tx:
+            server = await tx.servers.add((await add_user(tx)).id, "")
+
+        async def count_up() -> None:
+            async with store.transaction() as tx:
+                read = await tx.servers.by_id(server.id)
+                assert read is not None
+                await asyncio.sleep(0)
+                await tx.servers.save(replace(read, attempt=read.attempt + 1, version=read.version + 1))
+
+        await asyncio.gather(*(count_up() for _ in range(20)))
+        async with store.transaction() as tx:
+            assert await tx.servers.by_id(server.id) == replace(server, attempt=20, version=20)
+
+    async def test_one_code_for_many_takers(self, store: Store) -> None:
+        async with store.transaction() as tx:
+            ada = await add_user(tx)
+            await tx.oauth.put_client(client(await tx.servers.add(ada.id, "")))
+            await tx.oauth.add_code(code(ada))
+
+        async def take() -> OAuthCode | None:
+            async with store.transaction() as tx:
+                return await tx.oauth.take_code("o1")
+
+        taken = await asyncio.gather(*(take() for _ in range(10)))
+        assert [each for each in taken if each is not None] == [code(ada)]
+
+
+class StoreContract(PeopleContract, ServersContract, AccessContract, TransactionsContract):
+    """The whole suite."""
+
+    pytestmark = pytest.mark.asyncio

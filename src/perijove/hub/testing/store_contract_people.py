@@ -1,0 +1,232 @@
+"""The part of the store's contract on users, accounts, invitations and sessions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta, timezone
+
+import pytest
+
+from perijove.hub.core.errors import Code
+from perijove.hub.core.paging import Window
+from perijove.hub.core.roles import Role
+from perijove.hub.core.servers import State
+from perijove.hub.core.users import Account, User
+from perijove.hub.ports.store import Store, UserQuery, UserSort
+from perijove.hub.testing.store_samples import (
+    ALL,
+    HUGE,
+    NOW,
+    SECOND,
+    add_user,
+    client,
+    code,
+    refused,
+    server_in,
+    session,
+    step,
+    token,
+)
+
+
+class PeopleContract:
+    """Users, accounts, invitations, sessions."""
+
+    async def test_a_user_comes_back_as_stored(self, store: Store) -> None:
+        async with store.transaction() as tx:
+            ada = await tx.users.add("ada", admin=True, now=NOW)
+        async with store.transaction() as tx:
+            assert ada == User(ada.id, "ada", True, NOW)
+            assert await tx.users.get("ada") == await tx.users.by_id(ada.id) == ada
+            assert await tx.users.get("bob") is None
+            assert await tx.users.by_id(ada.id + 1) is None
+            assert await tx.users.by_id(HUGE) is None
+
+    async def test_a_time_keeps_microseconds_and_is_refused_without_zone(self, store: Store) -> None:
+        async with store.transaction() as tx:
+            east = NOW.astimezone(timezone(timedelta(hours=5)))
+            ada = await tx.users.add("ada", admin=False, now=east)
+            found = await tx.users.get("ada")
+            assert found is not None
+            assert found.created == ada.created == NOW
+            with pytest.raises(ValueError, match="time zone"):
+                await tx.users.add("bob", admin=False, now=NOW.replace(tzinfo=None))
+
+    async def test_a_user_name_is_taken_once(self, store: Store) -> None:
+        async with store.transaction() as tx:
+            await add_user(tx)
+            with refused(Code.CONFLICT):
+                await add_user(tx)
+            assert await tx.users.count() == 1
+
+    async def test_administrators(self, store: Store) -> None:
+        async with store.transaction() as tx:
+            ada = await add_user(tx)
+            assert not await tx.users.any_admin()
+            await tx.users.set_admin(ada.id, True)
+            assert await tx.users.any_admin()
+            assert (await tx.users.get("ada")) == replace(ada, admin=True)
+            await tx.users.set_admin(ada.id, False)
+            await tx.users.set_admin(ada.id + 1, True)
+            assert not await tx.users.any_admin()
+
+    async def test_ids_are_never_used_again(self, store: Store) -> None:
+        async with store.transaction() as tx:
+            ada = await add_user(tx)
+            server = await tx.servers.add(ada.id, "")
+            stored = await tx.tokens.add(token(ada))
+            await tx.users.delete(ada.id)
+        async with store.transaction() as tx:
+            bob = await add_user(tx, "bob")
+            assert bob.id > ada.id
+            assert (await tx.servers.add(bob.id, "")).id > server.id
+            assert (await tx.tokens.add(token(bob))).id > stored.id
+
+    async def test_pages_of_users(self, store: Store) -> None:
+        async with store.transaction() as tx:
+            for number in range(5):
+                await add_user(tx, f"u{number}")
+            page = await tx.users.list(UserQuery(Window(1, 2)))
+            assert [user.name for user in page.items] == ["u1", "u2"]
+            assert (page.total, page.window, page.next) == (5, Window(1, 2), Window(3, 2))
+            last = await tx.users.list(UserQuery(Window(4, 2)))
+            assert ([user.name for user in last.items], last.next) == (["u4"], None)
+            beyond = await tx.users.list(UserQuery(Window(HUGE, HUGE)))
+            assert (beyond.items, beyond.total) == ([], 5)
+
+    @pytest.mark.parametrize(
+        ("text", "found"),
+        [
+            ("", "abe 50% a_b axb müll"),
+            ("B", "abe a_b axb"),
+            ("%", "50%"),
+            ("_", "a_b"),
+            ("MÜ", "müll"),
+            ("\\", ""),
+            ("'", ""),
+        ],
+    )
+    async def test_a_name_filter_takes_text_literally(self, store: Store, text: str, found: str) -> None:
+        async with store.transaction() as tx:
+            for name in ("abe", "50%", "a_b", "axb", "müll"):
+                await add_user(tx, name)
+            page = await tx.users.list(UserQuery(ALL, name_filter=text))
+            assert ([user.name for user in page.items], page.total) == (found.split(), len(found.split()))
+
+    async def test_only_some_names(self, store: Store) -> None:
+        async with store.transaction() as tx:
+            for name in ("ada", "bob", "cyd"):
+                await add_user(tx, name)
+            some = await tx.users.list(UserQuery(ALL, names=frozenset({"cyd", "ada", "zoe"})))
+            assert ([user.name for user in some.items], some.total) == (["ada", "cyd"], 2)
+            none = await tx.users.list(UserQuery(ALL, names=frozenset()))
+            assert (none.items, none.total) == ([], 0)
+            many = await tx.users.list(UserQuery(ALL, names=frozenset(f"n{n}" for n in range(40_000)) | {"bob"}))
+            assert [user.name for user in many.items] == ["bob"]
+
+    @pytest.mark.parametrize(
+        ("sort", "names"),
+        [("id", "cyd ada bob dan"), ("name", "ada bob cyd dan"), ("last_activity", "ada dan cyd bob")],
+    )
+    async def test_sorting(self, store: Store, sort: UserSort, names: str) -> None:
+        async with store.transaction() as tx:
+            ids = {name: (await add_user(tx, name)).id for name in ("cyd", "ada", "bob", "dan")}
+            await tx.activity.record({ids["bob"]: NOW + SECOND, ids["cyd"]: NOW}, {}, {})
+            up = await tx.users.list(UserQuery(ALL, sort=sort))
+            assert [user.name for user in up.items] == names.split()
+            down = await tx.users.list(UserQuery(ALL, sort=sort, descending=True))
+            assert [user.name for user in down.items] == names.split()[::-1]
+
+    async def test_users_by_the_state_of_their_servers(self, store: Store) -> None:
+        async with store.transaction() as tx:
+            states = {"ada": [State.READY, State.STOPPED], "bob": [State.QUEUED], "cyd": [State.FAILED], "dan": []}
+            for name, of_name in states.items():
+                user = await add_user(tx, name)
+                for number, state in enumerate(of_name):
+                    await server_in(tx, user, state, f"s{number}")
+            for wanted, names in (("active", ["ada", "bob"]), ("ready", ["ada"]), ("inactive", ["cyd", "dan"])):
+                page = await tx.users.list(UserQuery(ALL, state=wanted))  # type: ignore[arg-type]
+                assert ([user.name for user in page.items], page.total) == (names, len(names))
+
+    async def test_deleting_a_user_takes_everything_along(self, store: Store) -> None:
+        async with store.transaction() as tx:
+            ada, bob = await add_user(tx), await add_user(tx, "bob")
+            await tx.accounts.add(Account("ada", "hash", True, NOW))
+            await tx.roles.replace_all([Role("user", ("self",))])
+            await tx.roles.assign("user", "user", ada.id)
+            await tx.sessions.add(session(ada))
+            server = await tx.servers.add(ada.id, "")
+            await tx.progress.append(step(server))
+            await tx.oauth.put_client(client(server))
+            await tx.oauth.add_code(code(bob, "of-bob", session_id="other"))
+            mine = await tx.tokens.add(token(ada, server_id=server.id))
+            visiting = await tx.tokens.add(token(bob, "t2", client_id="c1"))
+            other = await tx.tokens.add(token(bob, "t3"))
+            await tx.users.delete(ada.id)
+        async with store.transaction() as tx:
+            assert [await tx.users.get("ada"), await tx.accounts.get("ada"), await tx.sessions.get("k1")] == [None] * 3
+            assert [await tx.servers.by_id(server.id), await tx.oauth.client("c1")] == [None] * 2
+            assert [await tx.tokens.get(mine.id), await tx.tokens.get(visiting.id)] == [None] * 2
+            assert await tx.oauth.take_code("of-bob") is None
+            assert not await tx.progress.list(server.id, 1)
+            assert not await tx.roles.of("user", ada.id)
+            assert await tx.tokens.get(other.id) == other
+            await tx.users.delete(ada.id)
+
+    async def test_accounts(self, store: Store) -> None:
+        zoe, ada = Account("zoe", "h1", False, NOW), Account("ada", "h2", False, NOW + SECOND)
+        async with store.transaction() as tx:
+            await tx.accounts.add(ada)
+            await tx.accounts.add(zoe)
+            await tx.accounts.add(Account("eve", "h3", True, NOW))
+            with refused(Code.CONFLICT):
+                await tx.accounts.add(ada)
+            assert list(await tx.accounts.list_waiting()) == [zoe, ada]
+            assert await tx.accounts.count_waiting() == 2
+            assert await tx.accounts.approve("ada")
+            assert not await tx.accounts.approve("nobody")
+            await tx.accounts.set_password("ada", "new")
+            assert await tx.accounts.get("ada") == replace(ada, approved=True, password_hash="new")
+            await tx.accounts.delete("ada")
+            await tx.accounts.delete("ada")
+            assert await tx.accounts.get("ada") is None
+            assert await tx.accounts.count_waiting() == 1
+
+    async def test_only_the_latest_invitation_is_good_and_once(self, store: Store) -> None:
+        async with store.transaction() as tx:
+            await tx.invitations.replace("first", NOW)
+            await tx.invitations.replace("second", NOW)
+            assert not await tx.invitations.valid("first")
+            assert not await tx.invitations.redeem("first")
+            assert await tx.invitations.valid("second")
+            assert await tx.invitations.redeem("second")
+            assert not await tx.invitations.valid("second")
+            assert not await tx.invitations.redeem("second")
+
+    async def test_a_session_ends_with_what_was_issued_in_it(self, store: Store) -> None:
+        async with store.transaction() as tx:
+            ada = await add_user(tx)
+            await tx.sessions.add(session(ada))
+            await tx.sessions.add(session(ada, "k2"))
+            with refused(Code.CONFLICT):
+                await tx.sessions.add(session(ada))
+            assert await tx.sessions.get("k1") == (session(ada), ada)
+            await tx.oauth.put_client(client(await tx.servers.add(ada.id, "")))
+            await tx.oauth.add_code(code(ada))
+            inside = await tx.tokens.add(token(ada, session_id="s-k1"))
+            outside = await tx.tokens.add(token(ada, "t2", session_id="s-k2"))
+            await tx.sessions.delete("s-k1")
+            assert [await tx.sessions.get("k1"), await tx.oauth.take_code("o1"), await tx.tokens.get(inside.id)] == [
+                None
+            ] * 3
+            assert await tx.sessions.get("k2") is not None
+            assert await tx.tokens.get(outside.id) == outside
+            await tx.sessions.delete_all_of(ada.id)
+            assert [await tx.sessions.get("k2"), await tx.tokens.get(outside.id)] == [None] * 2
+
+    async def test_a_session_needs_its_user(self, store: Store) -> None:
+        async with store.transaction() as tx:
+            ada = await add_user(tx)
+            await tx.users.delete(ada.id)
+            with refused(Code.CONFLICT):
+                await tx.sessions.add(session(ada))
