@@ -1,0 +1,118 @@
+"""The whole configuration, read and checked: what `perijove.hub.bootstrap` builds a hub from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+from traitlets.config import Config, Configurable
+
+from perijove.hub.plugins.discovery import KINDS, Kind, PluginError, registered_classes, resolve
+from perijove.hub.ports.authenticator import Authenticator
+from perijove.hub.ports.proxy import Proxy
+from perijove.hub.ports.spawner import Spawner
+from perijove.hub.settings.checking import check
+from perijove.hub.settings.folders import choose_data_dir
+from perijove.hub.settings.jupyterhub import JupyterHub
+from perijove.hub.settings.loading import Arguments, Loaded
+from perijove.hub.settings.loading import load as load_sources
+from perijove.hub.settings.mistakes import ConfigurationError, Mistake
+from perijove.hub.settings.roles import RoleSpec, parse_roles
+from perijove.hub.settings.services import ServiceSpec, parse_services
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """A configuration without mistakes.
+
+    Attributes:
+        hub: the hub's own options; its ``data_dir`` is absolute.
+        config: what to hand to the plug-ins' constructors.
+        authenticator_class: who says who somebody is.
+        spawner_class: what starts servers.
+        proxy_class: what carries traffic.
+        services: programs that use the API.
+        roles: roles to make or change.
+        config_file: the file that was read, absolute; None if there is none.
+        warnings: sentences for the log.
+    """
+
+    hub: JupyterHub
+    config: Config = field(repr=False)
+    authenticator_class: type[Authenticator]
+    spawner_class: type[Spawner]
+    proxy_class: type[Proxy]
+    services: tuple[ServiceSpec, ...] = ()
+    roles: tuple[RoleSpec, ...] = ()
+    config_file: Path | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def load(arguments: Arguments) -> Configuration:
+    """Read and check everything.
+
+    Raises:
+        ConfigurationError: with every mistake there is.
+    """
+    loaded = load_sources(arguments)
+    mistakes = list(loaded.mistakes)
+    chosen: dict[Kind, type[Configurable]] = {}
+    for kind in KINDS:
+        try:
+            chosen[kind] = resolve(kind, _class_value(loaded.config, kind))
+        except PluginError as error:
+            chosen[kind] = kind.base
+            mistakes.append(Mistake(f"c.JupyterHub.{kind.option}: {error}", _place(loaded, kind.option)))
+    others = [cls for kind in KINDS for cls in registered_classes(kind)]
+    checked = check(loaded.config, [JupyterHub, *chosen.values()], others=others, places=loaded.places)
+    mistakes += checked.mistakes
+    if any("c.JupyterHub." in mistake.text for mistake in checked.mistakes):
+        raise ConfigurationError(mistakes)
+    hub = JupyterHub(config=loaded.config)
+    hub.data_dir = str(
+        choose_data_dir(
+            hub.data_dir, loaded.file is not None, folder=arguments.folder, environment=arguments.environment
+        )
+    )
+    mistakes += [Mistake(f"c.JupyterHub.{option}: {text}", _place(loaded, option)) for option, text in hub.conflicts()]
+    services = parse_services(hub.services)
+    roles = parse_roles(hub.load_roles, _service_names(hub))
+    mistakes += [Mistake(text, _place(loaded, "services")) for text in services.mistakes]
+    mistakes += [Mistake(text, _place(loaded, "load_roles")) for text in roles.mistakes]
+    if mistakes:
+        raise ConfigurationError(mistakes)
+    authenticator, spawner, proxy = (chosen[kind] for kind in KINDS)
+    return Configuration(
+        hub=hub,
+        config=loaded.config,
+        authenticator_class=cast(type[Authenticator], authenticator),
+        spawner_class=cast(type[Spawner], spawner),
+        proxy_class=cast(type[Proxy], proxy),
+        services=services.services,
+        roles=roles.roles,
+        config_file=loaded.file,
+        warnings=(*loaded.warnings, *checked.warnings, *services.warnings),
+    )
+
+
+def _class_value(config: Config, kind: Kind) -> str | type:
+    """Return what the operator chose, or the default; a value of a wrong type is for the check of the options."""
+    value = config.get("JupyterHub", {}).get(kind.option)
+    if isinstance(value, list) and value:
+        value = value[-1]
+    if isinstance(value, type) or (isinstance(value, str) and value):
+        return value
+    return cast(str, JupyterHub.class_traits()[kind.option].default_value)
+
+
+def _service_names(hub: JupyterHub) -> Iterator[str]:
+    """Yield the names of all services, of those with mistakes too: a role is not wrong because its service is."""
+    for item in hub.services:
+        if isinstance(item, dict) and isinstance(item.get("name"), str):
+            yield item["name"]
+
+
+def _place(loaded: Loaded, option: str) -> str:
+    return loaded.places.get(("JupyterHub", option), "")

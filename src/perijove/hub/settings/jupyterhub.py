@@ -1,0 +1,346 @@
+"""The options of the hub itself, ``c.JupyterHub.…``, and what follows from them.
+
+`JupyterHub` holds values that are right each on its own; `JupyterHub.conflicts` says which of them contradict
+each other.
+Once built, ``bind_url``, ``ip``, ``port`` and ``base_url`` agree: the last three, where set, are parts of the first.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from traitlets import Any as AnyTrait
+from traitlets import Bool, Bytes, Float, Integer, List, TraitError, Unicode, Union, default, validate
+from traitlets.config import LoggingConfigurable
+
+from perijove.hub.settings.addresses import (
+    absolute_sqlite_url,
+    at_host,
+    check_database_url,
+    check_http_url,
+    is_everywhere,
+    port_of,
+)
+from perijove.hub.settings.cookies import parse_cookie_secret
+from perijove.wire.prefixes import normalize_base_url
+
+DEFAULT_CONFIG_FILE = "jupyterhub_config.py"
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+DAY = 24 * 3600
+
+
+def _option(trait: Any, **metadata: Any) -> Any:
+    return trait.tag(config=True, **metadata)
+
+
+class JupyterHub(LoggingConfigurable):
+    """Addresses, files, limits, and which plug-ins the hub uses."""
+
+    bind_url: str = _option(
+        Unicode(
+            "http://127.0.0.1:8000",
+            help="Where browsers reach Perijove: the proxy listens on its host and port, all pages are below its path.",
+        )
+    )
+    ip: str = _option(
+        Unicode(help="The address of bind_url on its own; empty for all addresses."),
+        default_text="the host of bind_url",
+    )
+    port: int = _option(
+        Integer(min=0, max=65535, help="The port of bind_url on its own."), default_text="the port of bind_url"
+    )
+    base_url: str = _option(
+        Unicode(help="The path of bind_url on its own: the prefix of every page."), default_text="the path of bind_url"
+    )
+    public_url: str = _option(
+        Unicode(
+            "",
+            help="The full URL that people type, if another server in front of Perijove makes it differ from bind_url.",
+        )
+    )
+    ssl_key: str = _option(Unicode("", help="File with the private key with which the proxy serves HTTPS."))
+    ssl_cert: str = _option(Unicode("", help="File with the certificate, and its chain, for ssl_key."))
+    hub_ip: str = _option(
+        Unicode(
+            "127.0.0.1",
+            help="The address on which the hub listens for the proxy and the servers; empty for all addresses.",
+        )
+    )
+    hub_port: int = _option(
+        Integer(8081, min=0, max=65535, help="The port on which the hub listens for the proxy and the servers.")
+    )
+    hub_connect_ip: str = _option(
+        Unicode(
+            "",
+            help="The address or host name under which the proxy and the servers reach the hub, if it is not hub_ip.",
+        )
+    )
+    hub_connect_url: str = _option(
+        Unicode("", help="The URL, without a path, under which the proxy and the servers reach the hub.")
+    )
+
+    config_file: str = _option(
+        Unicode(
+            DEFAULT_CONFIG_FILE, help="The configuration file; only of use on the command line, where -f says the same."
+        )
+    )
+    data_dir: str = _option(
+        Unicode("", help="The folder of the hub's own files, from which all relative file names start."),
+        default_text="the current folder if there is a configuration file, else $PERIJOVE_DATA_DIR, "
+        "else $XDG_DATA_HOME/perijove, else ~/.local/share/perijove",
+    )
+    db_url: str = _option(
+        Unicode("sqlite:///jupyterhub.sqlite", help="The database, as sqlite:///file or just the name of the file.")
+    )
+    cookie_secret: bytes = _option(
+        Union(
+            [Bytes(), Unicode()],
+            default_value=b"",
+            help="The secret that signs cookies: at least 32 bytes, or as many in hexadecimal digits.",
+        ),
+        default_text="$JPY_COOKIE_SECRET, else what cookie_secret_file holds",
+    )
+    cookie_secret_file: str = _option(
+        Unicode("jupyterhub_cookie_secret", help="The file that keeps the cookie secret; made at the first start.")
+    )
+    cookie_max_age_days: float = _option(Float(14, help="Days after which a person must sign in again."))
+    pid_file: str = _option(Unicode("", help="A file to which the hub writes its process id; none if empty."))
+    log_level: str = _option(AnyTrait("INFO", help="How much the hub logs: DEBUG, INFO, WARNING, ERROR or CRITICAL."))
+
+    authenticator_class: str | type = _option(
+        AnyTrait("password", help="Who says who somebody is: the name of a plug-in, an import path, or a class.")
+    )
+    spawner_class: str | type = _option(
+        AnyTrait("simple", help="What starts servers: the name of a plug-in, an import path, or a class.")
+    )
+    proxy_class: str | type = _option(
+        AnyTrait(
+            "configurable-http-proxy", help="Which proxy is used: the name of a plug-in, an import path, or a class."
+        )
+    )
+    services: list[Any] = _option(
+        List(help='Programs that use the hub\'s API: a list of {"name": …, "api_token": …, "admin": False}.')
+    )
+    load_roles: list[Any] = _option(
+        List(
+            help='Roles made or changed at each start: a list of {"name": …, "description": …, "scopes": […], '
+            '"users": […], "services": […]}.'
+        )
+    )
+
+    cleanup_servers: bool = _option(Bool(True, help="Stop all servers when the hub stops."))
+    cleanup_proxy: bool = _option(Bool(True, help="Stop the proxy when the hub stops, if the hub started it."))
+    allow_named_servers: bool = _option(
+        Bool(False, help="Let a user have further servers with names, beside the default one.")
+    )
+    named_server_limit_per_user: int = _option(
+        Integer(0, help="How many named servers a user may have; 0 for any number.")
+    )
+    concurrent_spawn_limit: int = _option(
+        Integer(100, help="How many servers may be starting at once; 0 for any number.")
+    )
+    active_server_limit: int = _option(Integer(0, help="How many servers may be active at once; 0 for any number."))
+    redirect_to_server: bool = _option(
+        Bool(True, help="Lead people to their server after sign-in, not to the hub's home page.")
+    )
+    slow_spawn_timeout: float = _option(
+        Float(
+            10,
+            help="Seconds that a request to start a server waits before it answers that the server is still starting.",
+        )
+    )
+    slow_stop_timeout: float = _option(
+        Float(
+            10,
+            help="Seconds that a request to stop a server waits before it answers that the server is still stopping.",
+        )
+    )
+
+    api_page_default_limit: int = _option(
+        Integer(50, min=1, help="How many items a page of an API list has by default.")
+    )
+    api_page_max_limit: int = _option(
+        Integer(200, min=1, help="How many items a page of an API list may have at most.")
+    )
+    oauth_token_expires_in: int = _option(
+        Integer(min=1, help="Seconds for which an OAuth token is valid."), default_text="cookie_max_age_days in seconds"
+    )
+    token_expires_in_max_seconds: int = _option(
+        Integer(0, help="The longest validity in seconds that somebody may ask for a token; 0 for any.")
+    )
+    activity_resolution: float = _option(
+        Float(30, help="Seconds by which last activity must have moved before it is stored again.")
+    )
+    last_activity_interval: float = _option(
+        Float(300, help="Seconds between two looks at the proxy's routes and what was active on them.")
+    )
+    authenticate_prometheus: bool = _option(Bool(True, help="Show metrics only to holders of the scope read:metrics."))
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if self.cookie_secret:
+            self.cookie_secret = parse_cookie_secret(self.cookie_secret)
+        parts, host, port, path = self._bind_parts, self.ip, self.port, self.base_url
+        scheme = "https" if self.ssl_key and self.ssl_cert else parts.scheme
+        self.bind_url = f"{scheme}://{at_host(host)}:{port}{path}"
+
+    @property
+    def _bind_parts(self) -> SplitResult:
+        return urlsplit(self.bind_url)
+
+    @default("ip")
+    def _ip_default(self) -> str:
+        return self._bind_parts.hostname or ""
+
+    @default("port")
+    def _port_default(self) -> int:
+        return port_of(self._bind_parts)
+
+    @default("base_url")
+    def _base_url_default(self) -> str:
+        return normalize_base_url(self._bind_parts.path)
+
+    @default("oauth_token_expires_in")
+    def _oauth_token_expires_in_default(self) -> int:
+        return int(self.cookie_max_age_days * DAY)
+
+    @validate("base_url")
+    def _normalize_base_url(self, proposal: Any) -> str:
+        return normalize_base_url(str(proposal.value))
+
+    @validate("bind_url")
+    def _check_bind_url(self, proposal: Any) -> str:
+        return check_http_url(str(proposal.value), host_needed=False)
+
+    @validate("public_url")
+    def _check_public_url(self, proposal: Any) -> str:
+        return check_http_url(str(proposal.value)) if proposal.value else ""
+
+    @validate("hub_connect_url")
+    def _check_hub_connect_url(self, proposal: Any) -> str:
+        url = check_http_url(str(proposal.value)) if proposal.value else ""
+        if urlsplit(url).path.strip("/"):
+            raise TraitError("it must have no path: base_url is added to it")
+        return url.rstrip("/")
+
+    @validate("db_url")
+    def _check_db_url(self, proposal: Any) -> str:
+        return check_database_url(str(proposal.value))
+
+    @validate("cookie_secret")
+    def _check_cookie_secret(self, proposal: Any) -> bytes:
+        return parse_cookie_secret(proposal.value) if proposal.value else b""
+
+    @validate("log_level")
+    def _check_log_level(self, proposal: Any) -> str:
+        value = proposal.value
+        if isinstance(value, str) and value.isdecimal():
+            value = int(value)
+        name = logging.getLevelName(value) if isinstance(value, int) else str(value).upper()
+        if name not in LOG_LEVELS:
+            raise TraitError(f"it must be one of {', '.join(LOG_LEVELS)}")
+        return str(name)
+
+    @validate("authenticator_class", "spawner_class", "proxy_class")
+    def _check_class(self, proposal: Any) -> Any:
+        if isinstance(proposal.value, type) or (isinstance(proposal.value, str) and proposal.value):
+            return proposal.value
+        raise TraitError("it must be the name of a plug-in, an import path, or a class")
+
+    @validate(
+        "cookie_max_age_days",
+        "activity_resolution",
+        "last_activity_interval",
+        "slow_spawn_timeout",
+        "slow_stop_timeout",
+        "named_server_limit_per_user",
+        "concurrent_spawn_limit",
+        "active_server_limit",
+        "token_expires_in_max_seconds",
+    )
+    def _check_number(self, proposal: Any) -> Any:
+        positive = proposal.trait.name in {"cookie_max_age_days", "last_activity_interval"}
+        if proposal.value < 0 or (positive and proposal.value == 0):
+            raise TraitError("it must be greater than 0" if positive else "it must not be negative")
+        return proposal.value
+
+    def conflicts(self) -> list[tuple[str, str]]:
+        """Return which options contradict each other: pairs of the option's name and a sentence."""
+        found = []
+        if bool(self.ssl_key) != bool(self.ssl_cert):
+            given, missing = ("ssl_key", "ssl_cert") if self.ssl_key else ("ssl_cert", "ssl_key")
+            found.append((given, f"HTTPS needs both files, but c.JupyterHub.{missing} is not set"))
+        elif self._bind_parts.scheme == "https" and not self.ssl_key:
+            found.append(
+                (
+                    "bind_url",
+                    "https needs c.JupyterHub.ssl_key and c.JupyterHub.ssl_cert; if a server in front does HTTPS, "
+                    "write http:// here and its https:// address in c.JupyterHub.public_url",
+                )
+            )
+        if self.public_url and normalize_base_url(urlsplit(self.public_url).path) != self.base_url:
+            found.append(("public_url", f"its path must be base_url, which is {self.base_url}"))
+        if self.api_page_default_limit > self.api_page_max_limit:
+            found.append(
+                ("api_page_default_limit", f"it is above api_page_max_limit, which is {self.api_page_max_limit}")
+            )
+        if self.port and self.port == self.hub_port and (self.ip == self.hub_ip or "" in (self.ip, self.hub_ip)):
+            found.append(("hub_port", f"port {self.port} is that of bind_url already"))
+        return found
+
+    @property
+    def public_host(self) -> str:
+        """``scheme://host[:port]`` for browsers, as public_url says; empty where it is not set and paths are enough."""
+        parts = urlsplit(self.public_url)
+        return f"{parts.scheme}://{parts.netloc}" if self.public_url else ""
+
+    @property
+    def hub_url(self) -> str:
+        """``http://host:port`` under which the proxy and the servers reach the hub."""
+        if self.hub_connect_url:
+            return self.hub_connect_url
+        host = self.hub_connect_ip or (socket.gethostname() if is_everywhere(self.hub_ip) else self.hub_ip)
+        return f"http://{at_host(host)}:{self.hub_port}"
+
+    @property
+    def hub_api_url(self) -> str:
+        """The URL of the REST API for servers and services."""
+        return f"{self.hub_url}{self.base_url}hub/api"
+
+    @property
+    def data_path(self) -> Path:
+        """The absolute folder of the hub's own files."""
+        return Path(self.data_dir).expanduser().absolute()
+
+    def path(self, name: str) -> Path:
+        """Return the absolute path of the file *name*, which may be relative to the hub's folder."""
+        return self.data_path / Path(name).expanduser()
+
+    @property
+    def cookie_secret_path(self) -> Path:
+        """The absolute path of cookie_secret_file."""
+        return self.path(self.cookie_secret_file)
+
+    @property
+    def pid_path(self) -> Path | None:
+        """The absolute path of pid_file, or None."""
+        return self.path(self.pid_file) if self.pid_file else None
+
+    @property
+    def ssl_key_path(self) -> str:
+        """The absolute path of ssl_key; empty for plain HTTP."""
+        return str(self.path(self.ssl_key)) if self.ssl_key else ""
+
+    @property
+    def ssl_cert_path(self) -> str:
+        """The absolute path of ssl_cert; empty for plain HTTP."""
+        return str(self.path(self.ssl_cert)) if self.ssl_cert else ""
+
+    @property
+    def database_url(self) -> str:
+        """db_url with the absolute path of its file."""
+        return absolute_sqlite_url(self.db_url, self.data_path)

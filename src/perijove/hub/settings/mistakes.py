@@ -1,0 +1,55 @@
+"""What is wrong with a configuration, one line each, and the nearest right name for a misspelt one."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from perijove.hub.core.names import shorten
+from perijove.hub.settings.secrets import masked
+
+VALUE_LIMIT = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One thing that keeps the hub from starting.
+
+    Attributes:
+        text: one sentence, naming the option.
+        place: the file and line, or ``command line``; empty if it has none.
+    """
+
+    text: str
+    place: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.text}" if self.place else self.text
+
+
+class ConfigurationError(Exception):
+    """The configuration cannot be used; *mistakes* says why, completely."""
+
+    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+        super().__init__("; ".join(map(str, mistakes)))
+        self.mistakes = tuple(mistakes)
+
+
+def nearest(wrong: str, right: Iterable[str]) -> str | None:
+    """Return the name in *right* that *wrong* was probably meant to be, or None."""
+    by_fold = {name.casefold(): name for name in right}
+    found = difflib.get_close_matches(wrong.casefold(), by_fold, n=1, cutoff=0.6)
+    return by_fold[found[0]] if found else None
+
+
+def did_you_mean(wrong: str, right: Iterable[str], prefix: str = "") -> str:
+    """Return ``; did you mean X?``, or nothing if no name comes near."""
+    name = nearest(wrong, right)
+    return f"; did you mean {prefix}{name}?" if name else ""
+
+
+def shown(value: Any, option: str = "") -> str:
+    """Return *value* as it may stand in a message: short, and without secrets."""
+    return shorten(repr(masked(value, option)), VALUE_LIMIT)

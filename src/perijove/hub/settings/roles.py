@@ -1,0 +1,151 @@
+"""``c.JupyterHub.load_roles``: roles made or changed at each start, and who gets them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from perijove.hub.core.errors import PerijoveError
+from perijove.hub.core.names import normalize_user_name, shorten, validate_role_name
+from perijove.hub.core.roles import ADMIN_SCOPES
+from perijove.hub.core.scopes import CATALOGUE, parse_known
+from perijove.hub.settings.mistakes import did_you_mean, shown
+from perijove.wire.scopes import ScopeSyntaxError, parse_scope
+
+KEYS = ("name", "description", "scopes", "users", "services")
+UNAVAILABLE_KEYS = {
+    "groups": "groups are not available in this version; list the members in users",
+    "managed_by_auth": "roles from the authenticator are not available in this version; remove it",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RoleSpec:
+    """One role of the configuration.
+
+    Attributes:
+        name: its name.
+        description: what it is for; None to leave it as it is.
+        scopes: what it allows; None to leave it as it is.
+        users: who gets it, by normalised name.
+        services: which services get it.
+    """
+
+    name: str
+    description: str | None = None
+    scopes: tuple[str, ...] | None = None
+    users: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedRoles:
+    """What was understood and what was wrong; sentences begin with the option."""
+
+    roles: tuple[RoleSpec, ...]
+    mistakes: tuple[str, ...]
+
+
+def parse_roles(value: Sequence[Any], services: Iterable[str]) -> ParsedRoles:
+    """Return what ``c.JupyterHub.load_roles`` says, with every mistake in it.
+
+    Args:
+        value: the option.
+        services: the names of all services.
+    """
+    services = frozenset(services)
+    roles: list[RoleSpec] = []
+    mistakes: list[str] = []
+    for index, item in enumerate(value):
+        wrong = list(_mistakes(item, services))
+        if not wrong:
+            role = _role(item)
+            if any(other.name == role.name for other in roles):
+                wrong.append("there is another role of that name; put both into one")
+            roles.append(role)
+        name = item.get("name") if isinstance(item, Mapping) else None
+        place = f"c.JupyterHub.load_roles[{index}]" + (f" ({shorten(name)})" if isinstance(name, str) else "")
+        mistakes += [f"{place}: {text}" for text in wrong]
+    return ParsedRoles(tuple(roles), tuple(mistakes))
+
+
+def _role(item: Mapping[str, Any]) -> RoleSpec:
+    scopes = item.get("scopes")
+    return RoleSpec(
+        item["name"],
+        item.get("description"),
+        None if scopes is None else tuple(dict.fromkeys(scopes)),
+        tuple(dict.fromkeys(map(normalize_user_name, item.get("users") or ()))),
+        tuple(dict.fromkeys(item.get("services") or ())),
+    )
+
+
+def _mistakes(item: Any, services: frozenset[str]) -> Iterable[str]:
+    if not isinstance(item, Mapping):
+        yield f'a role is a dictionary such as {{"name": "ops", "scopes": […]}}, not {type(item).__name__}'
+        return
+    for key in item:
+        if key in UNAVAILABLE_KEYS:
+            yield f"{key}: {UNAVAILABLE_KEYS[key]}"
+        elif key not in KEYS:
+            yield f"there is no key {shown(key)}{did_you_mean(str(key), KEYS)}"
+    name = item.get("name")
+    if isinstance(name, str):
+        yield from _refused(validate_role_name, name)
+    else:
+        yield "it has no name" if name is None else f"name must be a text, not {type(name).__name__}"
+    if not isinstance(item.get("description") or "", str):
+        yield f"description must be a text, not {type(item['description']).__name__}"
+    yield from _wrong_scopes(item)
+    yield from _texts(item, "users", lambda user: _refused(normalize_user_name, user))
+    yield from _texts(item, "services", lambda service: _unknown_service(service, services))
+
+
+def _wrong_scopes(item: Mapping[str, Any]) -> Iterable[str]:
+    wrong = list(_texts(item, "scopes", _unknown_scope))
+    yield from wrong
+    changed = not wrong and item.get("scopes") is not None and set(item["scopes"]) != set(ADMIN_SCOPES)
+    if item.get("name") == "admin" and changed:
+        yield "the scopes of the role admin cannot be changed; leave scopes out, or give the role another name"
+
+
+def _texts(item: Mapping[str, Any], key: str, check: Callable[[str], Iterable[str]]) -> Iterable[str]:
+    """Yield what is wrong with a list of texts."""
+    value = item.get(key)
+    if value is None:
+        return
+    if isinstance(value, (str, bytes)) or not isinstance(value, (list, tuple, set, frozenset)):
+        yield f"{key} must be a list of texts, not {shown(value)}"
+        return
+    for text in value:
+        if isinstance(text, str):
+            yield from check(text)
+        else:
+            yield f"{key} must be a list of texts; {shown(text)} is none"
+
+
+def _refused(check: Callable[[str], Any], text: str) -> Iterable[str]:
+    try:
+        check(text)
+    except PerijoveError as error:
+        yield error.message
+
+
+def _unknown_service(name: str, services: frozenset[str]) -> Iterable[str]:
+    if name not in services:
+        yield f"there is no service {shown(name)} in c.JupyterHub.services{did_you_mean(name, services)}"
+
+
+def _unknown_scope(text: str) -> Iterable[str]:
+    try:
+        base = parse_scope(text).base
+    except ScopeSyntaxError as error:
+        yield shorten(str(error), 200)
+        return
+    if base.startswith("custom:"):
+        yield f"{shown(text)}: custom scopes are not available in this version; remove it"
+    elif base not in CATALOGUE:
+        yield f"there is no scope {shown(base)}{did_you_mean(base, CATALOGUE)}"
+    else:
+        yield from _refused(parse_known, text)
