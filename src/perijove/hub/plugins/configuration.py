@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -68,9 +68,7 @@ def load(arguments: Arguments) -> Configuration:
     others = [cls for kind in KINDS for cls in registered_classes(kind)]
     checked = check(loaded.config, [JupyterHub, *chosen.values()], others=others, places=loaded.places)
     mistakes += checked.mistakes
-    if any("c.JupyterHub." in mistake.text for mistake in checked.mistakes):
-        raise ConfigurationError(mistakes)
-    hub = JupyterHub(config=loaded.config)
+    hub = JupyterHub(config=_without(loaded.config, checked.wrong))
     hub.data_dir = str(
         choose_data_dir(
             hub.data_dir, loaded.file is not None, folder=arguments.folder, environment=arguments.environment
@@ -105,6 +103,12 @@ def _class_value(config: Config, kind: Kind) -> str | type:
     if isinstance(value, type) or (isinstance(value, str) and value):
         return value
     return cast(str, JupyterHub.class_traits()[kind.option].default_value)
+
+
+def _without(config: Config, wrong: Collection[tuple[str, str]]) -> Config:
+    """Return the hub's own part of *config* without what is wrong, so that everything else can be checked too."""
+    options = config.get("JupyterHub", {})
+    return Config({"JupyterHub": {key: value for key, value in options.items() if ("JupyterHub", key) not in wrong}})
 
 
 def _service_names(hub: JupyterHub) -> Iterator[str]:

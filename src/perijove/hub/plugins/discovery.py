@@ -116,7 +116,12 @@ def resolve(kind: Kind, value: str | type) -> type[Configurable]:
         raise PluginError(f"the {kind.name} {shown(value)} {advice}")
     if not module:
         names = sorted(registered(kind))
-        guess = did_you_mean(value, names) or f"; there are {', '.join(names)}"
+        there = (
+            f"; there are {', '.join(names)}"
+            if names
+            else "; none is registered, so Perijove is not installed properly"
+        )
+        guess = did_you_mean(value, names) or there
         raise PluginError(f"there is no {kind.name} {shown(value)}{guess}")
     return _fitting(kind, _import(kind, module, name), value)
 

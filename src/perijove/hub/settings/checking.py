@@ -49,10 +49,17 @@ _KINDS: tuple[tuple[type[Any], str, str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What is wrong, and what is right but has no effect."""
+    """What the check found.
+
+    Attributes:
+        mistakes: what is wrong.
+        warnings: what is right but has no effect.
+        wrong: the (section, option) pairs with a mistake.
+    """
 
     mistakes: tuple[Mistake, ...]
-    warnings: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+    wrong: frozenset[tuple[str, str]] = frozenset()
 
 
 def check(
@@ -68,12 +75,11 @@ def check(
     """
     mistakes: list[Mistake] = []
     warnings: list[str] = []
+    wrong: set[tuple[str, str]] = set()
     places = places or {}
     for section, options in config.items():
         if not isinstance(options, Config):
-            mistakes.append(
-                Mistake(f"c.{section} is not a section with options{did_you_mean(section, _names(classes))}")
-            )
+            mistakes.append(Mistake(f"c.{section} is not a section with options; options are set as c.JupyterHub.…"))
             continue
         used = with_section(section, classes)
         known = used or with_section(section, others)
@@ -84,13 +90,15 @@ def check(
         for option, value in options.items():
             place = places.get((section, option), "")
             traits = _traits(option, known)
-            found = [_wrong(section, option, value, trait, owner) for owner, trait in traits]
+            found = {_wrong(section, option, value, trait, owner) for owner, trait in traits}
             if not traits:
-                found = [_unknown_option(section, option, value, known, [*classes, *others])]
-            mistakes += [Mistake(text, place) for text in dict.fromkeys(filter(None, found))]
+                found = {_unknown_option(section, option, value, known, [*classes, *others])}
+            texts = sorted(filter(None, found))
+            mistakes += [Mistake(text, place) for text in texts]
+            wrong |= {(section, option)} if texts else set()
         if not used:
             warnings.append(f"{first}: c.{section} has no effect: {section} is not in use".removeprefix(": "))
-    return Checked(tuple(mistakes), tuple(warnings))
+    return Checked(tuple(mistakes), tuple(warnings), frozenset(wrong))
 
 
 def sections_of(cls: type[Configurable]) -> list[type[Configurable]]:

@@ -33,8 +33,18 @@ class ConfigurationError(Exception):
     """The configuration cannot be used; *mistakes* says why, completely."""
 
     def __init__(self, mistakes: Sequence[Mistake]) -> None:
-        super().__init__("; ".join(map(str, mistakes)))
-        self.mistakes = tuple(mistakes)
+        self.mistakes = tuple(in_order(mistakes))
+        super().__init__("; ".join(map(str, self.mistakes)))
+
+
+def in_order(mistakes: Iterable[Mistake]) -> list[Mistake]:
+    """Return *mistakes* without repetitions, file by file in the order of the lines."""
+
+    def key(mistake: Mistake) -> tuple[str, int]:
+        file, _, line = mistake.place.rpartition(":")
+        return (file, int(line)) if line.isdecimal() else (mistake.place, 0)
+
+    return sorted(dict.fromkeys(mistakes), key=key)
 
 
 def nearest(wrong: str, right: Iterable[str]) -> str | None:
