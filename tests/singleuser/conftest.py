@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -61,6 +62,7 @@ class Hub:
     port: int = 0
     tokens: dict[str, str] = field(default_factory=dict)
     codes: dict[str, tuple[str, str]] = field(default_factory=dict)
+    knows_client: bool = True
     asked: list[str] = field(default_factory=list)
     activity: list[dict[str, object]] = field(default_factory=list)
     reported: threading.Event = field(default_factory=threading.Event)
@@ -112,7 +114,7 @@ class HubHandler(RequestHandler):
             self.hub.reported.set()
             return
         assert self.request.path == "/hub/api/oauth2/token"
-        if self.get_body_argument("client_secret") != API_TOKEN:
+        if not self.hub.knows_client or self.get_body_argument("client_secret") != API_TOKEN:
             self.set_status(401)
             return
         user, challenge = self.hub.codes.pop(self.get_body_argument("code"), ("", ""))
@@ -191,11 +193,12 @@ def free_port() -> int:
 def start_server(hub: Hub, home: Path, *arguments: str, **more: str) -> RunningServer:
     port = free_port()
     log = home / "log"
+    variables = {name: value.replace("PORT", str(port)) for name, value in more.items()}
     inherited = {name: os.environ[name] for name in ("PATH", "LANG", "COVERAGE_PROCESS_START") if name in os.environ}
     with log.open("wb") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", "perijove.singleuser", "--allow-root", *arguments],
-            env={**inherited, "HOME": str(home), **environ(hub.api_url, port, **more)},
+            env={**inherited, "HOME": str(home), **environ(hub.api_url, port, **variables)},
             cwd=home,
             stdout=out,
             stderr=subprocess.STDOUT,
@@ -206,7 +209,7 @@ def start_server(hub: Hub, home: Path, *arguments: str, **more: str) -> RunningS
         while time.monotonic() < deadline:
             assert process.poll() is None, log.read_text()
             try:
-                client.get(f"{PREFIX}api")
+                client.get(f"{more.get('JUPYTERHUB_SERVICE_PREFIX', PREFIX)}api")
                 return server
             except httpx.TransportError:
                 time.sleep(0.05)
@@ -230,3 +233,40 @@ def server(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runni
     running = start_server(hub, home, JUPYTERHUB_ROOT_DIR="~/work")
     yield running
     stop_server(running)
+
+
+class SignIn(Protocol):
+    """Go the whole way that a browser goes; return the answer of the callback."""
+
+    def __call__(self, client: httpx.Client, user: str = "alice", page: str = "lab") -> httpx.Response: ...
+
+
+@pytest.fixture
+def sign_in(hub: Hub) -> SignIn:
+    def go(client: httpx.Client, user: str = "alice", page: str = "lab") -> httpx.Response:
+        answer = client.get(PREFIX + page)
+        assert answer.status_code == 302
+        assert answer.headers["location"].startswith("/hub/api/oauth2/authorize?")
+        code, state = hub.authorize(answer.headers["location"], user)
+        return client.get(f"{PREFIX}oauth_callback", params={"code": code, "state": state})
+
+    return go
+
+
+class Start(Protocol):
+    """Start a single-user server with further arguments and variables; it is stopped after the test."""
+
+    def __call__(self, home: Path, *arguments: str, **more: str) -> RunningServer: ...
+
+
+@pytest.fixture
+def start(hub: Hub) -> Iterator[Start]:
+    running: list[RunningServer] = []
+
+    def go(home: Path, *arguments: str, **more: str) -> RunningServer:
+        running.append(start_server(hub, home, *arguments, **more))
+        return running[-1]
+
+    yield go
+    for server in running:
+        stop_server(server)

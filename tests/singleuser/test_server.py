@@ -6,9 +6,7 @@ import json
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
 
-import httpx
 import pytest
 import websockets
 from traitlets.config import Config
@@ -20,15 +18,6 @@ if TYPE_CHECKING:
 
 PREFIX = "/user/alice/"
 COOKIE = "jupyterhub-user-alice"
-
-
-def sign_in(hub: Any, client: httpx.Client, user: str = "alice", page: str = "lab") -> httpx.Response:
-    """Go the whole way that a browser goes; return the answer of the callback."""
-    answer = client.get(PREFIX + page)
-    assert answer.status_code == 302
-    assert answer.headers["location"].startswith("/hub/api/oauth2/authorize?")
-    code, state = hub.authorize(answer.headers["location"], user)
-    return client.get(f"{PREFIX}oauth_callback", params={"code": code, "state": state})
 
 
 def test_ready_and_anonymous(server: Any) -> None:
@@ -45,9 +34,9 @@ def test_ready_and_anonymous(server: Any) -> None:
         assert client.get(f"{PREFIX}api/contents?token={'x' * 20}").status_code == 403
 
 
-def test_whole_sign_in(hub: Any, server: Any) -> None:
+def test_whole_sign_in(sign_in: Any, server: Any) -> None:
     with server.client() as client:
-        answer = sign_in(hub, client, page="lab/tree/a%20b?reset=1")
+        answer = sign_in(client, page="lab/tree/a%20b?reset=1")
         assert (answer.status_code, answer.headers["location"]) == (302, f"{PREFIX}lab/tree/a%20b?reset=1")
         cookies = [value for value in answer.headers.get_list("set-cookie") if value.startswith(f"{COOKIE}=")]
         assert len(cookies) == 1
@@ -69,15 +58,15 @@ def test_whole_sign_in(hub: Any, server: Any) -> None:
         assert client.get(f"{PREFIX}api/contents").json()["path"] == ""
 
 
-def test_secure_cookie_behind_https(hub: Any, server: Any) -> None:
+def test_secure_cookie_behind_https(server: Any) -> None:
     with server.client(**{"X-Forwarded-Proto": "https"}) as client:
         answer = client.get(f"{PREFIX}lab")
         assert "Secure" in answer.headers["set-cookie"]
 
 
-def test_who_may_not_enter_is_told_so(hub: Any, server: Any) -> None:
+def test_who_may_not_enter_is_told_so(sign_in: Any, hub: Any, server: Any) -> None:
     with server.client() as client:
-        answer = sign_in(hub, client, "bob")
+        answer = sign_in(client, "bob")
         assert answer.status_code == 403
         assert "user bob is not allowed." in answer.text
         assert COOKIE not in client.cookies
@@ -101,9 +90,9 @@ def test_tokens(hub: Any, server: Any) -> None:
         assert client.get(f"{PREFIX}api/contents", headers={"Authorization": "token wrong"}).status_code == 403
 
 
-def test_cookie_needs_xsrf_token(hub: Any, server: Any) -> None:
+def test_cookie_needs_xsrf_token(sign_in: Any, server: Any) -> None:
     with server.client() as client:
-        sign_in(hub, client)
+        sign_in(client)
         assert client.post(f"{PREFIX}api/contents", json={"type": "file"}).status_code == 403
         client.get(f"{PREFIX}lab")
         headers = {"X-XSRFToken": client.cookies["_xsrf"]}
@@ -114,71 +103,6 @@ def test_forged_cookie(hub: Any, server: Any) -> None:
     token = hub.token_for("alice")
     with server.client() as client:
         client.cookies.set(COOKIE, token, path=PREFIX)
-        assert client.get(f"{PREFIX}api/contents").status_code == 403
-
-
-def test_foreign_state_starts_again(hub: Any, server: Any) -> None:
-    with server.client() as mallory, server.client() as victim:
-        code, state = hub.authorize(mallory.get(f"{PREFIX}lab").headers["location"], "alice")
-        answer = victim.get(f"{PREFIX}oauth_callback", params={"code": code, "state": state})
-        assert answer.status_code == 302
-        assert answer.headers["location"].startswith("/hub/api/oauth2/authorize?")
-        assert COOKIE not in victim.cookies
-        assert code in hub.codes, "the code must not even be used"
-
-
-def test_browser_without_cookies_is_not_sent_round_for_ever(hub: Any, server: Any) -> None:
-    with server.client() as client:
-        answer, hops = client.get(f"{PREFIX}lab"), 0
-        while answer.status_code == 302 and hops < 10:
-            hops += 1
-            code, state = hub.authorize(answer.headers["location"], "alice")
-            client.cookies.clear()
-            answer = client.get(f"{PREFIX}oauth_callback", params={"code": code, "state": state})
-        assert (answer.status_code, hops) == (400, 3)
-        assert "cookies" in answer.text
-
-
-def test_many_tabs_at_once(hub: Any, server: Any) -> None:
-    with server.client() as client:
-        started = [(page, client.get(PREFIX + page).headers["location"]) for page in ("lab", "tree", "lab/tree/x")]
-        for page, location in reversed(started):
-            code, state = hub.authorize(location, "alice")
-            answer = client.get(f"{PREFIX}oauth_callback", params={"code": code, "state": state})
-            assert (answer.status_code, answer.headers["location"]) == (302, PREFIX + page)
-        used = parse_qs(urlsplit(started[0][1]).query)["state"][0]
-        again = client.get(f"{PREFIX}oauth_callback", params={"code": "used", "state": used})
-        assert (again.status_code, again.headers["location"]) == (302, PREFIX), "a used state is no error"
-
-
-def test_hub_says_no(hub: Any, server: Any) -> None:
-    with server.client() as client:
-        state = parse_qs(urlsplit(client.get(f"{PREFIX}lab").headers["location"]).query)["state"][0]
-        params = {"error": "<script>" + "x" * 500, "state": state}
-        answer = client.get(f"{PREFIX}oauth_callback", params=params)
-        assert answer.status_code == 403
-        assert "<script>x" not in answer.text and "x" * 300 not in answer.text
-
-
-def test_login_goes_nowhere_else(hub: Any, server: Any) -> None:
-    with server.client() as client:
-        sign_in(hub, client)
-        for target in ("//evil.example", "https://evil.example/", "/user/bob/lab", f"{PREFIX}../bob/"):
-            answer = client.get(f"{PREFIX}login", params={"next": target})
-            assert (answer.status_code, answer.headers["location"]) == (302, PREFIX)
-        assert client.get(f"{PREFIX}login", params={"next": f"{PREFIX}tree"}).headers["location"] == f"{PREFIX}tree"
-
-
-def test_logout(hub: Any, server: Any) -> None:
-    with server.client() as client:
-        sign_in(hub, client)
-        assert client.get(f"{PREFIX}api/contents").status_code == 200
-        asked = len(hub.asked)
-        assert client.get(f"{PREFIX}api/contents").status_code == 200
-        assert len(hub.asked) == asked, "an answer is kept for a while"
-        answer = client.get(f"{PREFIX}logout")
-        assert (answer.status_code, answer.headers["location"]) == (302, "/hub/logout")
-        assert COOKIE not in client.cookies
         assert client.get(f"{PREFIX}api/contents").status_code == 403
 
 
@@ -215,9 +139,9 @@ async def run_one_plus_one(url: str, headers: dict[str, str]) -> str:
     raise AssertionError("the kernel said nothing")
 
 
-async def test_kernel_websocket_asks_who_is_there(hub: Any, server: Any) -> None:
+async def test_kernel_websocket_asks_who_is_there(sign_in: Any, hub: Any, server: Any) -> None:
     with server.client() as client:
-        sign_in(hub, client)
+        sign_in(client)
         client.get(f"{PREFIX}lab")
         xsrf = {"X-XSRFToken": client.cookies["_xsrf"]}
         kernel = client.post(f"{PREFIX}api/kernels", json={"name": "python3"}, headers=xsrf).json()["id"]
@@ -244,9 +168,9 @@ async def test_kernel_websocket_asks_who_is_there(hub: Any, server: Any) -> None
         client.delete(f"{PREFIX}api/kernels/{kernel}", headers=xsrf)
 
 
-def test_notebooks_go_on_without_hub(hub: Any, hub_thread: Any, server: Any) -> None:
+def test_notebooks_go_on_without_hub(sign_in: Any, hub_thread: Any, server: Any) -> None:
     with server.client() as client, server.client() as stranger:
-        sign_in(hub, client)
+        sign_in(client)
         assert client.get(f"{PREFIX}api/contents").status_code == 200
         hub_thread.stop()
         try:
@@ -262,13 +186,68 @@ def test_notebooks_go_on_without_hub(hub: Any, hub_thread: Any, server: Any) -> 
             hub_thread.start()
 
 
-def test_secrets_stay_out_of_the_log(hub: Any, server: Any) -> None:
+def test_secrets_stay_out_of_the_log(sign_in: Any, hub: Any, server: Any) -> None:
     with server.client() as client:
-        sign_in(hub, client)
+        sign_in(client)
     log = server.log.read_text()
     assert "oauth_callback" in log
     for secret in ("secret-of-the-server", *hub.tokens, *hub.codes):
         assert secret not in log
+
+
+def test_configuration_opens_no_second_door(start: Any, hub: Any, tmp_path: Path) -> None:
+    (tmp_path / ".jupyter").mkdir()
+    (tmp_path / ".jupyter" / "jupyter_server_config.py").write_text(
+        "from pathlib import Path\n"
+        "Path('config-was-read').touch()\n"
+        "c.ServerApp.token = c.IdentityProvider.token = c.HubIdentityProvider.token = 'door'\n"
+        "c.ServerApp.identity_provider_class = 'jupyter_server.auth.PasswordIdentityProvider'\n"
+        "c.ServerApp.authorizer_class = 'jupyter_server.auth.AllowAllAuthorizer'\n"
+        "c.ServerApp.base_url, c.ServerApp.port, c.ServerApp.ip = '/elsewhere/', 1, '127.0.0.2'\n"
+        "c.ServerApp.default_url = '/tree'\n"
+    )
+    nobody = "http://127.0.0.1:9/hub/api"
+    server = start(tmp_path, JUPYTERHUB_API_URL=nobody, JUPYTERHUB_ACTIVITY_URL=f"{nobody}/users/alice/activity")
+    assert (tmp_path / "config-was-read").exists()
+    with server.client() as client:
+        assert client.get(f"{PREFIX}api").status_code == 200, "a hub that is away keeps no server from starting"
+        assert client.get(PREFIX).headers["location"].startswith(f"{PREFIX}tree")
+        assert client.get(f"{PREFIX}api/contents", params={"token": "door"}).status_code == 403
+        assert client.get(f"{PREFIX}api/contents", headers={"Authorization": "token door"}).status_code == 503
+    assert "The hub does not answer" in server.log.read_text()
+
+
+def test_user_config_can_be_switched_off(start: Any, tmp_path: Path) -> None:
+    (tmp_path / ".jupyter").mkdir()
+    for name in ("jupyter_server_config.py", "jupyter_config.py", "jupyter_lab_config.py"):
+        (tmp_path / ".jupyter" / name).write_text("open('config-was-read', 'w').close()")
+    server = start(tmp_path, JUPYTERHUB_DISABLE_USER_CONFIG="1", JUPYTERHUB_DEFAULT_URL="/tree/x")
+    assert not (tmp_path / "config-was-read").exists()
+    with server.client() as client:
+        assert client.get(PREFIX).headers["location"].startswith(f"{PREFIX}tree/x")
+
+
+def test_names_that_need_escaping(start: Any, hub: Any, tmp_path: Path) -> None:
+    prefix = "/base/user/al%20ice%2B@x.y~/my-server/"
+    server = start(
+        tmp_path,
+        JUPYTERHUB_BASE_URL="/base/",
+        JUPYTERHUB_SERVICE_PREFIX=prefix,
+        JUPYTERHUB_SERVICE_URL="http://127.0.0.1:PORT" + prefix,
+        JUPYTERHUB_OAUTH_CALLBACK_URL=f"{prefix}oauth_callback",
+        JUPYTERHUB_SERVER_NAME="my-server",
+        JUPYTERHUB_HOST="https://hub.example",
+        JUPYTERHUB_COOKIE_HOST_PREFIX_ENABLED="1",
+    )
+    with server.client() as client:
+        assert client.get(f"{prefix}api").status_code == 200
+        answer = client.get(f"{prefix}lab")
+        assert answer.headers["location"].startswith("https://hub.example/base/hub/api/oauth2/authorize?")
+        assert "Path=/;" in answer.headers["set-cookie"] and "Secure" in answer.headers["set-cookie"]
+        headers = {"Authorization": f"token {hub.token_for('alice')}"}
+        assert client.get(f"{prefix}api/contents", headers=headers).status_code == 200
+        assert '"hubServerName": "my-server"' in client.get(f"{prefix}lab", headers=headers).text
+        assert client.get(f"{prefix}logout").headers["location"] == "https://hub.example/base/hub/logout"
 
 
 def test_hub_decides_the_address(environment: ServerEnvironment) -> None:

@@ -81,7 +81,7 @@ class HubIdentityProvider(IdentityProvider):
     @property
     def state_cookie_prefix(self) -> str:
         """What the names of all state cookies of this server begin with."""
-        return f"{self.environment.client_id}-oauth-state"
+        return f"{self.get_cookie_name()}-oauth-state"
 
     def get_handlers(self) -> list[tuple[str, object]]:
         """Return the pages for signing in and out."""
