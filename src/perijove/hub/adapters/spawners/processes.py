@@ -1,0 +1,143 @@
+"""The processes of one server: started, found again, ended all together.
+
+The server leads a session of its own; its kernels and terminals lead further ones. What holds them together is a
+variable in their environment, the *run*, which every descendant inherits. It also finds a server whose hub died before
+it could write down the process id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from perijove.hub.adapters import processes
+from perijove.hub.adapters.processes import ProcessIdentity
+from perijove.hub.core.errors import Code, PerijoveError
+
+RUN_VARIABLE = "PERIJOVE_RUN"
+_RUN_ID = re.compile(r"[0-9a-f]{16,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One start of a server.
+
+    Attributes:
+        id: its random number, in the environment of all its processes.
+        port: where the server listens.
+        leader: the server's process, once it is known.
+    """
+
+    id: str
+    port: int
+    leader: ProcessIdentity | None = None
+
+    def to_state(self) -> dict[str, Any]:
+        """Return it fit for JSON."""
+        return {"run": self.id, "port": self.port} | (self.leader.to_dict() if self.leader else {})
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Run | None:
+        """Return what to_state() gave; None if *state* is anything else."""
+        run, port = state.get("run"), state.get("port")
+        if not isinstance(run, str) or not _RUN_ID.fullmatch(run) or type(port) is not int or not 0 < port < 65536:
+            return None
+        return cls(run, port, ProcessIdentity.from_dict(state))
+
+
+def launch(run: Run, command: Sequence[str], env: Mapping[str, str], cwd: Path, log: Path) -> subprocess.Popen[bytes]:
+    """Start *command* as leader of a new session; what it prints goes to the file *log*, emptied first.
+
+    Blocks until the command was found and executed.
+
+    Raises:
+        PerijoveError: FAILED, if the command cannot be started.
+    """
+    name = command[0]
+    try:
+        log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise _failed(f"The server's log file cannot be written: {error.strerror}.") from error
+    try:
+        os.fchmod(output, 0o600)
+        return subprocess.Popen(
+            list(command),
+            env={**env, RUN_VARIABLE: run.id},
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            close_fds=True,
+        )
+    except FileNotFoundError as error:
+        raise _failed(
+            f"The command {name!r} was not found. Install it beside the hub, or set c.Spawner.cmd to its path."
+        ) from error
+    except PermissionError as error:
+        raise _failed(f"The command {name!r} may not be executed by the hub's user.") from error
+    except (OSError, ValueError) as error:
+        raise _failed(f"The command {name!r} could not be started: {error}.") from error
+    finally:
+        os.close(output)
+
+
+def _failed(message: str) -> PerijoveError:
+    return PerijoveError(Code.FAILED, message)
+
+
+def find_leader(run_id: str) -> ProcessIdentity | None:
+    """Return the oldest process of a run that leads a session; None if there is none. Reads all of ``/proc``."""
+    leaders = [
+        process
+        for process in processes.all_processes()
+        if process.session == process.pid and processes.has_variable(process.pid, RUN_VARIABLE, run_id)
+    ]
+    return min(leaders, key=lambda process: process.started).identity if leaders else None
+
+
+def members(run: Run) -> list[ProcessIdentity]:
+    """Return all living processes of a run: those in its session, and those that carry its number."""
+    session = run.leader.pid if run.leader and _session_is_ours(run.leader) else None
+    return [
+        process.identity
+        for process in processes.all_processes()
+        if process.pid != os.getpid()
+        and (process.session == session or processes.has_variable(process.pid, RUN_VARIABLE, run.id))
+    ]
+
+
+def _session_is_ours(leader: ProcessIdentity) -> bool:
+    """Say whether a session with the leader's number is the leader's: a number is not free while its session lasts."""
+    found = processes.info(leader.pid)
+    return leader.boot_id == processes.boot_id() and (found is None or found.started == leader.started)
+
+
+async def end_run(run: Run, *, term_seconds: float, kill_seconds: float) -> list[ProcessIdentity]:
+    """End all processes of a run and return those that survived.
+
+    The server gets SIGTERM and *term_seconds* to finish in order; with 0 it gets neither. What is left then gets
+    SIGKILL and *kill_seconds* to go.
+    """
+    leader = run.leader
+    if leader and term_seconds > 0 and processes.signal_group(leader, signal.SIGTERM):
+        await processes.wait_gone(leader, term_seconds)
+    left: list[ProcessIdentity] = []
+    try:
+        async with asyncio.timeout(kill_seconds):
+            while left := await asyncio.to_thread(members, run):
+                for process in left:
+                    processes.send_signal(process, signal.SIGKILL)
+                for process in left:
+                    await processes.wait_gone(process)
+    except TimeoutError:
+        return [process for process in left if processes.is_alive(process)]
+    return []

@@ -1,0 +1,1 @@
+"""What becomes of domain facts: log lines and metrics."""

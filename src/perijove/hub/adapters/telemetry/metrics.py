@@ -1,0 +1,125 @@
+"""Prometheus metrics, under the names that dashboards made for JupyterHub read."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from perijove.hub.core import events
+from perijove.hub.core.events import Fact
+
+PREFIX = "jupyterhub"
+_REQUEST_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_SERVER_SECONDS = (0.25, 0.5, 1, 2.5, 5, 10, 15, 30, 60, 120, 300, 600)
+
+
+class Metrics:
+    """All metrics of one hub, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+        self._starting: set[str] = set()
+        self._requests = self._histogram(
+            "request_duration_seconds",
+            "Seconds from request to answer",
+            ("method", "handler", "code"),
+            _REQUEST_SECONDS,
+        )
+        self._spawns = self._histogram(
+            "server_spawn_duration_seconds", "Seconds from asking for a server until it is ready", ("status",)
+        )
+        self._stops = self._histogram(
+            "server_stop_seconds", "Seconds from the wish to stop a server to its end", ("status",)
+        )
+        self._running = self._gauge("running_servers", "Servers that run")
+        self._users = self._gauge("total_users", "Users")
+        self._sign_ins = self._counter("sign_ins", "Attempts to sign in", ("status",))
+        self._crashes = self._counter("server_crashes", "Servers that ended by themselves after they were ready")
+        self._adoptions = self._counter("server_adoptions", "Running servers found by a hub that did not start them")
+        self._tokens = self._counter("token_changes", "API tokens made and revoked", ("change",))
+        self._proxy_restarts = self._counter("proxy_restarts", "How often the proxy was found dead and started again")
+        self._routes = self._counter("proxy_route_corrections", "Routes put right in the proxy's table", ("change",))
+
+    def _histogram(
+        self, name: str, text: str, labels: tuple[str, ...] = (), buckets: tuple[float, ...] = _SERVER_SECONDS
+    ) -> Histogram:
+        return Histogram(name, text, labels, namespace=PREFIX, registry=self.registry, buckets=buckets)
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(name, text, namespace=PREFIX, registry=self.registry)
+
+    def _counter(self, name: str, text: str, labels: tuple[str, ...] = ()) -> Counter:
+        return Counter(name, text, labels, namespace=PREFIX, registry=self.registry)
+
+    def observe_request(self, method: str, handler: str, code: int, seconds: float) -> None:
+        """Count a request that was answered.
+
+        Args:
+            method: its method; one that is not known must not become a label, or callers could fill the memory.
+            handler: the name of the code that answered it, never a path.
+            code: the status of the answer.
+            seconds: how long it took.
+        """
+        self._requests.labels(method, handler, str(code)).observe(seconds)
+
+    def set_running(self, servers: int) -> None:
+        """Say how many servers run."""
+        self._running.set(servers)
+
+    def set_users(self, users: int) -> None:
+        """Say how many users there are."""
+        self._users.set(users)
+
+    def emit(self, fact: Fact) -> None:
+        """Count what happened."""
+        match fact:
+            case events.SignedIn():
+                self._sign_ins.labels("success").inc()
+            case events.SignInRefused():
+                self._sign_ins.labels("failure").inc()
+            case events.TokenCreated():
+                self._tokens.labels("created").inc()
+            case events.TokenRevoked():
+                self._tokens.labels("revoked").inc()
+            case events.ProxyRestarted():
+                self._proxy_restarts.inc()
+            case events.RoutesChanged():
+                self._routes.labels("added").inc(fact.added)
+                self._routes.labels("deleted").inc(fact.deleted)
+            case events.SignedOut() | events.UserCreated() | events.UserDeleted():
+                pass  # what there is to count of users is set by set_users
+            case _:
+                self._count_server(fact)
+
+    def _count_server(
+        self,
+        fact: events.ServerStartRequested
+        | events.ServerReady
+        | events.ServerFailed
+        | events.ServerStopped
+        | events.ServerAdopted,
+    ) -> None:
+        match fact:
+            case events.ServerStartRequested():
+                self._starting.add(fact.server)
+                return
+            case events.ServerReady():
+                self._spawns.labels("success").observe(fact.seconds)
+            case events.ServerFailed() if fact.server in self._starting:
+                self._spawns.labels("failure").observe(fact.seconds)
+            case events.ServerFailed():
+                self._crashes.inc()
+            case events.ServerStopped():
+                self._stops.labels("success").observe(fact.seconds)
+            case events.ServerAdopted():
+                self._adoptions.inc()
+        self._starting.discard(fact.server)
+
+    def render(self) -> bytes:
+        """Return all metrics in Prometheus' text format."""
+        return generate_latest(self.registry)
