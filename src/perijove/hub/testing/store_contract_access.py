@@ -29,15 +29,14 @@ class AccessContract:
             ada = await add_user(tx)
             await tx.sessions.add(session(ada))
             server = await tx.servers.add(ada.id, "")
-            values = {
-                "note": "n",
-                "client_id": "c",
-                "session_id": "s-k1",
-                "expires_at": NOW + SECOND,
-                "last_activity": NOW,
-            }
-            full = await tx.tokens.add(token(ada, server_id=server.id, **values))
-            assert full == replace(token(ada, server_id=server.id, **values), id=full.id)
+            new = replace(
+                token(ada, client_id="c", session_id="s-k1", server_id=server.id),
+                note="n",
+                expires_at=NOW + SECOND,
+                last_activity=NOW,
+            )
+            full = await tx.tokens.add(new)
+            assert full == replace(new, id=full.id)
             plain = await tx.tokens.add(token(ada, "t2"))
         async with store.transaction() as tx:
             assert await tx.tokens.by_hash("t1") == await tx.tokens.get(full.id) == full
