@@ -87,10 +87,9 @@ def render_response(
     return b"\r\n".join(lines)
 
 
-def render_interim(head: ResponseHead) -> bytes:
+def render_interim(head: ResponseHead, route: Route, request_path: str) -> bytes:
     """Return the head of a 1xx answer other than 101."""
-    lines = [_status_line(head), *(name + b": " + value for name, value in head.fields), b"\r\n"]
-    return b"\r\n".join(lines)
+    return b"\r\n".join([_status_line(head), *_guarded(head.fields, route, request_path), b"\r\n"])
 
 
 def render_switch(head: ResponseHead, route: Route, request_path: str) -> bytes:

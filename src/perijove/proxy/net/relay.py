@@ -206,7 +206,7 @@ class Relay:
     def interim(self, head: ResponseHead) -> None:
         """Pass on a 1xx answer, which HTTP/1.0 does not know."""
         if self.head.http11:
-            self._client.write(render_interim(head))
+            self._client.write(render_interim(head, self._route, self.head.path))
 
     def switch(self, head: ResponseHead, rest: bytes) -> None:
         """The target answered 101."""
