@@ -1,0 +1,364 @@
+"""What the pages are rendered with in tests: believable values, and hostile ones wherever a stranger can write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import jinja2
+import pytest
+
+from perijove.hub.web.templating import make_environment
+
+NOW: Final = datetime(2026, 3, 31, 12, 0, 0, tzinfo=UTC)
+HOSTILE: Final = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7*7 }}&lt;"
+
+Values = dict[str, Any]
+
+LOG: Final = """[I 2026-03-31 11:59:58 ServerApp] jupyterlab | extension was successfully linked.
+[C 2026-03-31 11:59:59 ServerApp] Bad config encountered during initialization: The 'port' trait of a ServerApp instance
+    expected an int, not the str 'eighty'.
+Traceback (most recent call last):
+  File "app.py", line 42, in start
+    raise SystemExit(1)"""
+
+FAILURE: Final[Values] = {
+    "reason": "The server ended with exit status 1 before it answered.",
+    "advice": "Look at the last lines it wrote. If your own settings are to blame, move ~/.jupyter out of the way.",
+    "log": LOG,
+    "at": NOW - timedelta(minutes=2),
+}
+
+
+def common(**more: Any) -> Values:
+    """Return what every page gets, with *more* added or put in its place."""
+    return {
+        "prefix": "/hub/",
+        "base_url": "/",
+        "version": "0.1.0",
+        "user": {"name": "alice", "admin": True, "has_account": True},
+        "xsrf_token": "2|token",
+        "now": NOW,
+        **more,
+    }
+
+
+def server(name: str = "", state: str = "stopped", **more: Any) -> Values:
+    """Return the view of a server of alice's."""
+    active = state not in ("stopped", "failed")
+    where = f"alice/{name}" if name else "alice"
+    return {
+        "name": name,
+        "title": name or "My server",
+        "state": state,
+        "state_text": "",
+        "active": active,
+        "ready": state == "ready",
+        "url": f"/user/{where}/",
+        "start_action": f"/hub/spawn/{where}",
+        "stop_action": f"/hub/stop/{where}",
+        "pending_url": f"/hub/spawn-pending/{where}",
+        "started": NOW - timedelta(hours=2) if active else None,
+        "last_activity": NOW - timedelta(minutes=3) if active else None,
+        "failure": FAILURE if state == "failed" else None,
+        **more,
+    }
+
+
+def pending(**more: Any) -> Values:
+    """Return the context of the page that shows a start."""
+    return common(
+        **{
+            "server": server(state="starting", state_text="Starting"),
+            "events": [
+                {"progress": 0, "message": "Asked for"},
+                {"progress": 10, "message": "Starting the process"},
+                {"progress": 40, "message": "Waiting until the server answers at 127.0.0.1:41234"},
+            ],
+            "events_url": "/hub/api/users/alice/server/progress?_xsrf=2%7Ctoken",
+            "next_url": "/user/alice/lab",
+            "elapsed_since": NOW - timedelta(seconds=4),
+            "stop_action": "/hub/stop/alice",
+            "failure": None,
+            "retry_action": "/hub/spawn/alice",
+            **more,
+        }
+    )
+
+
+def administration(**more: Any) -> Values:
+    """Return the context of the page for administrators."""
+    people = [
+        ("alice", True, [server(state="ready"), server("gpu-experiments", "starting")]),
+        ("bob", False, [server()]),
+        ("carol-anne.featherstonehaugh@example.org", False, [server(state="failed")]),
+        ("dora", False, [server(state="stopping")]),
+        ("emil", False, []),
+    ]
+    users = [
+        {"name": name, "admin": admin, "last_activity": NOW - timedelta(hours=7 * i) if i < 4 else None, "servers": own}
+        for i, (name, admin, own) in enumerate(people)
+    ]
+    return common(
+        **{
+            "waiting": [
+                {"name": "frida", "created": NOW - timedelta(minutes=4)},
+                {"name": "gustav", "created": NOW - timedelta(days=2)},
+            ],
+            "users": users,
+            "page": {"offset": 0, "limit": 5, "total": 23, "next_url": "/hub/admin?offset=5", "previous_url": None},
+            "search": "",
+            **more,
+        }
+    )
+
+
+API: Final[Values] = {
+    "title": "Perijove",
+    "version": "6.1.1",
+    "description": "Start, watch and stop servers, and manage the people who own them.",
+    "groups": [
+        {
+            "name": "Users",
+            "operations": [
+                {
+                    "method": "GET",
+                    "path": "/hub/api/users",
+                    "summary": "List users",
+                    "description": "Those you may see.\n\nIn pages; see offset and limit.",
+                    "scopes": ["list:users", "read:users"],
+                    "parameters": [
+                        {"name": "offset", "where": "query", "required": False, "description": "How many to skip."},
+                        {"name": "limit", "where": "query", "required": False, "description": "How many at most."},
+                    ],
+                    "request": "",
+                    "responses": [
+                        {"status": "200", "description": "The users."},
+                        {"status": "403", "description": "You may not."},
+                    ],
+                },
+                {
+                    "method": "POST",
+                    "path": "/hub/api/users/{name}",
+                    "summary": "Create a user",
+                    "description": "",
+                    "scopes": ["admin:users"],
+                    "parameters": [
+                        {"name": "name", "where": "path", "required": True, "description": "How they will be called."}
+                    ],
+                    "request": '{"admin": false}',
+                    "responses": [{"status": "201", "description": "The user."}],
+                },
+            ],
+        },
+        {
+            "name": "Servers",
+            "operations": [
+                {
+                    "method": "DELETE",
+                    "path": "/hub/api/users/{name}/server",
+                    "summary": "Stop a user's default server",
+                    "description": "",
+                    "scopes": [],
+                    "parameters": [],
+                    "request": "",
+                    "responses": [],
+                }
+            ],
+        },
+    ],
+}
+
+NO_FORM_ERROR: Final[Values] = {"error": "", "username": ""}
+SIGN_IN: Final[Values] = {"action": "/hub/login?next=%2Fhub%2Fhome", "signup": True, "needs_form": True}
+ERROR: Final[Values] = {
+    "status": 404,
+    "title_text": "There is nothing here",
+    "message": "The address may be misspelt, or what was here is gone.",
+    "error_id": "",
+    "action": None,
+}
+
+PAGES: Final[dict[str, tuple[str, Values]]] = {
+    "login": ("login.html", common(user=None, **SIGN_IN, **NO_FORM_ERROR)),
+    "login-error": (
+        "login.html",
+        common(user=None, **SIGN_IN, error="Invalid username or password", username="alice"),
+    ),
+    "login-elsewhere": (
+        "login.html",
+        common(user=None, **SIGN_IN | {"needs_form": False, "signup": False}, **NO_FORM_ERROR),
+    ),
+    "signup": ("signup.html", common(user=None, done=False, **NO_FORM_ERROR)),
+    "signup-error": (
+        "signup.html",
+        common(user=None, done=False, error="A password has 8 to 1024 characters", username="bob"),
+    ),
+    "signup-done": ("signup.html", common(user=None, done=True, error="", username="bob")),
+    "setup": ("setup.html", common(user=None, code="one-time", valid=True, **NO_FORM_ERROR)),
+    "setup-used": ("setup.html", common(user=None, code="", valid=False, **NO_FORM_ERROR)),
+    "home-stopped": ("home.html", common(servers=[server()], named_servers=False)),
+    "home-ready": (
+        "home.html",
+        common(
+            user={"name": "bob", "admin": False, "has_account": False},
+            servers=[server(state="ready", state_text="Running")],
+            named_servers=False,
+        ),
+    ),
+    "home-starting": (
+        "home.html",
+        common(servers=[server(state="queued", state_text="Third in the queue, about a minute")], named_servers=False),
+    ),
+    "home-failed": ("home.html", common(servers=[server(state="failed")], named_servers=False)),
+    "home-many": (
+        "home.html",
+        common(
+            servers=[
+                server(state="ready"),
+                server("gpu", "stopped"),
+                server("thesis", "stopping"),
+                server("long-calculations", "failed"),
+                server("course", "answering"),
+                server("second", "ready"),
+            ],
+            named_servers=True,
+        ),
+    ),
+    "pending": ("spawn_pending.html", pending()),
+    "pending-new": ("spawn_pending.html", pending(events=[], elapsed_since=None)),
+    "pending-failed": ("spawn_pending.html", pending(server=server(state="failed"), failure=FAILURE)),
+    "pending-stopping": ("spawn_pending.html", pending(server=server(state="stopping"))),
+    "not-running": (
+        "not_running.html",
+        common(
+            server=server(),
+            start_action="/hub/spawn/alice",
+            next_url="/user/alice/lab?a=1&b=2",
+            own=True,
+            owner="alice",
+        ),
+    ),
+    "not-running-of-another": (
+        "not_running.html",
+        common(
+            server=server("gpu", "failed"),
+            start_action="/hub/spawn/bob/gpu",
+            next_url="/user/bob/gpu/",
+            own=False,
+            owner="bob",
+        ),
+    ),
+    "oauth": (
+        "oauth.html",
+        common(
+            client_description="The server of bob",
+            scopes=[
+                {"scope": "access:servers!server=bob/", "description": "Open this server as you"},
+                {"scope": "read:users:name!user=alice", "description": ""},
+            ],
+        ),
+    ),
+    "oauth-identity": ("oauth.html", common(client_description="A service", scopes=[])),
+    "error": ("error.html", common(**ERROR)),
+    "error-stranger": (
+        "error.html",
+        common(
+            user=None,
+            **ERROR
+            | {
+                "status": 500,
+                "title_text": "Something went wrong here",
+                "error_id": "c0ffee12",
+                "action": {"url": "/hub/login", "text": "Sign in again"},
+            },
+        ),
+    ),
+    "admin": ("admin.html", administration()),
+    "admin-last-page": (
+        "admin.html",
+        administration(
+            waiting=[],
+            search="a",
+            page={"offset": 20, "limit": 5, "total": 23, "next_url": None, "previous_url": "/hub/admin?offset=15"},
+        ),
+    ),
+    "admin-nobody": (
+        "admin.html",
+        administration(
+            waiting=[],
+            users=[],
+            search="zz",
+            page={"offset": 0, "limit": 5, "total": 0, "next_url": None, "previous_url": None},
+        ),
+    ),
+    "account": ("account.html", common(error="", done=False)),
+    "account-error": ("account.html", common(error="That is not your present password", done=False)),
+    "account-done": ("account.html", common(error="", done=True)),
+    "api": ("api.html", common(api=API)),
+    "message": ("message.html", common(heading="You are signed out", message="See you soon.", action=None)),
+    "message-action": (
+        "message.html",
+        common(
+            user=None,
+            heading="You are signed out",
+            message="See you soon.",
+            action={"url": "/hub/login", "text": "Sign in"},
+        ),
+    ),
+}
+
+# What the pages choose by, and where the hub is: nothing that a stranger can write.
+_CHOSEN: Final = frozenset({"prefix", "state", "method"})
+
+
+def hostile(value: Any, key: str = "") -> Any:
+    """Return *value* with every text in it replaced by a hostile one."""
+    match value:
+        case str() if key not in _CHOSEN and value:
+            return HOSTILE
+        case dict():
+            return {name: hostile(part, name) for name, part in value.items()}
+        case list():
+            return [hostile(part, key) for part in value]
+        case _:
+            return value
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give a test that asks for ``page_name`` every page in turn."""
+    if "page_name" in metafunc.fixturenames:
+        metafunc.parametrize("page_name", PAGES)
+
+
+@pytest.fixture(scope="session")
+def templates() -> jinja2.Environment:
+    return make_environment()
+
+
+@pytest.fixture(scope="session")
+def render(templates: jinja2.Environment) -> Callable[..., str]:
+    """Return a function that renders the sample of a name, with some of its values replaced or all of them hostile."""
+
+    def render(name: str, *, attacked: bool = False, **more: Any) -> str:
+        template, values = PAGES[name]
+        values = values | more
+        return templates.get_template(template).render(hostile(values) if attacked else values)
+
+    return render
+
+
+@pytest.fixture(scope="session")
+def pages() -> dict[str, tuple[str, Values]]:
+    return PAGES
+
+
+@pytest.fixture(scope="session")
+def server_view() -> Callable[..., Values]:
+    return server
+
+
+@pytest.fixture(scope="session")
+def hostile_text() -> str:
+    return HOSTILE
