@@ -301,7 +301,7 @@ SECTIONS: dict[str, str] = {
         name: text
         for table in (AUTHENTICATORS, SPAWNERS, PROXIES)
         for name, text in table.items()
-        if name[:1].isupper()
+        if name[:1].isupper() and "is called" not in text
     },
     "LocalProcessSpawner": "is not a section here; for local processes there is c.SimpleLocalProcessSpawner",
     "Application": "is not a section here; write c.JupyterHub",

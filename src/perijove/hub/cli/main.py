@@ -1,0 +1,149 @@
+"""Carrying out a command line of the hub."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from perijove import __version__
+from perijove.hub.cli.arguments import Action, CommandLine, UsageError, help_text, parse
+from perijove.wire.versions import PROTOCOL_VERSION
+
+if TYPE_CHECKING:
+    from perijove.hub.settings.loading import Arguments
+    from perijove.hub.settings.mistakes import Mistake
+
+OK, FAILED, USAGE = 0, 1, 2
+
+
+def main(argv: Sequence[str]) -> int:
+    """Carry out *argv*, without the program's name, and return the exit status."""
+    try:
+        line = parse(argv)
+    except UsageError as error:
+        for text in error.lines:
+            print(f"perijove: {text}", file=sys.stderr)
+        print("perijove --help lists commands and flags", file=sys.stderr)
+        return USAGE
+    return _ACTIONS[line.action](line)
+
+
+def _help(_line: CommandLine) -> int:
+    print(help_text(), end="")
+    return OK
+
+
+def _version(_line: CommandLine) -> int:
+    print(f"perijove {__version__} (speaks JupyterHub {PROTOCOL_VERSION})")
+    return OK
+
+
+def _help_all(_line: CommandLine) -> int:
+    from perijove.hub.cli.options import sections
+    from perijove.hub.cli.texts import help_all
+
+    print(help_text())
+    print(help_all(sections()), end="")
+    return OK
+
+
+def _generate(line: CommandLine) -> int:
+    from perijove.hub.cli.options import sections
+    from perijove.hub.cli.texts import config_template
+    from perijove.hub.settings.jupyterhub import DEFAULT_CONFIG_FILE
+
+    path = line.config_file or Path(DEFAULT_CONFIG_FILE)
+    if path.exists() and not line.answer_yes and not _may_overwrite(path):
+        print(f"perijove: {path} is there already and was left as it is; -y overwrites it", file=sys.stderr)
+        return FAILED
+    try:
+        path.touch(mode=0o600)  # it may come to hold secrets
+        path.write_text(config_template(sections()), encoding="utf-8")
+    except OSError as error:
+        print(f"perijove: cannot write {path}: {error.strerror}", file=sys.stderr)
+        return FAILED
+    print(f"{path} is written; every option in it is commented out")
+    return OK
+
+
+def _may_overwrite(path: Path) -> bool:
+    if not sys.stdin.isatty():
+        return False
+    try:
+        return input(f"Overwrite {path}? [y/N] ").strip().lower() in {"y", "yes"}
+    except EOFError:
+        return False
+
+
+def _show(line: CommandLine) -> int:
+    from perijove.hub.cli.showing import as_json, as_text
+    from perijove.hub.settings.loading import load
+
+    loaded = load(_arguments(line))
+    if loaded.mistakes:
+        return _tell(loaded.mistakes)
+    print((as_json if line.action is Action.SHOW_JSON else as_text)(loaded), end="")
+    return OK
+
+
+def _check(line: CommandLine) -> int:
+    from perijove.hub.plugins.configuration import load
+    from perijove.hub.settings.mistakes import ConfigurationError
+
+    try:
+        configuration = load(_arguments(line))
+    except ConfigurationError as error:
+        return _tell(error.mistakes)
+    for warning in configuration.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    print(
+        f"{configuration.config_file} is fine"
+        if configuration.config_file
+        else "the configuration is fine; there is no file"
+    )
+    return OK
+
+
+def _run(line: CommandLine) -> int:
+    from perijove.hub.plugins.configuration import load
+    from perijove.hub.settings.mistakes import ConfigurationError
+
+    try:
+        configuration = load(_arguments(line))
+    except ConfigurationError as error:
+        return _tell(error.mistakes)
+    if configuration.config_file and line.config_file is None:
+        print(f"Configuration: {configuration.config_file}", flush=True)
+    from perijove.hub.bootstrap import run
+
+    return run(configuration)
+
+
+def _arguments(line: CommandLine) -> Arguments:
+    from perijove.hub.settings.loading import Arguments, Flag
+
+    flags = tuple(Flag(section, option, text) for section, option, text in line.options)
+    return Arguments(line.config_file, flags, Path.cwd(), dict(os.environ))
+
+
+def _tell(mistakes: Sequence[Mistake]) -> int:
+    count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
+    print(f"perijove: {count} in the configuration; nothing was started", file=sys.stderr)
+    for mistake in mistakes:
+        print(f"  {mistake}", file=sys.stderr)
+    return FAILED
+
+
+_ACTIONS: dict[Action, Callable[[CommandLine], int]] = {
+    Action.RUN: _run,
+    Action.CHECK: _check,
+    Action.GENERATE: _generate,
+    Action.SHOW: _show,
+    Action.SHOW_JSON: _show,
+    Action.HELP: _help,
+    Action.HELP_ALL: _help_all,
+    Action.VERSION: _version,
+}
