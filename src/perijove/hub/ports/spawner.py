@@ -150,7 +150,8 @@ class Spawner(LoggingConfigurable):
 
     async def progress(self) -> AsyncIterator[dict[str, Any]]:
         """Give steps of the start, ``{"progress": per cent, "message": sentence}``, while start() runs."""
-        for step in ():
+        nothing: tuple[dict[str, Any], ...] = ()
+        for step in nothing:
             yield step
 
     @property

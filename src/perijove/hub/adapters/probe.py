@@ -1,0 +1,21 @@
+"""Asks a server over HTTP whether it answers."""
+
+from __future__ import annotations
+
+import httpx
+
+REQUEST_TIMEOUT = 5.0
+
+
+class HttpProbe:
+    """A `Probe` with one connection per question: the answering server may be another than the one asked before."""
+
+    async def answers(self, url: str) -> bool:
+        """Say whether ``GET url`` gave any answer below 500, redirects not followed."""
+        try:
+            # Proxies from the environment are for the outside world, never for a server of ours.
+            async with httpx.AsyncClient(trust_env=False, timeout=REQUEST_TIMEOUT) as client:
+                response = await client.get(url, headers={"Connection": "close"})
+        except (httpx.HTTPError, OSError):
+            return False
+        return response.status_code < 500

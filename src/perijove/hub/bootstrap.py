@@ -1,0 +1,378 @@
+"""The composition root: the one place where ports meet adapters, and where the hub starts and stops.
+
+Order of a start: folders and secrets, store, what the configuration says must exist, web server, proxy with its routes,
+then every server that is not at rest goes on from where its row says it is. A stop goes the other way round.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import hmac
+import os
+import signal
+import socket
+import sys
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from pathlib import Path
+
+import structlog
+import uvicorn
+import uvloop
+
+import perijove
+from perijove.hub.adapters.clock import SystemClock
+from perijove.hub.adapters.cookie_secret import load_cookie_secret
+from perijove.hub.adapters.passwords import Argon2PasswordHasher
+from perijove.hub.adapters.probe import HttpProbe
+from perijove.hub.adapters.store.sql import SqlStore
+from perijove.hub.adapters.telemetry.fan_out import FanOut
+from perijove.hub.adapters.telemetry.logs import configure_logging
+from perijove.hub.adapters.telemetry.metrics import Metrics
+from perijove.hub.core.admission import Limits
+from perijove.hub.core.errors import Code, PerijoveError
+from perijove.hub.core.paging import Window
+from perijove.hub.core.servers import Server
+from perijove.hub.plugins.configuration import Configuration
+from perijove.hub.ports.authenticator import Authenticator, UsesAccounts
+from perijove.hub.ports.proxy import Proxy, ProxySetting
+from perijove.hub.ports.spawner import HubInfo, Spawner, SpawnerUser
+from perijove.hub.ports.store import UserQuery
+from perijove.hub.settings.jupyterhub import JupyterHub
+from perijove.hub.usecases import startup, tokens
+from perijove.hub.usecases.accounts import Accounts
+from perijove.hub.usecases.activity import Activity
+from perijove.hub.usecases.context import Context
+from perijove.hub.usecases.lifecycle import Lifecycle
+from perijove.hub.usecases.routes import Routes
+from perijove.hub.usecases.servers import ServerRules, Servers
+from perijove.hub.usecases.signals import Signals
+from perijove.hub.usecases.steps import SpawnerFactory, Steps
+from perijove.hub.usecases.tasks import Tasks
+from perijove.hub.web.app import create_app
+from perijove.hub.web.state import HubState, PluginInfo, WebSettings
+from perijove.hub.web.templating import make_environment
+from perijove.wire.prefixes import hub_prefix
+
+log = structlog.get_logger(__name__)
+PURGE_INTERVAL = 3600.0
+COUNT_INTERVAL = 15.0
+STOP_ALL_TIMEOUT = 30.0
+DRAIN_SECONDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """A hub put together, with the parts that are needed to start and stop it."""
+
+    options: JupyterHub
+    store: SqlStore
+    state: HubState
+    lifecycle: Lifecycle
+    steps: Steps
+    tasks: Tasks
+    proxy: Proxy
+    metrics: Metrics
+
+
+def run(configuration: Configuration) -> int:
+    """Run the hub until it is told to stop; return the exit status of the process."""
+    options = configuration.hub
+    configure_logging(options.log_level, options.log_level == "DEBUG")
+    # What the hub makes is for its own user only.
+    os.umask(0o077)
+    for warning in configuration.warnings:
+        log.warning(warning)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_serve(configuration))
+    except PerijoveError as error:
+        log.error("the hub cannot start", reason=error.message)
+        return 1
+
+
+async def _serve(configuration: Configuration) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with running(configuration) as hub:
+        for line in await announcement(hub):
+            sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+        await stop.wait()
+        log.info("stopping")
+    log.info("stopped")
+    return 0
+
+
+@contextlib.asynccontextmanager
+async def running(configuration: Configuration) -> AsyncIterator[Hub]:
+    """Start a hub with everything it needs, and stop it again at the end of the block.
+
+    Raises:
+        PerijoveError: it cannot start; the message says why. Nothing is left running then.
+    """
+    options = configuration.hub
+    _make_folders(options)
+    async with contextlib.AsyncExitStack() as stack:
+        store = await SqlStore.open(options.database_url)
+        stack.push_async_callback(store.close)
+        if options.pid_path is not None:
+            stack.enter_context(_pid_file(options.pid_path))
+        hub = compose(configuration, store)
+        await startup.apply_configuration(
+            hub.state.ctx, hub.state.authenticator, configuration.services, configuration.roles
+        )
+        stack.push_async_callback(hub.tasks.close)
+        stack.push_async_callback(hub.state.activity.flush)
+        await stack.enter_async_context(_web_server(hub))
+        stack.push_async_callback(_stop, hub)
+        await hub.state.routes.start(hub.tasks, check_interval=options.last_activity_interval)
+        await _take_up_servers(hub)
+        _begin_periodic_work(hub)
+        yield hub
+
+
+def compose(configuration: Configuration, store: SqlStore) -> Hub:
+    """Return a hub made of its parts, nothing of it started."""
+    options = configuration.hub
+    metrics = Metrics()
+    clock = SystemClock()
+    ctx = Context(store, clock, FanOut(metrics))
+    secret = options.cookie_secret or load_cookie_secret(options.cookie_secret_path)
+    authenticator = configuration.authenticator_class(config=configuration.config)
+    accounts = _accounts(ctx, authenticator)
+    proxy = configuration.proxy_class(config=configuration.config)
+    proxy.setting = _proxy_setting(options, secret)
+    signals, tasks, activity = Signals(), Tasks(), Activity(ctx)
+    limits = Limits(options.concurrent_spawn_limit, options.active_server_limit)
+    lifecycle = Lifecycle(ctx, signals, tasks, owner=uuid.uuid4().hex)
+    steps = Steps(
+        ctx,
+        lifecycle,
+        signals,
+        spawner_factory=_spawner_factory(configuration),
+        authenticator=authenticator,
+        proxy=proxy,
+        probe=HttpProbe(),
+        limits=limits,
+        base_url=options.base_url,
+    )
+    rules = ServerRules(options.base_url, options.allow_named_servers, options.named_server_limit_per_user, limits)
+    state = HubState(
+        ctx=ctx,
+        settings=_web_settings(options, secret),
+        activity=activity,
+        accounts=accounts,
+        authenticator=authenticator,
+        servers=Servers(ctx, lifecycle, signals, rules),
+        routes=Routes(ctx, proxy, activity, base_url=options.base_url, hub_url=options.hub_url),
+        templates=make_environment(),
+        metrics=metrics,
+        authenticator_info=_plugin_info(configuration.authenticator_class),
+        spawner_info=_plugin_info(configuration.spawner_class),
+        ready=store.ping,
+    )
+    return Hub(options, store, state, lifecycle, steps, tasks, proxy, metrics)
+
+
+def _accounts(ctx: Context, authenticator: Authenticator) -> Accounts | None:
+    if not isinstance(authenticator, UsesAccounts):
+        return None
+    accounts = Accounts(ctx, Argon2PasswordHasher(), administrators=frozenset(authenticator.admin_users))
+    authenticator.check_password = accounts.check_password
+    return accounts
+
+
+def _proxy_setting(options: JupyterHub, secret: bytes) -> ProxySetting:
+    # Derived, so that a hub that was started anew can go on talking to the proxy of the one before.
+    token = hmac.new(secret, b"proxy admin api", hashlib.sha256).hexdigest()
+    return ProxySetting(
+        bind_url=options.bind_url,
+        hub_url=options.hub_url,
+        hub_prefix=hub_prefix(options.base_url),
+        data_dir=str(options.data_path),
+        default_token=token,
+        ssl_key=options.ssl_key_path,
+        ssl_cert=options.ssl_cert_path,
+    )
+
+
+def _web_settings(options: JupyterHub, secret: bytes) -> WebSettings:
+    return WebSettings(
+        base_url=options.base_url,
+        prefix=hub_prefix(options.base_url),
+        public_url=options.public_url,
+        cookie_secret=secret,
+        session_lifetime=timedelta(days=options.cookie_max_age_days),
+        oauth_lifetime=timedelta(seconds=options.oauth_token_expires_in),
+        token_maximum=options.token_expires_in_max_seconds,
+        page_default=options.api_page_default_limit,
+        page_maximum=options.api_page_max_limit,
+        slow_start=options.slow_spawn_timeout,
+        slow_stop=options.slow_stop_timeout,
+        metrics_need_scope=options.authenticate_prometheus,
+        lead_to_server=options.redirect_to_server,
+    )
+
+
+def _spawner_factory(configuration: Configuration) -> SpawnerFactory:
+    options = configuration.hub
+    info = HubInfo(options.base_url, options.hub_api_url, str(options.data_path), options.public_host)
+
+    def make(server: Server) -> Spawner:
+        spawner = configuration.spawner_class(config=configuration.config)
+        spawner.user = SpawnerUser(server.user_id, server.user_name, admin=False)
+        spawner.hub = info
+        spawner.name = server.name
+        spawner.server_id = server.id
+        spawner.user_options = server.user_options
+        return spawner
+
+    return make
+
+
+def _plugin_info(plugin: type) -> PluginInfo:
+    package = plugin.__module__.partition(".")[0]
+    try:
+        found = version(packages_distributions().get(package, [package])[0])
+    except PackageNotFoundError:
+        found = "unknown"
+    return PluginInfo(f"{plugin.__module__}.{plugin.__qualname__}", found)
+
+
+def _make_folders(options: JupyterHub) -> None:
+    try:
+        options.data_path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (options.data_path / "logs").mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise PerijoveError(
+            Code.UNAVAILABLE, f"The folder {options.data_path} cannot be made or used: {error.strerror}"
+        ) from None
+
+
+@contextlib.contextmanager
+def _pid_file(path: Path) -> Iterator[None]:
+    path.write_text(f"{os.getpid()}\n")
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+class _WebServer(uvicorn.Server):
+    """A web server that leaves signals to the hub."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture nothing."""
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _web_server(hub: Hub) -> AsyncIterator[None]:
+    options = hub.options
+    listener = _listen(options)
+    config = uvicorn.Config(
+        create_app(hub.state),
+        http="httptools",
+        loop="none",
+        lifespan="off",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=True,
+        forwarded_allow_ips="127.0.0.1,::1",
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+    server = _WebServer(config)
+    serving = hub.tasks.spawn(server.serve(sockets=[listener]), "web server")
+    while not server.started:
+        if serving.done():
+            raise PerijoveError(Code.UNAVAILABLE, "The web server did not start; the log says why.")
+        await asyncio.sleep(0.01)
+    log.info("the hub listens", address=f"{options.hub_ip}:{options.hub_port}")
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await serving
+
+
+def _listen(options: JupyterHub) -> socket.socket:
+    try:
+        return socket.create_server(
+            (options.hub_ip, options.hub_port),
+            family=socket.AF_INET6 if ":" in options.hub_ip else socket.AF_INET,
+            backlog=2048,
+        )
+    except OSError as error:
+        raise PerijoveError(
+            Code.UNAVAILABLE,
+            f"The hub cannot listen on {options.hub_ip}:{options.hub_port} ({error.strerror}). Is another hub running? "
+            "Set c.JupyterHub.hub_port to a port that is free.",
+        ) from None
+
+
+async def _take_up_servers(hub: Hub) -> None:
+    """Go on with every server that is not at rest; on SQLite we are alone, so nobody else can be at it."""
+    hub.lifecycle.begin(hub.steps.table(), hub.steps.forget)
+    async with hub.store.transaction() as tx:
+        await tx.servers.release_all()
+    if count := await hub.lifecycle.sweep():
+        log.info("going on with servers of an earlier hub process", servers=count)
+
+
+def _begin_periodic_work(hub: Hub) -> None:
+    async def count() -> None:
+        async with hub.store.transaction() as tx:
+            active = await tx.servers.list_active()
+            users = await tx.users.list(UserQuery(Window(0, 1)))
+        hub.metrics.set_running(sum(server.ready for server in active))
+        hub.metrics.set_users(users.total)
+
+    hub.tasks.every(max(hub.options.activity_resolution, 1.0), hub.state.activity.flush, "write activity")
+    hub.tasks.every(PURGE_INTERVAL, lambda: tokens.purge(hub.state.ctx), "delete what has expired")
+    hub.tasks.every(COUNT_INTERVAL, count, "count users and servers")
+
+
+async def _stop(hub: Hub) -> None:
+    """Stop servers and proxy, or leave them to the next hub process, as the configuration says."""
+    if hub.options.cleanup_servers:
+        async with hub.store.transaction() as tx:
+            active = await tx.servers.list_active()
+        if active:
+            log.info("stopping servers", servers=len(active))
+            stopped = await asyncio.gather(
+                *(hub.state.servers.stopped_within(server, STOP_ALL_TIMEOUT) for server in active),
+                return_exceptions=True,
+            )
+            if left := sum(result is not True for result in stopped):
+                log.warning("servers are still stopping; the next start of the hub goes on with them", servers=left)
+    await hub.lifecycle.close()
+    if hub.options.cleanup_proxy:
+        await hub.state.routes.stop()
+
+
+async def announcement(hub: Hub) -> list[str]:
+    """Return what to tell the person at the terminal: what runs where, how to stop it, and how to become administrator."""
+    options = hub.options
+    url = (options.public_url or options.bind_url).replace("://:", "://127.0.0.1:")
+    lines = [
+        f"Perijove {perijove.__version__} is running at {url}",
+        f"The hub listens on {options.hub_url}; its database, logs and homes are in {options.data_path}",
+        "Press Ctrl-C to stop it. Everything is found again at the next start.",
+    ]
+    if hub.state.accounts is not None and (code := await hub.state.accounts.invite_first_administrator()) is not None:
+        lines.append(
+            f"To become the first administrator, open this link (good for one use): "
+            f"{url.rstrip('/')}/hub/setup?code={code}"
+        )
+    return lines

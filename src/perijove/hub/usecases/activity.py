@@ -1,0 +1,89 @@
+"""When things were last used: gathered in memory, written together at intervals, never moved back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from perijove.hub.core.errors import invalid, not_found
+from perijove.hub.core.principals import Principal
+from perijove.hub.usecases.context import Context
+
+MAX_AHEAD = timedelta(minutes=59)
+"""How far a reported time may lie in the future: clocks differ, and no farther."""
+
+
+class Activity:
+    """Reports not written yet; bounded, because one flush empties it."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        self._users: dict[int, datetime] = {}
+        self._servers: dict[int, datetime] = {}
+        self._tokens: dict[int, datetime] = {}
+
+    def token_used(self, token_id: int, user_id: int | None) -> None:
+        """Take note that a token was used now, and with it its user if *user_id* is given."""
+        now = self._ctx.clock.now()
+        _forward(self._tokens, token_id, now)
+        if user_id is not None:
+            _forward(self._users, user_id, now)
+
+    def user_active(self, user_id: int) -> None:
+        """Take note that a user did something now."""
+        _forward(self._users, user_id, self._ctx.clock.now())
+
+    async def report(
+        self, principal: Principal, user_name: str, at: datetime | None, servers: Mapping[str, datetime]
+    ) -> None:
+        """Take in what a server says of its user's activity.
+
+        Args:
+            principal: whoever reports.
+            user_name: whose activity.
+            at: the user's last activity, if reported.
+            servers: the last activity of their servers by name.
+
+        Raises:
+            PerijoveError: INVALID for a time too far in the future or an unknown server; NOT_FOUND, FORBIDDEN.
+        """
+        principal.require("users:activity", user=user_name)
+        latest = self._ctx.clock.now() + MAX_AHEAD
+        if any(time > latest for time in (*servers.values(), *([at] if at else ()))):
+            raise invalid("Activity cannot lie more than 59 minutes in the future")
+        async with self._ctx.store.transaction() as tx:
+            user = await tx.users.get(user_name)
+            if user is None:
+                raise not_found("No such user")
+            known = {server.name: server.id for server in await tx.servers.list_of([user.id])}
+        if unknown := [name for name in servers if name not in known]:
+            raise invalid(f"No such server: {unknown[0][:80]!r}")
+        if at is not None:
+            _forward(self._users, user.id, at)
+        for name, time in servers.items():
+            _forward(self._servers, known[name], time)
+
+    def server_used(self, server_id: int, user_id: int, at: datetime) -> None:
+        """Take note of traffic that the proxy saw."""
+        _forward(self._servers, server_id, at)
+        _forward(self._users, user_id, at)
+
+    async def flush(self) -> None:
+        """Write what was gathered; what cannot be written now is kept for the next time."""
+        users, servers, tokens = self._users, self._servers, self._tokens
+        if not (users or servers or tokens):
+            return
+        self._users, self._servers, self._tokens = {}, {}, {}
+        try:
+            async with self._ctx.store.transaction() as tx:
+                await tx.activity.record(users, servers, tokens)
+        except Exception:
+            for kept, current in ((users, self._users), (servers, self._servers), (tokens, self._tokens)):
+                for key, time in kept.items():
+                    _forward(current, key, time)
+            raise
+
+
+def _forward(times: dict[int, datetime], key: int, time: datetime) -> None:
+    if key not in times or times[key] < time:
+        times[key] = time

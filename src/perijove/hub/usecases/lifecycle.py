@@ -1,0 +1,251 @@
+"""Drives every server from its stored state towards its stored target.
+
+One *driver* per server that is not at rest: it takes the lease, reads the row, carries out the command that belongs to the
+row's state (`usecases.steps`), and records what came of it as an event. Nothing is decided from memory: a driver in a new
+process goes on from the row alone. A request that changes the row wakes the driver, which drops what it was doing if the
+row's state is another one now.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import structlog
+
+from perijove.hub.core.errors import Code, PerijoveError
+from perijove.hub.core.events import ServerAdopted, ServerFailed, ServerReady, ServerStopped
+from perijove.hub.core.progress import MAX_MESSAGE_LENGTH, ProgressEvent
+from perijove.hub.core.servers import Command, Event, Failure, Server, State, after, command_for
+from perijove.hub.usecases.context import Context
+from perijove.hub.usecases.signals import Signals
+from perijove.hub.usecases.tasks import Tasks
+
+log = structlog.get_logger(__name__)
+
+LEASE = timedelta(seconds=30)
+RENEW_INTERVAL = 10.0
+SWEEP_INTERVAL = 15.0
+STORE_RETRY = 1.0
+STEP_RETRY = 1.0
+
+PROGRESS = {
+    Event.START_REQUESTED: (0, "Server requested"),
+    Event.ADMITTED: (10, "Starting your server"),
+    Event.STARTED: (50, "The server was started; waiting for it to answer"),
+    Event.ANSWERED: (90, "The server answers; opening its address"),
+    Event.ROUTED: (100, "Server ready"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a step: the event, and what it says."""
+
+    event: Event
+    failure: Failure | None = None
+    url: str = ""
+
+
+Step = Callable[[Server], Awaitable[Outcome]]
+
+
+@dataclass(slots=True)
+class _Driver:
+    state: State
+    step: asyncio.Task[Outcome] | None = field(default=None)
+
+
+class Lifecycle:
+    """Holds the drivers of this process."""
+
+    def __init__(self, ctx: Context, signals: Signals, tasks: Tasks, owner: str) -> None:
+        """Args: *owner* names this hub process in leases."""
+        self._ctx = ctx
+        self._signals = signals
+        self._tasks = tasks
+        self._owner = owner
+        self._steps: dict[Command, Step] = {}
+        self._forget: Callable[[Server], None] = lambda server: None
+        self._drivers: dict[int, _Driver] = {}
+        self._closed = False
+
+    def begin(self, steps: dict[Command, Step], forget: Callable[[Server], None]) -> None:
+        """Take up work with these steps, one for each command.
+
+        Args:
+            steps: what carries a command out.
+            forget: called when a server is at rest, to drop what memory holds of it.
+        """
+        if missing := set(Command) - set(steps):
+            raise ValueError(f"no step for {sorted(missing)}")
+        self._steps = steps
+        self._forget = forget
+        self._tasks.every(RENEW_INTERVAL, self._renew, "renew leases")
+        self._tasks.every(SWEEP_INTERVAL, self.sweep, "look for servers without a driver")
+
+    async def sweep(self) -> int:
+        """Drive every server that is not at rest; return how many there are."""
+        async with self._ctx.store.transaction() as tx:
+            active = await tx.servers.list_active()
+        for server in active:
+            if server.id not in self._drivers:
+                self.wake(server.id, server.state)
+        return len(active)
+
+    def wake(self, server_id: int, state: State) -> None:
+        """See to a server whose row was just changed to *state*."""
+        self._signals.notify(server_id)
+        if self._closed:
+            return
+        driver = self._drivers.get(server_id)
+        if driver is None:
+            self._drivers[server_id] = _Driver(state)
+            self._tasks.spawn(self._drive(server_id), f"server {server_id}")
+        elif driver.step is not None and driver.state is not state:
+            driver.step.cancel()
+
+    async def close(self) -> None:
+        """Let all drivers go, their servers as they are; another hub process goes on with them."""
+        self._closed = True
+        async with self._ctx.store.transaction() as tx:
+            for server_id in self._drivers:
+                await tx.servers.release(server_id, self._owner)
+
+    async def _drive(self, server_id: int) -> None:
+        try:
+            while (server := await self._claimed(server_id)) is not None:
+                command = command_for(server.state)
+                if command is None:
+                    self._forget(server)
+                    return
+                outcome = await self._carry_out(command, server)
+                if outcome is not None:
+                    await self._record(server, outcome)
+        finally:
+            self._drivers.pop(server_id, None)
+
+    async def _claimed(self, server_id: int) -> Server | None:
+        """Read the row under our lease; None if it is gone or another hub process works on it."""
+        while True:
+            try:
+                async with self._ctx.store.transaction() as tx:
+                    now = self._ctx.clock.now()
+                    if not await tx.servers.claim(server_id, self._owner, now + LEASE, now):
+                        return None
+                    server = await tx.servers.by_id(server_id)
+                    if server is not None and command_for(server.state) is None:
+                        await tx.servers.release(server_id, self._owner)
+                    return server
+            except PerijoveError as error:
+                await self._store_away(error)
+
+    async def _carry_out(self, command: Command, server: Server) -> Outcome | None:
+        """Return what came of the command; None if the row was changed meanwhile."""
+        driver = self._drivers[server.id]
+        driver.state = server.state
+        driver.step = self._tasks.spawn(self._call(command, server), f"{command.value} server {server.id}")
+        try:
+            return await asyncio.shield(driver.step)
+        except asyncio.CancelledError:
+            if (current := asyncio.current_task()) is not None and current.cancelling():
+                driver.step.cancel()
+                raise
+            return None
+        except PerijoveError as error:
+            log.warning("step interrupted; trying again", server=server.full_name, reason=error.message)
+        except Exception:
+            log.exception("step broke; trying again", server=server.full_name, command=command.value)
+        finally:
+            driver.step = None
+        await asyncio.sleep(STEP_RETRY)
+        return None
+
+    async def _call(self, command: Command, server: Server) -> Outcome:
+        return await self._steps[command](server)
+
+    async def _record(self, before: Server, outcome: Outcome) -> None:
+        """Store the event unless the row was changed meanwhile; wait for the store if it is away."""
+        while True:
+            try:
+                changed = await self._store_outcome(before, outcome)
+            except PerijoveError as error:
+                if error.code is Code.CONFLICT:
+                    return
+                await self._store_away(error)
+                continue
+            if changed is not None:
+                self._tell(before, changed, outcome)
+                self._signals.notify(before.id)
+            return
+
+    async def _store_outcome(self, before: Server, outcome: Outcome) -> Server | None:
+        now = self._ctx.clock.now()
+        async with self._ctx.store.transaction() as tx:
+            current = await tx.servers.by_id(before.id)
+            if current is None or (current.state, current.attempt) != (before.state, before.attempt):
+                return None
+            changed = after(current, outcome.event, now, outcome.failure)
+            if outcome.url:
+                changed = replace(changed, url=outcome.url)
+            await tx.servers.save(changed)
+            if (event := _progress_of(changed, outcome)) is not None:
+                await tx.progress.append(replace(event, at=now))
+        return changed
+
+    def _tell(self, before: Server, server: Server, outcome: Outcome) -> None:
+        now = self._ctx.clock.now()
+        seconds = max(0.0, (now - before.requested).total_seconds()) if before.requested else 0.0
+        emit = self._ctx.telemetry.emit
+        match outcome.event:
+            case Event.ROUTED:
+                emit(ServerReady(server.full_name, seconds))
+            case Event.BROKE:
+                emit(ServerFailed(server.full_name, outcome.failure.reason if outcome.failure else "", seconds))
+            case Event.ENDED:
+                emit(ServerStopped(server.full_name, seconds))
+            case _:
+                log.debug("server event", server=server.full_name, event=outcome.event.value, state=server.state.value)
+
+    def adopted(self, server: Server) -> None:
+        """Tell that a server of an earlier hub process was found running."""
+        self._ctx.telemetry.emit(ServerAdopted(server.full_name))
+
+    async def note(self, server: Server, progress: int, message: str) -> None:
+        """Add a step that people see to the running attempt of *server*."""
+        event = ProgressEvent(
+            0, server.id, server.attempt, self._ctx.clock.now(), progress, message[:MAX_MESSAGE_LENGTH]
+        )
+        async with self._ctx.store.transaction() as tx:
+            await tx.progress.append(event)
+        self._signals.notify(server.id)
+
+    async def _store_away(self, error: PerijoveError) -> None:
+        """Wait a moment for the store to come back; any other error is ours."""
+        if error.code is not Code.UNAVAILABLE:
+            raise error
+        log.warning("the store is away; waiting", reason=error.message)
+        await asyncio.sleep(STORE_RETRY)
+
+    async def _renew(self) -> None:
+        async with self._ctx.store.transaction() as tx:
+            await tx.servers.renew(self._owner, self._ctx.clock.now() + LEASE)
+
+
+def _progress_of(server: Server, outcome: Outcome) -> ProgressEvent | None:
+    """Return what people see of *outcome*; its time is filled in by the caller."""
+    stamp = server.requested or server.started
+    if stamp is None:
+        return None
+    if outcome.event is Event.BROKE:
+        reason = outcome.failure.reason if outcome.failure else "Spawn failed"
+        return ProgressEvent(
+            0, server.id, server.attempt, stamp, 100, f"Spawn failed: {reason}"[:MAX_MESSAGE_LENGTH], "failed"
+        )
+    if outcome.event in PROGRESS:
+        progress, message = PROGRESS[outcome.event]
+        ready = "ready" if outcome.event is Event.ROUTED else ""
+        return ProgressEvent(0, server.id, server.attempt, stamp, progress, message, ready)
+    return None

@@ -1,0 +1,164 @@
+"""The OAuth 2 provider: authorize, and trade a code for a token."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from perijove.hub.core.errors import forbidden
+from perijove.hub.core.oauth import (
+    CODE_LIFETIME,
+    AuthorizeRequest,
+    OAuthClient,
+    OAuthCode,
+    OAuthError,
+    answer_uri,
+    check_client,
+    check_code,
+    grant,
+)
+from perijove.hub.core.tokens import MAX_TOKEN_LENGTH, Token, expired, hash_token
+from perijove.hub.ports.store import Transaction
+from perijove.hub.usecases.context import Context
+from perijove.hub.usecases.identity import Visitor
+from perijove.hub.usecases.tokens import new_secret
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What a person must be asked before a code is given.
+
+    Attributes:
+        description: the client, in words.
+        scopes: raw scopes that it would get.
+    """
+
+    description: str
+    scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """An access token as told to the client; *expires_in* in seconds."""
+
+    access_token: str
+    expires_in: int
+    scopes: tuple[str, ...]
+
+
+async def authorize(ctx: Context, visitor: Visitor, request: AuthorizeRequest, *, consented: bool) -> str | Consent:
+    """Return the URI to send the browser to, or what to ask the person first.
+
+    Nobody is asked for their own server, nor twice while they hold a token of that client that allows as much.
+
+    Raises:
+        PerijoveError: INVALID for an unknown client or redirect URI; FORBIDDEN without access to the server.
+    """
+    async with ctx.store.transaction() as tx:
+        client = check_client(await tx.oauth.client(request.client_id[:MAX_TOKEN_LENGTH]), request)
+        try:
+            scopes = grant(client, request)
+        except OAuthError as error:
+            return answer_uri(
+                client.redirect_uri, error=error.error, error_description=error.description, state=request.state[:2048]
+            )
+        owner, _, server_name = client.server_name.partition("/")
+        if not visitor.principal.may("access:servers", user=owner, server=server_name):
+            raise forbidden(f"You do not have permission to access {client.description}")
+        own = owner == visitor.user.name
+        if not (own or consented or await _asked_before(ctx, tx, visitor, client, scopes)):
+            return Consent(client.description, scopes)
+        value = new_secret()
+        await tx.oauth.add_code(
+            OAuthCode(
+                code_hash=hash_token(value),
+                client_id=client.client_id,
+                user_id=visitor.user.id,
+                session_id=visitor.session.session_id,
+                scopes=scopes,
+                redirect_uri=client.redirect_uri,
+                expires_at=ctx.clock.now() + CODE_LIFETIME,
+                code_challenge=request.code_challenge,
+                code_challenge_method=request.code_challenge_method,
+            )
+        )
+    return answer_uri(client.redirect_uri, code=value, state=request.state)
+
+
+async def _asked_before(
+    ctx: Context, tx: Transaction, visitor: Visitor, client: OAuthClient, scopes: tuple[str, ...]
+) -> bool:
+    now = ctx.clock.now()
+    held = {
+        scope
+        for token in await tx.tokens.list_of("user", visitor.user.id)
+        if token.client_id == client.client_id and not expired(token.expires_at, now)
+        for scope in token.scopes
+    }
+    return held.issuperset(scopes)
+
+
+async def exchange(ctx: Context, form: Mapping[str, str], *, lifetime: timedelta) -> Granted:
+    """Trade an authorization code for an access token.
+
+    Args:
+        ctx: ports.
+        form: the fields of the request (RFC 6749, section 4.1.3), client credentials among them.
+        lifetime: how long the token is good for.
+
+    Raises:
+        OAuthError: an error of RFC 6749, section 5.2.
+    """
+    async with ctx.store.transaction() as tx:
+        client = await tx.oauth.client(form.get("client_id", "")[:MAX_TOKEN_LENGTH])
+        secret = hash_token(form.get("client_secret", "")[:MAX_TOKEN_LENGTH])
+        if client is None or not hmac.compare_digest(client.secret_hash, secret):
+            raise OAuthError("invalid_client")
+        match form.get("grant_type", ""):
+            case "authorization_code":
+                pass
+            case "refresh_token":
+                raise OAuthError("unauthorized_client")
+            case _:
+                raise OAuthError("unsupported_grant_type")
+        # One transaction, so that a sign-out comes before or after and leaves nothing; committed even if the code is
+        # refused: a code is for one try.
+        taken = await tx.oauth.take_code(hash_token(form.get("code", "")[:MAX_TOKEN_LENGTH]))
+        try:
+            return await _token_for(ctx, tx, client, taken, form, lifetime)
+        except OAuthError as refused:
+            error = refused
+    raise error
+
+
+async def _token_for(
+    ctx: Context,
+    tx: Transaction,
+    client: OAuthClient,
+    taken: OAuthCode | None,
+    form: Mapping[str, str],
+    lifetime: timedelta,
+) -> Granted:
+    now = ctx.clock.now()
+    code = check_code(taken, client, form.get("redirect_uri", client.redirect_uri), form.get("code_verifier", ""), now)
+    user = await tx.users.by_id(code.user_id)
+    if user is None:
+        raise OAuthError("invalid_grant")
+    value = new_secret()
+    await tx.tokens.add(
+        Token(
+            id=0,
+            token_hash=hash_token(value),
+            owner_kind="user",
+            owner_id=user.id,
+            owner_name=user.name,
+            scopes=code.scopes,
+            created=now,
+            client_id=client.client_id,
+            session_id=code.session_id,
+            expires_at=now + lifetime,
+        )
+    )
+    return Granted(value, int(lifetime.total_seconds()), code.scopes)

@@ -1,0 +1,102 @@
+"""Keeps the proxy alive and its table right, by comparing what should be with what is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from perijove.hub.core.errors import PerijoveError
+from perijove.hub.core.events import ProxyRestarted, RoutesChanged
+from perijove.hub.core.routes import Changes, Route, differences, hub_route
+from perijove.hub.ports.proxy import Proxy
+from perijove.hub.usecases.activity import Activity
+from perijove.hub.usecases.context import Context
+from perijove.hub.usecases.tasks import Tasks
+from perijove.wire.prefixes import server_prefix
+
+log = structlog.get_logger(__name__)
+
+
+class Routes:
+    """The proxy as the hub sees it."""
+
+    def __init__(self, ctx: Context, proxy: Proxy, activity: Activity, *, base_url: str, hub_url: str) -> None:
+        self._ctx = ctx
+        self._proxy = proxy
+        self._activity = activity
+        self._base_url = base_url
+        self._hub_url = hub_url
+
+    async def start(self, tasks: Tasks, *, check_interval: float) -> bool:
+        """Make the proxy run, with the right routes, and keep it so.
+
+        Args:
+            tasks: holds the periodic work.
+            check_interval: seconds between two reconciliations of the whole table.
+
+        Returns:
+            Whether it was started now; False if it had been running.
+
+        Raises:
+            PerijoveError: UNAVAILABLE, if it cannot be started.
+        """
+        started = await self._proxy.start() if self._proxy.should_start else False
+        await self.reconcile()
+        if self._proxy.should_start:
+            tasks.every(self._proxy.check_running_interval, self.keep_alive, "look whether the proxy runs")
+        tasks.every(check_interval, self.reconcile, "compare the proxy's routes")
+        return started
+
+    async def keep_alive(self) -> None:
+        """Start the proxy again if it is gone, with all its routes."""
+        if await self._proxy.is_running():
+            return
+        began = self._ctx.clock.monotonic()
+        log.error("the proxy is gone; starting it again")
+        await self._proxy.start()
+        changes = await self.reconcile()
+        self._ctx.telemetry.emit(ProxyRestarted(len(changes.add), self._ctx.clock.monotonic() - began))
+
+    async def reconcile(self) -> Changes:
+        """Put the table right, take in what the proxy saw of activity, and return what was changed."""
+        observed = await self._proxy.get_all_routes()
+        async with self._ctx.store.transaction() as tx:
+            servers = await tx.servers.list_active()
+        for server in servers:
+            route = observed.get(server_prefix(self._base_url, server.user_name, server.name))
+            if route is not None and (at := _last_activity(route.data)) is not None:
+                self._activity.server_used(server.id, server.user_id, at)
+        changes = differences(hub_route(self._base_url, self._hub_url), servers, observed, self._base_url)
+        for new in changes.add:
+            await self._proxy.add_route(new.routespec, new.target, new.data)
+        for routespec in changes.delete:
+            await self._proxy.delete_route(routespec)
+        if changes.add or changes.delete:
+            self._ctx.telemetry.emit(RoutesChanged(len(changes.add), len(changes.delete)))
+        return changes
+
+    async def observed(self) -> Mapping[str, Route]:
+        """Return the table as the proxy has it. Raises PerijoveError UNAVAILABLE."""
+        return await self._proxy.get_all_routes()
+
+    async def stop(self) -> None:
+        """End the proxy, if it is ours."""
+        try:
+            await self._proxy.stop()
+        except PerijoveError as error:
+            log.warning("the proxy was not stopped", reason=error.message)
+
+
+def _last_activity(data: Mapping[str, Any]) -> datetime | None:
+    """Return the time a proxy reports for a route; None if it reports none, or none that can be read."""
+    value = data.get("last_activity")
+    if not isinstance(value, str):
+        return None
+    try:
+        time = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return time if time.tzinfo else None

@@ -1,0 +1,252 @@
+"""Servers: asked for, waited for, shown, stopped, deleted. The life cycle itself is driven by `usecases.lifecycle`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from perijove.hub.core.admission import Limits, check_active
+from perijove.hub.core.errors import Code, PerijoveError, conflict, invalid, not_found
+from perijove.hub.core.events import ServerStartRequested
+from perijove.hub.core.names import shorten, validate_server_name
+from perijove.hub.core.principals import Principal
+from perijove.hub.core.progress import ProgressEvent
+from perijove.hub.core.servers import AT_REST, Event, Server, State, after
+from perijove.hub.core.users import User
+from perijove.hub.ports.store import Transaction
+from perijove.hub.usecases.context import Context
+from perijove.hub.usecases.lifecycle import PROGRESS, Lifecycle
+from perijove.hub.usecases.signals import Signals
+from perijove.hub.usecases.users import found
+from perijove.wire.prefixes import server_prefix
+
+LOOK = 1.0
+KEEP_ALIVE = 8.0
+MAX_DISPLAY_NAME = 255
+CHANGED_MEANWHILE_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class ServerRules:
+    """What the configuration says about servers.
+
+    Attributes:
+        base_url: the prefix of the installation.
+        named_servers: whether a user may have more than the default server.
+        named_server_limit: how many named ones at most; 0 for no limit.
+        limits: how many may run and start at once.
+    """
+
+    base_url: str
+    named_servers: bool
+    named_server_limit: int
+    limits: Limits
+
+
+class Servers:
+    """The use cases of servers."""
+
+    def __init__(self, ctx: Context, lifecycle: Lifecycle, signals: Signals, rules: ServerRules) -> None:
+        self._ctx = ctx
+        self._lifecycle = lifecycle
+        self._signals = signals
+        self.rules = rules
+
+    def url(self, server: Server) -> str:
+        """Return the path under which browsers reach *server*."""
+        return server_prefix(self.rules.base_url, server.user_name, server.name)
+
+    async def get(self, principal: Principal, user_name: str, name: str, *, scope: str = "read:servers") -> Server:
+        """Return a server; one that never ran is shown as stopped if it is the default one.
+
+        Raises:
+            PerijoveError: FORBIDDEN or NOT_FOUND.
+        """
+        principal.require(scope, user=user_name, server=name)
+        async with self._ctx.store.transaction() as tx:
+            user = await found(tx, user_name)
+            server = await tx.servers.get(user.id, name)
+        if server is None and name:
+            raise not_found(f"{user_name} has no server named {shorten(name)!r}")
+        return server or Server(0, user.id, user.name, name)
+
+    async def start(
+        self,
+        principal: Principal,
+        user_name: str,
+        name: str,
+        *,
+        options: Mapping[str, Any] | None = None,
+        display_name: str | None = None,
+    ) -> Server:
+        """Ask for a server and return it as it is now, on its way up.
+
+        Args:
+            principal: whoever asks.
+            user_name: whose server.
+            name: its name; empty for the default server.
+            options: what its owner chose; None for what was chosen the last time.
+            display_name: a name for people; None to leave it.
+
+        Raises:
+            PerijoveError: FORBIDDEN, NOT_FOUND; INVALID for a bad name, or if it runs or is on its way already (code
+                CONFLICT); LIMITED over a limit.
+        """
+        principal.require("start:servers", user=user_name, server=name)
+        validate_server_name(name)
+        if display_name is not None and len(display_name) > MAX_DISPLAY_NAME:
+            raise invalid(f"A display name has at most {MAX_DISPLAY_NAME} characters")
+        async with self._ctx.store.transaction() as tx:
+            user = await found(tx, user_name)
+            server = await tx.servers.get(user.id, name) or await self._add(tx, user, name)
+            if server.state not in AT_REST:
+                raise conflict(_busy(server))
+            check_active(self.rules.limits, len(await tx.servers.list_active()))
+            now = self._ctx.clock.now()
+            changed = after(server, Event.START_REQUESTED, now)
+            changed = replace(
+                changed,
+                user_options=server.user_options if options is None else options,
+                display_name=server.display_name if display_name is None else display_name,
+            )
+            await tx.servers.save(changed)
+            await tx.progress.forget_before(server.id, changed.attempt)
+            progress, message = PROGRESS[Event.START_REQUESTED]
+            await tx.progress.append(ProgressEvent(0, server.id, changed.attempt, now, progress, message))
+        self._ctx.telemetry.emit(ServerStartRequested(changed.full_name, principal.name))
+        self._lifecycle.wake(changed.id, changed.state)
+        return changed
+
+    async def _add(self, tx: Transaction, user: User, name: str) -> Server:
+        if name:
+            if not self.rules.named_servers:
+                raise invalid("Named servers are not enabled.")
+            named = [server for server in await tx.servers.list_of([user.id]) if server.name]
+            if self.rules.named_server_limit and len(named) >= self.rules.named_server_limit:
+                raise invalid(f"User {user.name} already has the maximum of {self.rules.named_server_limit} named servers.")
+        return await tx.servers.add(user.id, name)
+
+    async def stop(self, principal: Principal, user_name: str, name: str) -> Server:
+        """Ask for a server to be stopped, at whatever stage it is, and return it as it is now.
+
+        Raises:
+            PerijoveError: FORBIDDEN or NOT_FOUND.
+        """
+        server = await self.get(principal, user_name, name, scope="delete:servers")
+        return await self.stop_server(server)
+
+    async def stop_server(self, server: Server) -> Server:
+        """Ask for *server* to be stopped; no error if it is at rest or on its way there."""
+        for _ in range(CHANGED_MEANWHILE_TRIES):
+            async with self._ctx.store.transaction() as tx:
+                current = await tx.servers.by_id(server.id) if server.id else None
+                if current is None or current.state in AT_REST or current.state is State.STOPPING:
+                    return current or server
+                # The clock of stopping starts now, as the clock of starting did when it was asked for.
+                changed = replace(
+                    after(current, Event.STOP_REQUESTED, self._ctx.clock.now()), requested=self._ctx.clock.now()
+                )
+                try:
+                    await tx.servers.save(changed)
+                except PerijoveError as error:
+                    if error.code is not Code.CONFLICT:
+                        raise
+                    continue
+            self._lifecycle.wake(changed.id, changed.state)
+            return changed
+        raise conflict("The server is changing too quickly. Try again.")
+
+    async def delete(self, principal: Principal, user_name: str, name: str) -> bool:
+        """Stop a named server and delete it; return False if it is still stopping and will not be deleted.
+
+        Raises:
+            PerijoveError: FORBIDDEN or NOT_FOUND; INVALID for the default server.
+        """
+        if not name:
+            raise invalid("The default server cannot be deleted.")
+        server = await self.stop(principal, user_name, name)
+        if server.state not in AT_REST:
+            return False
+        async with self._ctx.store.transaction() as tx:
+            await tx.servers.delete(server.id)
+        return True
+
+    async def settle(self, server: Server, seconds: float) -> Server:
+        """Return *server* once it is ready or at rest, or as it is after *seconds*."""
+        deadline = self._ctx.clock.monotonic() + seconds
+        with self._signals.subscribe(server.id) as news:
+            while True:
+                async with self._ctx.store.transaction() as tx:
+                    current = await tx.servers.by_id(server.id)
+                if current is None or current.state is State.READY or current.state in AT_REST:
+                    return current or replace(server, state=State.STOPPED)
+                left = deadline - self._ctx.clock.monotonic()
+                if left <= 0:
+                    return current
+                await news.wait(min(left, LOOK))
+
+    async def stopped_within(self, server: Server, seconds: float) -> bool:
+        """Stop *server* and say whether it was at rest after *seconds*."""
+        return (await self.settle(await self.stop_server(server), seconds)).state in AT_REST
+
+    async def history(self, server: Server) -> Sequence[ProgressEvent]:
+        """Return the steps of the running attempt so far."""
+        async with self._ctx.store.transaction() as tx:
+            return await tx.progress.list(server.id, server.attempt)
+
+    async def progress(
+        self, principal: Principal, user_name: str, name: str, seen: int = 0
+    ) -> AsyncIterator[ProgressEvent | None]:
+        """Return the steps of the running start, as they come; None now and then, to keep the connection.
+
+        Args:
+            principal: whoever asks.
+            user_name: whose server.
+            name: its name.
+            seen: the id of the last step that the caller has; those up to it are left out.
+
+        Raises:
+            PerijoveError: FORBIDDEN, NOT_FOUND; INVALID if the server is not starting and did not fail.
+        """
+        server = await self.get(principal, user_name, name)
+        if not server.active and server.failure is None:
+            raise invalid(f"{server.full_name} is not starting")
+        if server.state is State.STOPPING and server.failure is None:
+            raise invalid(f"{server.full_name} is stopping")
+        return self._follow(server, seen)
+
+    async def _follow(self, server: Server, seen: int) -> AsyncIterator[ProgressEvent | None]:
+        now = self._ctx.clock.now()
+        if server.ready:
+            yield ProgressEvent(seen, server.id, server.attempt, now, 100, "Server ready", "ready")
+            return
+        if server.failure is not None and not server.active:
+            message = f"Spawn failed: {server.failure.reason}"
+            yield ProgressEvent(seen, server.id, server.attempt, now, 100, message, "failed")
+            return
+        yield None
+        quiet_since = self._ctx.clock.monotonic()
+        with self._signals.subscribe(server.id) as news:
+            while True:
+                async with self._ctx.store.transaction() as tx:
+                    events = await tx.progress.list(server.id, server.attempt, seen)
+                    current = await tx.servers.by_id(server.id)
+                for event in events:
+                    seen = event.id
+                    yield event
+                    if event.outcome:
+                        return
+                if current is None or current.attempt != server.attempt or current.state in AT_REST | {State.STOPPING}:
+                    yield ProgressEvent(seen, server.id, server.attempt, now, 100, "Spawn cancelled", "failed")
+                    return
+                if events or self._ctx.clock.monotonic() - quiet_since >= KEEP_ALIVE:
+                    quiet_since = self._ctx.clock.monotonic()
+                    yield None
+                await news.wait(LOOK)
+
+
+def _busy(server: Server) -> str:
+    if server.ready:
+        return f"{server.full_name} is already running"
+    return f"{server.full_name} is pending {server.pending}"

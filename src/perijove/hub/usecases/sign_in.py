@@ -1,0 +1,119 @@
+"""Signing in and out with a browser."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from perijove.hub.core.errors import Code, PerijoveError, forbidden
+from perijove.hub.core.events import SignedIn, SignedOut, SignInRefused, UserCreated
+from perijove.hub.core.names import shorten
+from perijove.hub.core.roles import DEFAULT_ROLES
+from perijove.hub.core.tokens import hash_token
+from perijove.hub.core.users import Session, User
+from perijove.hub.ports.authenticator import Authenticator, SignInRequest
+from perijove.hub.ports.store import Transaction
+from perijove.hub.usecases.context import Context
+from perijove.hub.usecases.identity import Visitor
+from perijove.hub.usecases.tokens import new_secret
+
+log = structlog.get_logger(__name__)
+
+REFUSED = "Invalid username or password"
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """A session just begun, and the secret for its cookie, which is told only here."""
+
+    key: str
+    session: Session
+    user: User
+
+
+async def sign_in(
+    ctx: Context,
+    authenticator: Authenticator,
+    request: SignInRequest,
+    data: Mapping[str, str],
+    *,
+    lifetime: timedelta,
+) -> NewSession:
+    """Let somebody in whom the authenticator recognises.
+
+    Args:
+        ctx: ports.
+        authenticator: says who it is.
+        request: what is known of the request.
+        data: the fields of the sign-in form.
+        lifetime: how long the session lasts.
+
+    Raises:
+        PerijoveError: FORBIDDEN, always with the same message unless the authenticator has one of its own;
+            UNAVAILABLE, if the authenticator broke.
+    """
+    typed = shorten(data.get("username", ""))
+
+    async def existing(name: str) -> bool:
+        async with ctx.store.transaction() as tx:
+            return await tx.users.get(name) is not None
+
+    try:
+        model = await authenticator.get_authenticated_user(request, data, existing=existing)
+    except PerijoveError as error:
+        ctx.telemetry.emit(SignInRefused(typed, error.message))
+        # A name that cannot exist is told apart from a wrong password by nobody.
+        raise forbidden(REFUSED) if error.code is Code.INVALID else error from None
+    except Exception:
+        log.exception("the authenticator failed", authenticator=type(authenticator).__name__)
+        raise PerijoveError(Code.UNAVAILABLE, "Signing in does not work at the moment. Try again later.") from None
+    if model is None:
+        ctx.telemetry.emit(SignInRefused(typed, "not recognised or not allowed"))
+        raise forbidden(REFUSED)
+    async with ctx.store.transaction() as tx:
+        user, created = await ensure_user(ctx, tx, model["name"], admin=model.get("admin"))
+        session = await begin_session(ctx, tx, user, lifetime)
+    if created:
+        ctx.telemetry.emit(UserCreated(user.name, user.name))
+    ctx.telemetry.emit(SignedIn(user.name))
+    return session
+
+
+async def ensure_user(ctx: Context, tx: Transaction, name: str, *, admin: bool | None) -> tuple[User, bool]:
+    """Return the user called *name*, made if need be, and whether it was made; *admin* None leaves that as it is."""
+    user = await tx.users.get(name)
+    created = user is None
+    if user is None:
+        user = await tx.users.add(name, admin=bool(admin), now=ctx.clock.now())
+        await tx.roles.assign(DEFAULT_ROLES["user"].name, "user", user.id)
+    if admin is not None:
+        await set_admin(tx, user, admin)
+    refreshed = await tx.users.by_id(user.id)
+    return refreshed or user, created
+
+
+async def set_admin(tx: Transaction, user: User, admin: bool) -> None:
+    """Make *user* an administrator or not: the flag and the role go together."""
+    await tx.users.set_admin(user.id, admin)
+    change = tx.roles.assign if admin else tx.roles.revoke
+    await change(DEFAULT_ROLES["admin"].name, "user", user.id)
+
+
+async def begin_session(ctx: Context, tx: Transaction, user: User, lifetime: timedelta) -> NewSession:
+    """Begin a session of *user* that lasts for *lifetime*."""
+    key = new_secret()
+    now = ctx.clock.now()
+    session = Session(hash_token(key), uuid.uuid4().hex, user.id, now, now + lifetime)
+    await tx.sessions.add(session)
+    return NewSession(key, session, user)
+
+
+async def sign_out(ctx: Context, visitor: Visitor) -> None:
+    """End the session on the server, with every token that was issued in it."""
+    async with ctx.store.transaction() as tx:
+        await tx.sessions.delete(visitor.session.session_id)
+    ctx.telemetry.emit(SignedOut(visitor.user.name))

@@ -1,0 +1,189 @@
+"""API tokens: made, listed, revoked. A token's value is told once and stored nowhere."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from perijove.hub.core.errors import forbidden, invalid, not_found
+from perijove.hub.core.events import TokenCreated, TokenRevoked
+from perijove.hub.core.principals import Principal
+from perijove.hub.core.roles import DEFAULT_ROLES
+from perijove.hub.core.scopes import Holder, expand, holds, token_scopes
+from perijove.hub.core.tokens import API_CLIENT_ID, MAX_NOTE_LENGTH, Token, expired, expiry, hash_token
+from perijove.hub.core.users import User
+from perijove.hub.ports.store import Transaction
+from perijove.hub.usecases.context import Context
+from perijove.hub.usecases.identity import owner_scopes
+
+TOKEN_BYTES = 32
+MAX_SCOPES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRequest:
+    """What a new token shall be.
+
+    Attributes:
+        note: what it is for.
+        expires_in: seconds until it ends; None or 0 for as long as is allowed.
+        scopes: raw scopes; None for those of the role ``token``.
+        roles: names of roles whose scopes it gets; not together with scopes.
+    """
+
+    note: str = ""
+    expires_in: int | None = None
+    scopes: tuple[str, ...] | None = None
+    roles: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenView:
+    """A token, what it allows now, and once its value."""
+
+    token: Token
+    scopes: tuple[str, ...]
+    value: str = ""
+
+
+def new_secret() -> str:
+    """Return a new secret of 256 bits, safe in URLs and headers."""
+    return secrets.token_urlsafe(TOKEN_BYTES)
+
+
+async def create(ctx: Context, principal: Principal, user_name: str, request: TokenRequest, *, maximum: int) -> TokenView:
+    """Make a token for a user.
+
+    Args:
+        ctx: ports.
+        principal: whoever asks.
+        user_name: whose token it will be.
+        request: what it shall be.
+        maximum: the longest life of a token in seconds; 0 for no limit.
+
+    Raises:
+        PerijoveError: FORBIDDEN or NOT_FOUND; INVALID for unknown scopes or roles, or more than its owner may do.
+    """
+    principal.require("tokens", user=user_name)
+    note = request.note or f"Requested via api by {principal.kind} {principal.name}"
+    if len(note) > MAX_NOTE_LENGTH or not all(c.isprintable() for c in note):
+        raise invalid(f"A note has at most {MAX_NOTE_LENGTH} printable characters")
+    now = ctx.clock.now()
+    value = new_secret()
+    async with ctx.store.transaction() as tx:
+        user = await tx.users.get(user_name)
+        if user is None:
+            raise not_found("No such user")
+        raw = await _raw_scopes(tx, request)
+        await _check_scopes(tx, principal, user, raw)
+        token = await tx.tokens.add(
+            Token(
+                id=0,
+                token_hash=hash_token(value),
+                owner_kind="user",
+                owner_id=user.id,
+                owner_name=user.name,
+                scopes=raw,
+                created=now,
+                note=note,
+                expires_at=expiry(request.expires_in, maximum, now),
+            )
+        )
+        view = await _view(tx, token)
+    ctx.telemetry.emit(TokenCreated(user.name, principal.name))
+    return TokenView(token, view.scopes, value)
+
+
+async def _raw_scopes(tx: Transaction, request: TokenRequest) -> tuple[str, ...]:
+    if request.scopes is not None and request.roles is not None:
+        raise invalid("Give roles or scopes for a token, not both")
+    if request.roles:
+        known = {role.name: role for role in await tx.roles.list()}
+        if unknown := [name for name in request.roles if name not in known]:
+            raise invalid(f"No such role: {unknown[0][:80]!r}")
+        return tuple(dict.fromkeys(scope for name in request.roles for scope in known[name].scopes))
+    if request.scopes and len(request.scopes) > MAX_SCOPES:
+        raise invalid(f"At most {MAX_SCOPES} scopes")
+    return request.scopes or DEFAULT_ROLES["token"].scopes
+
+
+async def _check_scopes(tx: Transaction, principal: Principal, user: User, raw: tuple[str, ...]) -> None:
+    """Refuse a token that would allow more than its owner, or more than whoever makes it, may do."""
+    asked = expand(raw, Holder(user=user.name))
+    owner = await owner_scopes(tx, "user", user.id, user.name)
+    if beyond := sorted(str(scope) for scope in asked if not holds(owner, scope)):
+        raise invalid(f"Not assigning requested scopes {', '.join(beyond[:5])}: {user.name} does not have them")
+    given = owner if "inherit" in raw else asked
+    if user.id != principal.user_id and principal.kind == "user" and not principal.admin:
+        if any(not holds(principal.scopes, scope) for scope in given):
+            raise forbidden("A token for another user may not allow more than you may do yourself")
+    if user.id == principal.user_id and any(not holds(principal.scopes, scope) for scope in given):
+        raise forbidden("A new token may not allow more than the one it is asked with")
+
+
+async def _view(tx: Transaction, token: Token) -> TokenView:
+    holder = Holder(user=token.owner_name)
+    if token.server_id is not None and (server := await tx.servers.by_id(token.server_id)) is not None:
+        holder = Holder(user=token.owner_name, server=server.full_name)
+    owner = await owner_scopes(tx, token.owner_kind, token.owner_id, token.owner_name)
+    return TokenView(token, tuple(sorted(map(str, token_scopes(token.scopes, owner, holder)))))
+
+
+async def list_of(ctx: Context, principal: Principal, user_name: str) -> Sequence[TokenView]:
+    """Return the tokens of a user that are not over, oldest use first.
+
+    Raises:
+        PerijoveError: FORBIDDEN or NOT_FOUND.
+    """
+    principal.require("read:tokens", user=user_name)
+    now = ctx.clock.now()
+    async with ctx.store.transaction() as tx:
+        user = await tx.users.get(user_name)
+        if user is None:
+            raise not_found("No such user")
+        tokens = [token for token in await tx.tokens.list_of("user", user.id) if not expired(token.expires_at, now)]
+        tokens.sort(key=lambda token: token.last_activity or token.created)
+        return [await _view(tx, token) for token in tokens]
+
+
+async def get(ctx: Context, principal: Principal, user_name: str, token_id: int) -> TokenView:
+    """Return one token of a user.
+
+    Raises:
+        PerijoveError: FORBIDDEN or NOT_FOUND.
+    """
+    principal.require("read:tokens", user=user_name)
+    async with ctx.store.transaction() as tx:
+        return await _view(tx, await _owned(ctx, tx, user_name, token_id))
+
+
+async def _owned(ctx: Context, tx: Transaction, user_name: str, token_id: int) -> Token:
+    token = await tx.tokens.get(token_id)
+    if token is None or (token.owner_kind, token.owner_name) != ("user", user_name):
+        raise not_found("No such token")
+    if expired(token.expires_at, ctx.clock.now()):
+        raise not_found("No such token")
+    return token
+
+
+async def revoke(ctx: Context, principal: Principal, user_name: str, token_id: int) -> None:
+    """Revoke one token of a user; for one issued to an OAuth client, all that this client has for this user.
+
+    Raises:
+        PerijoveError: FORBIDDEN or NOT_FOUND.
+    """
+    principal.require("tokens", user=user_name)
+    async with ctx.store.transaction() as tx:
+        token = await _owned(ctx, tx, user_name, token_id)
+        if token.client_id == API_CLIENT_ID:
+            await tx.tokens.delete(token.id)
+        else:
+            await tx.tokens.delete_of_client(token.client_id, token.owner_id)
+    ctx.telemetry.emit(TokenRevoked(user_name, principal.name))
+
+
+async def purge(ctx: Context) -> int:
+    """Delete tokens, codes and sessions that are over; return how many."""
+    async with ctx.store.transaction() as tx:
+        return await tx.tokens.delete_expired(ctx.clock.now())

@@ -1,0 +1,194 @@
+"""Users: created, listed, shown, deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import structlog
+
+from perijove.hub.core.errors import conflict, forbidden, invalid, not_found
+from perijove.hub.core.events import UserCreated, UserDeleted
+from perijove.hub.core.names import normalize_user_name
+from perijove.hub.core.paging import Page
+from perijove.hub.core.principals import Principal
+from perijove.hub.core.servers import Server
+from perijove.hub.core.users import User
+from perijove.hub.core.visibility import user_fields
+from perijove.hub.ports.authenticator import Authenticator
+from perijove.hub.ports.store import Transaction, UserQuery
+from perijove.hub.ports.traits import call_plugin
+from perijove.hub.usecases.context import Context
+from perijove.hub.usecases.sign_in import ensure_user
+
+log = structlog.get_logger(__name__)
+MAX_NEW_USERS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class UserView:
+    """A user with what is shown beside them; *fields* names what the caller may see of it."""
+
+    user: User
+    roles: Sequence[str]
+    servers: Sequence[Server]
+    fields: frozenset[str]
+
+
+async def list_users(ctx: Context, principal: Principal, query: UserQuery) -> Page[UserView]:
+    """Return the users that *query* asks for, as far as the caller may list them.
+
+    Raises:
+        PerijoveError: FORBIDDEN.
+    """
+    held = [scope for scope in principal.scopes if scope.base == "list:users"]
+    if not held:
+        principal.require("list:users")
+    if all(scope.kind for scope in held):
+        if not any(scope.kind == "user" for scope in held):
+            raise forbidden("Action is not authorized with current scopes; requires any of [list:users]")
+        query = replace(query, names=frozenset(scope.value for scope in held if scope.kind == "user"))
+    async with ctx.store.transaction() as tx:
+        page = await tx.users.list(query)
+        views = await _views(tx, principal, page.items)
+    return Page(views, page.window, page.total)
+
+
+async def get_user(ctx: Context, principal: Principal, name: str) -> UserView:
+    """Return one user. Raises PerijoveError NOT_FOUND or FORBIDDEN."""
+    principal.require(
+        "read:users",
+        "read:users:name",
+        "read:servers",
+        "read:users:groups",
+        "read:users:activity",
+        "read:roles:users",
+        user=name,
+    )
+    async with ctx.store.transaction() as tx:
+        return (await _views(tx, principal, [await found(tx, name)]))[0]
+
+
+async def view_of(ctx: Context, principal: Principal, user_id: int) -> UserView:
+    """Return the user with that id, as the caller may see them. Raises PerijoveError NOT_FOUND."""
+    async with ctx.store.transaction() as tx:
+        user = await tx.users.by_id(user_id)
+        if user is None:
+            raise not_found("No such user")
+        return (await _views(tx, principal, [user]))[0]
+
+
+async def found(tx: Transaction, name: str) -> User:
+    """Return the user called *name*. Raises PerijoveError NOT_FOUND."""
+    user = await tx.users.get(name)
+    if user is None:
+        raise not_found("No such user")
+    return user
+
+
+async def _views(tx: Transaction, principal: Principal, users: Sequence[User]) -> list[UserView]:
+    ids = [user.id for user in users]
+    roles: Mapping[int, Sequence[str]] = await tx.roles.of_users(ids)
+    servers: dict[int, list[Server]] = {user_id: [] for user_id in ids}
+    for server in await tx.servers.list_of(ids):
+        servers[server.user_id].append(server)
+    return [
+        UserView(user, roles.get(user.id, ()), servers[user.id], user_fields(principal, user.name)) for user in users
+    ]
+
+
+async def create_users(
+    ctx: Context, authenticator: Authenticator, principal: Principal, names: Sequence[str], *, admin: bool
+) -> Sequence[UserView]:
+    """Create those of *names* that are no users yet, all or none.
+
+    Raises:
+        PerijoveError: FORBIDDEN; INVALID for no or impossible names, all of them named; CONFLICT if all exist.
+    """
+    principal.require("admin:users")
+    if admin and not principal.admin:
+        raise forbidden("Only administrators can make administrators")
+    normal = _valid_names(authenticator, names)
+    created: list[User] = []
+    async with ctx.store.transaction() as tx:
+        for name in normal:
+            user, new = await ensure_user(ctx, tx, name, admin=None if not admin else await _if_new(tx, name))
+            if new:
+                created.append(user)
+        if not created:
+            raise conflict(f"User {normal[0]} already exists" if len(normal) == 1 else "All these users already exist")
+        views = await _views(tx, principal, created)
+    for user in created:
+        ctx.telemetry.emit(UserCreated(user.name, principal.name))
+    return views
+
+
+async def _if_new(tx: Transaction, name: str) -> bool | None:
+    """Return True for a name that is new: an existing user's rights do not change by being named again."""
+    return True if await tx.users.get(name) is None else None
+
+
+def _valid_names(authenticator: Authenticator, names: Sequence[str]) -> list[str]:
+    if not names:
+        raise invalid("Must specify at least one user to create")
+    if len(names) > MAX_NEW_USERS:
+        raise invalid(f"At most {MAX_NEW_USERS} users at once")
+    normal: dict[str, None] = {}
+    bad: list[str] = []
+    for name in names:
+        try:
+            # An administrator writes the name itself; the map is for what an authenticator gives.
+            candidate = normalize_user_name(name)
+        except Exception:  # every bad name is told, not only the first
+            bad.append(name[:80])
+            continue
+        if authenticator.validate_username(candidate):
+            normal[candidate] = None
+        else:
+            bad.append(candidate[:80])
+    if bad:
+        raise invalid(f"Invalid usernames: {', '.join(repr(name) for name in bad[:20])}")
+    return list(normal)
+
+
+async def delete_user(
+    ctx: Context,
+    authenticator: Authenticator,
+    principal: Principal,
+    name: str,
+    *,
+    stop_server: Callable[[Server], Awaitable[bool]],
+) -> None:
+    """Delete a user with everything of theirs; servers are stopped first.
+
+    Args:
+        ctx: ports.
+        authenticator: told afterwards.
+        principal: whoever asks.
+        name: whom.
+        stop_server: stops a server and says whether it is gone.
+
+    Raises:
+        PerijoveError: FORBIDDEN or NOT_FOUND; INVALID for oneself; CONFLICT if a server does not stop: nothing is deleted.
+    """
+    principal.require("delete:users", user=name)
+    async with ctx.store.transaction() as tx:
+        user = await found(tx, name)
+        servers = await tx.servers.list_of([user.id])
+    if user.id == principal.user_id:
+        raise invalid("Cannot delete yourself!")
+    if user.admin and not principal.admin:
+        raise forbidden("Only administrators can delete administrators")
+    for server in servers:
+        if server.active and not await stop_server(server):
+            raise conflict(f"{name}'s server is still stopping. Try again when it has stopped.")
+    async with ctx.store.transaction() as tx:
+        current = await tx.servers.list_of([user.id])
+        if any(server.active for server in current):
+            raise conflict(f"{name}'s server was started meanwhile. Try again.")
+        await tx.users.delete(user.id)
+    try:
+        await call_plugin(authenticator.delete_user, user)
+    except Exception:
+        log.exception("the authenticator failed to clean up after a user", user=name)
+    ctx.telemetry.emit(UserDeleted(name, principal.name))

@@ -1,0 +1,1 @@
+"""The REST API below ``/hub/api``: one file a resource."""

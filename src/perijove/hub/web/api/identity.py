@@ -1,0 +1,37 @@
+"""Who am I: the question that every single-user server and service asks for each token."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Any
+
+from fastapi import APIRouter
+
+from perijove.hub.core.principals import Principal
+from perijove.hub.core.scopes import IDENTIFY_SCOPES, expand
+from perijove.hub.core.scopes import Holder
+from perijove.hub.usecases import users
+from perijove.hub.web.callers import Hub, needs
+from perijove.hub.web.models import scope_strings, user_model
+
+router = APIRouter(tags=["users"])
+
+
+@router.get("/user", summary="The owner of the token")
+async def self_model(hub: Hub, principal: Annotated[Principal, needs()]) -> dict[str, Any]:
+    """Give the model of the user or service that the token belongs to, with what the token allows.
+
+    Unknown tokens get 403: clients take that, and only that, for "sign in first".
+    """
+    origin = {
+        "token_id": None if principal.token_id is None else f"a{principal.token_id}",
+        "session_id": principal.session_id,
+        "scopes": scope_strings(principal.scopes),
+    }
+    if principal.user_id is None:
+        service = {"kind": "service", "name": principal.name, "admin": principal.admin, "roles": []}
+        return service | {"url": "", "prefix": "", "command": [], "pid": 0, "info": {}, "display": True} | origin
+    identify = expand((f"{scope}!user" for scope in IDENTIFY_SCOPES), Holder(user=principal.name))
+    seen_as = replace(principal, scopes=principal.scopes | identify)
+    view = await users.view_of(hub.ctx, seen_as, principal.user_id)
+    return {**user_model(view, seen_as, hub.settings), **origin}

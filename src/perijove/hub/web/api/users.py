@@ -1,0 +1,164 @@
+"""Users."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, cast
+
+from fastapi import APIRouter, Body, Query, Request, Response
+from fastapi.responses import JSONResponse
+
+from perijove.hub.core.errors import invalid
+from perijove.hub.core.names import normalize_user_name
+from perijove.hub.core.paging import clamp
+from perijove.hub.core.principals import Principal
+from perijove.hub.ports.store import UserQuery, UserSort, UserState
+from perijove.hub.usecases import users
+from perijove.hub.web.callers import Hub, needs
+from perijove.hub.web.models import page_response, user_model, wants_pagination
+from perijove.hub.web.state import HubState
+
+router = APIRouter(tags=["users"])
+
+STATES = {"active", "ready", "inactive"}
+SORTS = {"id", "name", "last_activity"}
+Flag = Annotated[str | None, Query(description="Any value but `0` and `false` means yes.")]
+
+
+def flag(value: str | None) -> bool:
+    """Return what a flag in a query means: present is yes, unless it says 0 or false."""
+    return value is not None and value.lower() not in {"0", "false"}
+
+
+@router.get("/users", summary="List users")
+async def list_users(
+    request: Request,
+    hub: Hub,
+    principal: Annotated[Principal, needs("list:users")],
+    offset: int = 0,
+    limit: int | None = None,
+    state: str | None = None,
+    name_filter: str = "",
+    sort: str = "id",
+    include_stopped_servers: Flag = None,
+) -> JSONResponse:
+    """List users, as far as the caller may see them; with `Accept: application/jupyterhub-pagination+json` in pages."""
+    query = _query(request, hub, offset=offset, limit=limit, state=state, name_filter=name_filter, sort=sort)
+    page = await users.list_users(hub.ctx, principal, query)
+    stopped = flag(include_stopped_servers)
+    models = [user_model(view, principal, hub.settings, stopped_servers=stopped) for view in page.items]
+    return page_response(request, page, models, hub.settings)
+
+
+def _query(
+    request: Request, hub: HubState, *, offset: int, limit: int | None, state: str | None, name_filter: str, sort: str
+) -> UserQuery:
+    if state is not None and state not in STATES:
+        raise invalid(f"Unrecognized state filter: {state[:40]!r}; use one of {', '.join(sorted(STATES))}")
+    key = sort.removeprefix("-")
+    if key not in SORTS:
+        raise invalid(f"Unrecognized sort: {sort[:40]!r}; use one of {', '.join(sorted(SORTS))}, with - for descending")
+    default = hub.settings.page_default if wants_pagination(request) else hub.settings.page_maximum
+    return UserQuery(
+        window=clamp(offset, limit, default=default, maximum=hub.settings.page_maximum),
+        state=cast(UserState | None, state),
+        name_filter=name_filter[:255],
+        sort=cast(UserSort, key),
+        descending=sort.startswith("-"),
+    )
+
+
+@router.post("/users", summary="Create users", status_code=201)
+async def create_users(
+    hub: Hub, principal: Annotated[Principal, needs("admin:users")], body: Annotated[dict[str, Any], Body()]
+) -> list[dict[str, Any]]:
+    """Create several users, `{"usernames": [...], "admin": false}`; those that exist are left out of the answer."""
+    _only(body, {"usernames": list, "admin": bool})
+    names = body.get("usernames") or []
+    if not all(isinstance(name, str) for name in names):
+        raise invalid("usernames must be a list of strings")
+    created = await users.create_users(
+        hub.ctx, hub.authenticator, principal, names, admin=bool(body.get("admin", False))
+    )
+    return [dict(user_model(view, principal, hub.settings)) for view in created]
+
+
+@router.get("/users/{user_name}", summary="Get a user")
+async def get_user(
+    hub: Hub,
+    principal: Annotated[Principal, needs("read:users", "read:users:name", "read:servers", "read:users:activity")],
+    user_name: str,
+    include_stopped_servers: Flag = None,
+) -> dict[str, Any]:
+    """Give one user with the fields that the caller may see."""
+    view = await users.get_user(hub.ctx, principal, normalize_user_name(user_name))
+    return dict(user_model(view, principal, hub.settings, stopped_servers=flag(include_stopped_servers)))
+
+
+@router.post("/users/{user_name}", summary="Create a user", status_code=201)
+async def create_user(
+    hub: Hub,
+    principal: Annotated[Principal, needs("admin:users")],
+    user_name: str,
+    body: Annotated[dict[str, Any] | None, Body()] = None,
+) -> dict[str, Any]:
+    """Create one user; the body may hold `{"admin": true}`."""
+    body = body or {}
+    _only(body, {"admin": bool})
+    created = await users.create_users(
+        hub.ctx, hub.authenticator, principal, [user_name], admin=bool(body.get("admin", False))
+    )
+    return dict(user_model(created[0], principal, hub.settings))
+
+
+@router.delete("/users/{user_name}", summary="Delete a user", status_code=204)
+async def delete_user(hub: Hub, principal: Annotated[Principal, needs("delete:users")], user_name: str) -> Response:
+    """Delete a user with servers and tokens; their servers are stopped first."""
+
+    async def stop(server: Any) -> bool:
+        return await hub.servers.stopped_within(server, hub.settings.slow_stop)
+
+    await users.delete_user(
+        hub.ctx, hub.authenticator, principal, normalize_user_name(user_name), stop_server=stop
+    )
+    return Response(status_code=204)
+
+
+@router.post("/users/{user_name}/activity", summary="Report activity")
+async def report_activity(
+    hub: Hub,
+    principal: Annotated[Principal, needs("users:activity")],
+    user_name: str,
+    body: Annotated[dict[str, Any], Body()],
+) -> Response:
+    """Report when a user and their servers were last active."""
+    at = _time(body["last_activity"]) if body.get("last_activity") else None
+    servers = body.get("servers") or {}
+    if not isinstance(servers, dict) or not (at or servers):
+        raise invalid("body must contain at least one of `last_activity` and `servers`")
+    times = {}
+    for name, model in servers.items():
+        if not isinstance(model, dict) or "last_activity" not in model:
+            raise invalid("Each server must have `last_activity`")
+        times[str(name)] = _time(model["last_activity"])
+    await hub.activity.report(principal, normalize_user_name(user_name), at, times)
+    return Response(status_code=200)
+
+
+def _time(value: Any) -> datetime:
+    """Return a time that a client wrote; without a zone it is UTC. Raises PerijoveError INVALID."""
+    try:
+        time = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise invalid(f"Not a valid ISO 8601 timestamp: {str(value)[:40]!r}") from None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _only(body: Mapping[str, Any], allowed: Mapping[str, type]) -> None:
+    """Refuse unknown keys and wrong types. Raises PerijoveError INVALID."""
+    for key, value in body.items():
+        if key not in allowed:
+            raise invalid(f"Invalid JSON keys: {key[:40]!r}; allowed are {', '.join(allowed)}")
+        if not isinstance(value, allowed[key]):
+            raise invalid(f"{key} must be {allowed[key].__name__}, not {type(value).__name__}")

@@ -1,0 +1,154 @@
+"""From what use cases return to the JSON models of ``wire.models``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import Request
+from fastapi.responses import JSONResponse
+
+from perijove.hub.core.paging import Page
+from perijove.hub.core.principals import Principal
+from perijove.hub.core.servers import Failure, Server
+from perijove.hub.core.tokens import API_CLIENT_ID
+from perijove.hub.usecases.tokens import TokenView
+from perijove.hub.usecases.users import UserView
+from perijove.hub.web.security import own_origin
+from perijove.hub.web.state import WebSettings
+from perijove.wire.models import FailureModel, ServerModel, TokenModel, UserModel
+from perijove.wire.prefixes import escape_name, server_prefix
+
+PAGINATION_TYPE = "application/jupyterhub-pagination+json"
+
+
+def timestamp(time: datetime | None) -> str | None:
+    """Return *time* as clients read it: ISO 8601, UTC, with a Z."""
+    return None if time is None else time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def failure_model(failure: Failure | None) -> FailureModel | None:
+    """Return why a server failed."""
+    if failure is None:
+        return None
+    return {"reason": failure.reason, "advice": failure.advice, "log": failure.log, "at": timestamp(failure.at)}
+
+
+def server_model(server: Server, principal: Principal, settings: WebSettings) -> ServerModel:
+    """Return *server*, its spawner's state only for those who may see it."""
+    url = server_prefix(settings.base_url, server.user_name, server.name)
+    progress = f"{settings.prefix}api/users/{escape_name(server.user_name)}/{_server_path(server.name)}/progress"
+    public = settings.public_url.rstrip("/")
+    origin = public.removesuffix(settings.base_url.rstrip("/")) if public else ""
+    model: ServerModel = {
+        "name": server.name,
+        "display_name": server.display_name,
+        "full_name": server.full_name,
+        "last_activity": timestamp(server.last_activity),
+        "started": timestamp(server.started),
+        "pending": server.pending,
+        "ready": server.ready,
+        "stopped": not server.active,
+        "url": url,
+        "user_options": dict(server.user_options),
+        "progress_url": progress,
+        "full_url": f"{origin}{url}" if origin else None,
+        "full_progress_url": f"{origin}{progress}" if origin else None,
+        "failure": failure_model(server.failure),
+    }
+    if principal.may("admin:server_state", user=server.user_name, server=server.name):
+        model["state"] = dict(server.spawner_state)
+    return model
+
+
+def _server_path(name: str) -> str:
+    return f"servers/{escape_name(name)}" if name else "server"
+
+
+def user_model(view: UserView, principal: Principal, settings: WebSettings, *, stopped_servers: bool = False) -> UserModel:
+    """Return the user with the fields that the caller may see; servers at rest only if asked for."""
+    user = view.user
+    default = next((server for server in view.servers if not server.name), None)
+    ready = default is not None and default.ready
+    everything: dict[str, Any] = {
+        "kind": "user",
+        "name": user.name,
+        "admin": user.admin,
+        "user_info": None,
+        "roles": list(view.roles),
+        "groups": [],
+        "server": server_prefix(settings.base_url, user.name) if ready else None,
+        "pending": default.pending if default else None,
+        "created": timestamp(user.created),
+        "last_activity": timestamp(user.last_activity),
+        "auth_state": None,
+        "servers": {
+            server.name: server_model(server, principal, settings)
+            for server in view.servers
+            if (server.active or stopped_servers)
+            and principal.may("read:servers", user=user.name, server=server.name)
+        },
+    }
+    fields = set(view.fields)
+    if everything["servers"]:
+        fields |= {"kind", "name", "servers"}
+    model: UserModel = {key: value for key, value in everything.items() if key in fields}  # type: ignore[assignment]
+    return model
+
+
+def token_model(view: TokenView) -> TokenModel:
+    """Return the token, with its value if it was just made."""
+    token = view.token
+    model: TokenModel = {
+        "id": token.api_id,
+        "kind": "api_token",
+        "roles": [],
+        "scopes": list(view.scopes),
+        "created": timestamp(token.created) or "",
+        "last_activity": timestamp(token.last_activity),
+        "expires_at": timestamp(token.expires_at),
+        "note": token.note,
+        "session_id": token.session_id,
+        "oauth_client": "JupyterHub" if token.client_id == API_CLIENT_ID else token.client_id,
+    }
+    if token.owner_kind == "user":
+        model["user"] = token.owner_name
+    else:
+        model["service"] = token.owner_name
+    if view.value:
+        model["token"] = view.value
+    return model
+
+
+def scope_strings(scopes: Iterable[Any]) -> list[str]:
+    """Return scopes as sorted text."""
+    return sorted(str(scope) for scope in scopes)
+
+
+def wants_pagination(request: Request) -> bool:
+    """Say whether the caller asked for the paginated form."""
+    accepted = [part.partition(";")[0].strip() for part in request.headers.get("accept", "").split(",")]
+    return PAGINATION_TYPE in accepted
+
+
+def page_response(request: Request, page: Page[Any], models: Sequence[Any], settings: WebSettings) -> JSONResponse:
+    """Return a list, in the paginated form if the caller asked for it."""
+    if not wants_pagination(request):
+        return JSONResponse(list(models))
+    following = None
+    if page.next is not None:
+        query = dict(request.query_params) | {"offset": str(page.next.offset), "limit": str(page.next.limit)}
+        url = f"{own_origin(request, settings)}{request.url.path}?{urlencode(query)}"
+        following = {"offset": page.next.offset, "limit": page.next.limit, "url": url}
+    body = {
+        "items": list(models),
+        "_pagination": {
+            "offset": page.window.offset,
+            "limit": page.window.limit,
+            "total": page.total,
+            "next": following,
+        },
+    }
+    return JSONResponse(body, media_type=PAGINATION_TYPE)

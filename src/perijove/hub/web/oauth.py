@@ -1,0 +1,102 @@
+"""The OAuth 2 provider's two endpoints."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import parse_qsl
+
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import JSONResponse, RedirectResponse
+
+from perijove.hub.core.errors import invalid
+from perijove.hub.core.oauth import AuthorizeRequest, OAuthError
+from perijove.hub.core.scopes import CATALOGUE
+from perijove.hub.usecases import oauth
+from perijove.hub.usecases.oauth import Consent
+from perijove.hub.web import security
+from perijove.hub.web.callers import Hub, find_visitor
+from perijove.hub.web.pages.common import login_url
+from perijove.hub.web.rendering import render
+from perijove.hub.web.state import HubState
+from perijove.wire.scopes import parse_scope
+
+router = APIRouter(tags=["oauth"])
+MAX_FORM_LENGTH = 16_384
+FORM_TYPE = "application/x-www-form-urlencoded"
+
+
+@router.get("/oauth2/authorize", summary="Ask for an authorization code")
+async def authorize(request: Request, hub: Hub) -> Response:
+    """Send the signed-in person back to the client with a code (RFC 6749, 4.1.1); ask them first where need be."""
+    security.check_page_request(request)
+    return await _authorize(request, hub, consented=False)
+
+
+@router.post("/oauth2/authorize", summary="Consent, and ask for an authorization code", include_in_schema=False)
+async def consent(request: Request, hub: Hub, xsrf: Annotated[str, Form(alias="_xsrf")] = "") -> Response:
+    """Take the consent of a person and send them back to the client with a code."""
+    security.check_form(request, hub.settings, await find_visitor(request, hub), xsrf)
+    return await _authorize(request, hub, consented=True)
+
+
+async def _authorize(request: Request, hub: HubState, *, consented: bool) -> Response:
+    visitor = await find_visitor(request, hub)
+    if visitor is None:
+        return RedirectResponse(login_url(hub.settings.prefix, request), status_code=302)
+    query = request.query_params
+    asked = AuthorizeRequest(
+        client_id=query.get("client_id", ""),
+        redirect_uri=query.get("redirect_uri", ""),
+        response_type=query.get("response_type", ""),
+        scope=query.get("scope", ""),
+        state=query.get("state", ""),
+        code_challenge=query.get("code_challenge", ""),
+        code_challenge_method=query.get("code_challenge_method", ""),
+    )
+    answer = await oauth.authorize(hub.ctx, visitor, asked, consented=consented)
+    if isinstance(answer, Consent):
+        return render(
+            request,
+            "oauth.html",
+            client_description=answer.description,
+            scopes=[{"scope": text, "description": describe(text)} for text in answer.scopes],
+        )
+    return RedirectResponse(answer, status_code=302, headers={"Cache-Control": "no-store"})
+
+
+def describe(text: str) -> str:
+    """Return what a raw scope allows, in words."""
+    scope = parse_scope(text)
+    words = CATALOGUE[scope.base].description
+    if scope.value:
+        return f"{words} Only for: {scope.value}"
+    return f"{words} Only for yourself." if scope.kind == "user" else words
+
+
+@router.post("/oauth2/token", summary="Trade a code for a token")
+async def token(request: Request, hub: Hub) -> Response:
+    """Give an access token for an authorization code (RFC 6749, 4.1.3); credentials stand in the form body."""
+    headers = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+    body = await request.body()
+    if len(body) > MAX_FORM_LENGTH:
+        raise invalid("The form is too long")
+    form = dict(parse_qsl(body.decode("utf-8", "replace")))
+    try:
+        granted = await oauth.exchange(hub.ctx, form, lifetime=hub.settings.oauth_lifetime)
+    except OAuthError as error:
+        content = {"error": error.error}
+        if error.description:
+            content["error_description"] = error.description
+        if error.error == "invalid_client":
+            headers["WWW-Authenticate"] = 'Bearer error="invalid_client"'
+        return JSONResponse(content, status_code=401 if error.error == "invalid_client" else 400, headers=headers)
+    return JSONResponse(
+        {
+            "access_token": granted.access_token,
+            "expires_in": granted.expires_in,
+            "token_type": "Bearer",
+            "scope": " ".join(granted.scopes),
+        },
+        headers=headers,
+    )
+

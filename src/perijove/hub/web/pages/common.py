@@ -1,0 +1,113 @@
+"""What several pages need: who is there, where to go on, servers in words."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+from urllib.parse import urlencode
+
+from fastapi import Depends, Form, Request
+from fastapi.responses import RedirectResponse
+
+from perijove.hub.core.redirects import local_target
+from perijove.hub.core.servers import Server, State
+from perijove.hub.usecases.identity import Visitor
+from perijove.hub.web import security
+from perijove.hub.web.callers import find_visitor, hub_of
+from perijove.hub.web.state import HubState
+from perijove.wire.prefixes import escape_name
+
+STATE_TEXT: Final[dict[State, str]] = {
+    State.STOPPED: "Not running",
+    State.QUEUED: "Waiting for a free place",
+    State.STARTING: "Starting",
+    State.ANSWERING: "Starting",
+    State.ROUTING: "Almost ready",
+    State.READY: "Running",
+    State.STOPPING: "Stopping",
+    State.FAILED: "Failed",
+}
+
+FormToken = Annotated[str, Form(alias="_xsrf")]
+
+
+class SignInFirst(Exception):
+    """Nobody is signed in: the browser goes to the sign-in page and comes back."""
+
+
+async def visitor_of(request: Request) -> Visitor:
+    """Return who is signed in. Raises SignInFirst."""
+    visitor = await find_visitor(request, hub_of(request))
+    if visitor is None:
+        raise SignInFirst
+    return visitor
+
+
+async def page_visitor(request: Request) -> Visitor:
+    """Return who is signed in, for a page that is read. Raises SignInFirst; PerijoveError FORBIDDEN for scripts."""
+    security.check_page_request(request)
+    return await visitor_of(request)
+
+
+async def form_visitor(request: Request, xsrf: FormToken = "") -> Visitor:
+    """Return who sent a form, once it is sure that the form was ours. Raises SignInFirst; PerijoveError FORBIDDEN."""
+    visitor = await visitor_of(request)
+    security.check_form(request, hub_of(request).settings, visitor, xsrf)
+    return visitor
+
+
+PageVisitor = Annotated[Visitor, Depends(page_visitor)]
+FormVisitor = Annotated[Visitor, Depends(form_visitor)]
+
+
+def login_url(prefix: str, request: Request) -> str:
+    """Return the sign-in page that leads back to what *request* asked for."""
+    target = request.url.path if request.method in {"GET", "HEAD"} else f"{prefix}home"
+    query = f"?{request.url.query}" if request.url.query and request.method in {"GET", "HEAD"} else ""
+    return f"{prefix}login?{urlencode({'next': target + query})}"
+
+
+async def to_sign_in(request: Request, error: Exception) -> RedirectResponse:
+    """Answer SignInFirst."""
+    return RedirectResponse(login_url(hub_of(request).settings.prefix, request), status_code=302)
+
+
+def go(url: str) -> RedirectResponse:
+    """Return the answer to a form: see the page at *url*."""
+    return RedirectResponse(url, status_code=303)
+
+
+def next_target(request: Request, hub: HubState, target: str | None, default: str = "") -> str:
+    """Return where to go on, if the wish is one of our own pages."""
+    return local_target(
+        target,
+        base_url=hub.settings.base_url,
+        default=default,
+        origin=security.own_origin(request, hub.settings),
+    )
+
+
+def server_path(server: Server) -> str:
+    """Return ``user[/server]`` as it stands in the addresses of pages."""
+    path = escape_name(server.user_name)
+    return f"{path}/{escape_name(server.name)}" if server.name else path
+
+
+def server_view(hub: HubState, server: Server) -> dict[str, Any]:
+    """Return what templates show of a server."""
+    prefix, path = hub.settings.prefix, server_path(server)
+    return {
+        "name": server.name,
+        "title": server.display_name or server.name or "My server",
+        "owner": server.user_name,
+        "state": server.state.value,
+        "state_text": STATE_TEXT[server.state],
+        "active": server.active,
+        "ready": server.ready,
+        "url": hub.servers.url(server),
+        "start_action": f"{prefix}spawn/{path}",
+        "stop_action": f"{prefix}stop/{path}",
+        "pending_url": f"{prefix}spawn-pending/{path}",
+        "started": server.started,
+        "last_activity": server.last_activity,
+        "failure": server.failure,
+    }

@@ -1,0 +1,263 @@
+"""Home, starting, waiting, stopping, and what stands at the address of a server that is not running."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import JSONResponse, RedirectResponse
+
+from perijove.hub.core.errors import Code, PerijoveError, invalid, not_found
+from perijove.hub.core.names import normalize_user_name
+from perijove.hub.core.principals import Principal
+from perijove.hub.core.servers import Server, State
+from perijove.hub.usecases import users
+from perijove.hub.web import security
+from perijove.hub.web.callers import Hub, find_caller, hub_of
+from perijove.hub.web.pages.common import (
+    FormVisitor,
+    PageVisitor,
+    SignInFirst,
+    go,
+    next_target,
+    server_path,
+    server_view,
+)
+from perijove.hub.web.rendering import render
+from perijove.hub.web.state import HubState
+from perijove.wire.prefixes import escape_name
+
+router = APIRouter(include_in_schema=False)
+MAX_REDIRECTS = 4
+QUICK = 1.0
+
+
+@router.get("/")
+async def root(request: Request, hub: Hub, visitor: PageVisitor) -> Response:
+    """Lead to the visitor's running server, else to the home page."""
+    server = await hub.servers.get(visitor.principal, visitor.user.name, "")
+    if hub.settings.lead_to_server and server.ready:
+        return RedirectResponse(hub.servers.url(server), status_code=302)
+    return RedirectResponse(f"{hub.settings.prefix}home", status_code=302)
+
+
+@router.get("/home")
+async def home(request: Request, hub: Hub, visitor: PageVisitor) -> Response:
+    """Show the visitor's servers."""
+    view = await users.view_of(hub.ctx, visitor.principal, visitor.user.id)
+    servers = list(view.servers)
+    if not any(not server.name for server in servers):
+        servers.insert(0, Server(0, visitor.user.id, visitor.user.name, ""))
+    return render(
+        request,
+        "home.html",
+        servers=[server_view(hub, server) for server in servers],
+        named_servers=hub.servers.rules.named_servers,
+    )
+
+
+@router.get("/spawn")
+async def spawn_own(request: Request, hub: Hub, visitor: PageVisitor) -> Response:
+    """Start the visitor's default server."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    return RedirectResponse(f"{hub.settings.prefix}spawn/{escape_name(visitor.user.name)}{query}", status_code=302)
+
+
+@router.get("/spawn/{user_name}")
+@router.get("/spawn/{user_name}/{server_name}")
+async def spawn_page(
+    request: Request, hub: Hub, visitor: PageVisitor, user_name: str, server_name: str = ""
+) -> Response:
+    """Start a server that is not running and show how it goes; lead to one that is."""
+    server = await hub.servers.get(visitor.principal, normalize_user_name(user_name), server_name, scope="read:servers")
+    target = next_target(request, hub, request.query_params.get("next"))
+    if server.active:
+        return _on_the_way(hub, server, target)
+    # A link on another site must not start anything by itself: there, a person presses the button.
+    if request.headers.get("sec-fetch-site", "none") == "cross-site":
+        return _not_running(request, hub, visitor.principal, server, target)
+    return await _start(hub, visitor.principal, server, target)
+
+
+@router.post("/spawn/{user_name}")
+@router.post("/spawn/{user_name}/{server_name}")
+async def spawn(
+    request: Request,
+    hub: Hub,
+    visitor: FormVisitor,
+    user_name: str,
+    server_name: str = "",
+    new_name: Annotated[str, Form(alias="server_name", max_length=255)] = "",
+) -> Response:
+    """Start a server; a second press of the button changes nothing."""
+    name = server_name or new_name.strip().lower()
+    server = Server(0, 0, normalize_user_name(user_name), name)
+    return await _start(hub, visitor.principal, server, next_target(request, hub, request.query_params.get("next")))
+
+
+async def _start(hub: HubState, principal: Principal, server: Server, target: str) -> Response:
+    try:
+        server = await hub.servers.start(principal, server.user_name, server.name)
+    except PerijoveError as error:
+        if error.code is not Code.CONFLICT:
+            raise
+        server = await hub.servers.get(principal, server.user_name, server.name)
+    # A server that is ready at once needs no page in between.
+    return _on_the_way(hub, await hub.servers.settle(server, QUICK), target)
+
+
+def _on_the_way(hub: HubState, server: Server, target: str) -> Response:
+    if server.ready:
+        return go(target or hub.servers.url(server))
+    query = f"?{urlencode({'next': target})}" if target else ""
+    return go(f"{hub.settings.prefix}spawn-pending/{server_path(server)}{query}")
+
+
+@router.get("/spawn-pending/{user_name}")
+@router.get("/spawn-pending/{user_name}/{server_name}")
+async def pending(
+    request: Request, hub: Hub, visitor: PageVisitor, user_name: str, server_name: str = ""
+) -> Response:
+    """Show how a start goes, or why it failed; never starts anything."""
+    server = await hub.servers.get(visitor.principal, normalize_user_name(user_name), server_name)
+    target = next_target(request, hub, request.query_params.get("next"))
+    if server.ready:
+        return go(target or hub.servers.url(server))
+    if server.state is State.STOPPED:
+        return _not_running(request, hub, visitor.principal, server, target)
+    view = server_view(hub, server)
+    query = f"?{urlencode({'next': target})}" if target else ""
+    token, _ = security.form_token(request, hub.settings, visitor)
+    path = f"servers/{escape_name(server.name)}" if server.name else "server"
+    events_url = f"{hub.settings.prefix}api/users/{escape_name(server.user_name)}/{path}/progress"
+    response = render(
+        request,
+        "spawn_pending.html",
+        server=view,
+        events=await hub.servers.history(server),
+        events_url=f"{events_url}?{urlencode({'_xsrf': token})}",
+        next_url=target or view["url"],
+        elapsed_since=server.requested,
+        stop_action=view["stop_action"],
+        failure=server.failure,
+        retry_action=f"{view['start_action']}{query}",
+    )
+    response.status_code = 500 if server.state is State.FAILED else 200
+    return response
+
+
+@router.post("/stop/{user_name}")
+@router.post("/stop/{user_name}/{server_name}")
+async def stop(request: Request, hub: Hub, visitor: FormVisitor, user_name: str, server_name: str = "") -> Response:
+    """Stop a server and go back to where the button was."""
+    server = await hub.servers.stop(visitor.principal, normalize_user_name(user_name), server_name)
+    await hub.servers.settle(server, hub.settings.slow_stop)
+    own = server.user_name == visitor.user.name
+    return go(f"{hub.settings.prefix}{'home' if own else 'admin'}")
+
+
+def _not_running(
+    request: Request, hub: HubState, principal: Principal, server: Server, target: str, *, status: int = 200
+) -> Response:
+    view = server_view(hub, server)
+    query = f"?{urlencode({'next': target})}" if target else ""
+    response = render(
+        request,
+        "not_running.html",
+        server=view,
+        start_action=f"{view['start_action']}{query}",
+        next_url=target,
+        own=server.user_name == principal.name,
+        owner=server.user_name,
+    )
+    response.status_code = status
+    return response
+
+
+@router.api_route("/user/{path:path}", methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+async def address_of_server(request: Request, path: str) -> Response:
+    """Answer for the address of a server that the proxy has no route for."""
+    hub = hub_of(request)
+    asks_json = _asks_json(request, path)
+    principal = await _who(request, hub)
+    if principal is None:
+        if asks_json or request.method != "GET":
+            return _stopped_json(hub, path)
+        raise SignInFirst
+    server = await _find_server(hub, principal, path)
+    here = f"{hub.settings.base_url}user/{path}"
+    target = next_target(request, hub, f"{here}?{request.url.query}" if request.url.query else here)
+    if request.method != "GET" or (asks_json and not server.ready):
+        return _stopped_json(hub, path)
+    if server.ready:
+        return await _back(request, hub, here)
+    if server.active or server.state is State.FAILED:
+        return go(f"{hub.settings.prefix}spawn-pending/{server_path(server)}?{urlencode({'next': target})}")
+    security.check_page_request(request)
+    return _not_running(request, hub, principal, server, target, status=424)
+
+
+async def _who(request: Request, hub: HubState) -> Principal | None:
+    try:
+        return await find_caller(request, hub)
+    except PerijoveError:
+        # A script in a server's page, with the visitor's cookie and without our token, learns only "not running".
+        return None
+
+
+async def _find_server(hub: HubState, principal: Principal, path: str) -> Server:
+    """Return the server whose address *path* is: a named one if there is one of that name, else the default one."""
+    user_name, _, rest = path.partition("/")
+    name = rest.partition("/")[0]
+    user_name = normalize_user_name(user_name)
+    if name:
+        try:
+            return await hub.servers.get(principal, user_name, name, scope="access:servers")
+        except PerijoveError:
+            pass
+    try:
+        return await hub.servers.get(principal, user_name, "", scope="access:servers")
+    except PerijoveError as error:
+        raise not_found("Nothing is here, or you may not see it.") from error
+
+
+def _asks_json(request: Request, path: str) -> bool:
+    accept = request.headers.get("accept", "")
+    return "api" in path.split("/") or ("application/json" in accept and "text/html" not in accept)
+
+
+def _stopped_json(hub: HubState, path: str) -> Response:
+    user_name = path.partition("/")[0]
+    here = f"{hub.settings.base_url}user/{escape_name(user_name)}/"
+    start = f"{hub.settings.prefix}spawn/{escape_name(user_name)}"
+    message = f"JupyterHub server no longer running at {here}. Restart the server at {start}"
+    return JSONResponse({"status": 424, "message": message}, status_code=424)
+
+
+async def _back(request: Request, hub: HubState, here: str) -> Response:
+    """Send the browser to the server once more: its route was just made. Give up when that happens again and again."""
+    counted = request.query_params.get("redirects", "0")
+    redirects = int(counted) if counted.isascii() and counted.isdigit() and len(counted) < 3 else MAX_REDIRECTS
+    if redirects >= MAX_REDIRECTS:
+        raise PerijoveError(Code.UNAVAILABLE, "The proxy does not lead to this server. Try again in a moment.")
+    if redirects:
+        await hub.routes.reconcile()
+        await asyncio.sleep(min(2**redirects / 4, 2))
+    query = dict(request.query_params) | {"redirects": str(redirects + 1)}
+    return RedirectResponse(f"{here}?{urlencode(query)}", status_code=302)
+
+
+@router.get("/user-redirect")
+@router.get("/user-redirect/{path:path}")
+async def user_redirect(request: Request, hub: Hub, visitor: PageVisitor, path: str = "") -> Response:
+    """Lead to *path* on the visitor's own server, started if need be."""
+    own = f"{hub.settings.base_url}user/{escape_name(visitor.user.name)}/{path}"
+    target = next_target(request, hub, f"{own}?{request.url.query}" if request.url.query else own)
+    if not target:
+        raise invalid("That is no address of a server")
+    query = urlencode({"next": target})
+    return RedirectResponse(f"{hub.settings.prefix}spawn/{escape_name(visitor.user.name)}?{query}", status_code=302)
+
+

@@ -1,0 +1,90 @@
+"""What the handlers are given: the use cases, and what they must know of the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from jinja2 import Environment
+
+from perijove.hub.ports.authenticator import Authenticator
+from perijove.hub.usecases.accounts import Accounts
+from perijove.hub.usecases.activity import Activity
+from perijove.hub.usecases.context import Context
+from perijove.hub.usecases.routes import Routes
+from perijove.hub.usecases.servers import Servers
+
+
+class RequestMetrics(Protocol):
+    """What is measured of requests, and where Prometheus reads it."""
+
+    def observe_request(self, method: str, handler: str, code: int, seconds: float) -> None:
+        """Take note of one answered request; *handler* is the name of what answered it."""
+        ...
+
+    def render(self) -> bytes:
+        """Return everything in Prometheus' text format."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WebSettings:
+    """What handlers must know of the configuration.
+
+    Attributes:
+        base_url: the prefix of the installation.
+        prefix: the prefix of the hub.
+        public_url: the full URL for browsers, if it is configured; empty otherwise.
+        cookie_secret: signs what forms carry.
+        session_lifetime: how long a sign-in lasts.
+        oauth_lifetime: how long a token given to a server lasts.
+        token_maximum: the longest life of an API token in seconds; 0 for no limit.
+        page_default: how many items a page of a list has by default.
+        page_maximum: how many it has at most.
+        slow_start: seconds that a request to start a server waits.
+        slow_stop: seconds that a request to stop a server waits.
+        metrics_need_scope: whether metrics are shown to holders of ``read:metrics`` only.
+        lead_to_server: whether people are led to their running server after they signed in.
+    """
+
+    base_url: str
+    prefix: str
+    public_url: str
+    cookie_secret: bytes
+    session_lifetime: timedelta
+    oauth_lifetime: timedelta
+    token_maximum: int
+    page_default: int
+    page_maximum: int
+    slow_start: float
+    slow_stop: float
+    metrics_need_scope: bool
+    lead_to_server: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PluginInfo:
+    """The class of a plug-in in use and the version of the distribution it comes from."""
+
+    name: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class HubState:
+    """Everything a handler may use; in ``request.app.state.hub``."""
+
+    ctx: Context
+    settings: WebSettings
+    activity: Activity
+    accounts: Accounts | None
+    authenticator: Authenticator
+    servers: Servers
+    routes: Routes
+    templates: Environment
+    metrics: RequestMetrics
+    authenticator_info: PluginInfo
+    spawner_info: PluginInfo
+    ready: Callable[[], Awaitable[None]]
