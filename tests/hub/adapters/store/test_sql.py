@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
 from perijove.hub.adapters.store import sql
 from perijove.hub.adapters.store.sql import SqlStore
@@ -88,6 +89,16 @@ async def test_a_second_hub_is_refused_until_the_first_has_closed(tmp_path: Path
     assert str(path) in error.message
     assert str(os.getpid()) in error.message
     await store.close()
+    await (await SqlStore.open(str(path))).close()
+
+
+async def test_opening_can_be_cancelled(tmp_path: Path) -> None:
+    path = tmp_path / "hub.sqlite"
+    opening = asyncio.create_task(SqlStore.open(str(path)))
+    await asyncio.sleep(0)
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
     await (await SqlStore.open(str(path))).close()
 
 
@@ -170,6 +181,23 @@ async def test_a_full_disk_is_told_and_undoes_the_transaction(tmp_path: Path) ->
     with pytest.raises(PerijoveError, match="is full") as caught:
         await fill()
     assert caught.value.code is Code.UNAVAILABLE
+    async with store.transaction() as tx:
+        assert await tx.users.count() == 0
+    await store.close()
+
+
+async def test_a_commit_that_fails_undoes_the_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = await SqlStore.open("sqlite://")
+
+    def fail(connection: Connection) -> None:
+        error = sqlite3.OperationalError("details")
+        error.sqlite_errorname = "SQLITE_IOERR_FSYNC"
+        raise error
+
+    with monkeypatch.context() as patch, pytest.raises(PerijoveError, match="disk"):
+        patch.setattr(Connection, "commit", fail)
+        async with store.transaction() as tx:
+            await tx.users.add("ada", admin=False, now=NOW)
     async with store.transaction() as tx:
         assert await tx.users.count() == 0
     await store.close()

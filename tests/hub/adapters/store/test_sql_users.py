@@ -18,10 +18,9 @@ async def test_a_page_of_users_takes_two_statements(
         for number in range(30):
             await add_user(tx, f"u{number}")
         statements.clear()
-        query = UserQuery(
-            Window(0, 20), names=frozenset({"u1", "u2"}), name_filter="u", state=state, sort="last_activity"
-        )
-        await tx.users.list(query)
+        names = frozenset({"u1", "u2"})
+        page = await tx.users.list(UserQuery(Window(0, 20), names, state, name_filter="u", sort="last_activity"))
+    assert page.total == (0 if state == "active" else 2)
     assert len(statements) == 2
 
 

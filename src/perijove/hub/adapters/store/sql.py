@@ -94,12 +94,15 @@ class SqlStore:
                 or it belongs to another program or a later version; UNAVAILABLE, if it cannot be opened.
         """
         path = sqlite_file(url)
-        worker = Worker()
+        worker, opened = Worker(), list[_Opened]()
         try:
-            return cls(worker, await worker.run(lambda: _open(path, echo)))
+            await worker.run(lambda: opened.append(_open(path, echo)))
         except BaseException:
+            # Cancelled, it may have been opened all the same.
+            await worker.run(lambda: _close(*opened))
             worker.end()
             raise
+        return cls(worker, opened[0])
 
     async def close(self) -> None:
         """Wait for the transaction that runs, then close the database and let another hub have it."""
@@ -205,9 +208,10 @@ def _commit(connection: Connection) -> None:
         raise
 
 
-def _close(opened: _Opened) -> None:
-    try:
-        opened.connection.close()
-    finally:
-        if opened.lock is not None:
-            opened.lock.release()
+def _close(*opened: _Opened) -> None:
+    for each in opened:
+        try:
+            each.connection.close()
+        finally:
+            if each.lock is not None:
+                each.lock.release()
