@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -87,7 +89,7 @@ class Upstreams:
         self._tasks: set[asyncio.Task[Any]] = set()
         self.connections = 0
 
-    async def __call__(self, handler: Handler) -> str:
+    async def __call__(self, handler: Handler, *, tls: ssl.SSLContext | None = None, path: Path | None = None) -> str:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             self.connections += 1
             self._writers.add(writer)
@@ -102,9 +104,12 @@ class Upstreams:
                 self._tasks.discard(task)
                 writer.close()
 
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        if path is not None:
+            self._servers.append(await asyncio.start_unix_server(serve, path))
+            return "unix+http://" + str(path).replace("/", "%2F")
+        server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
         self._servers.append(server)
-        return f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        return f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
     async def close(self) -> None:
         for server in self._servers:

@@ -1,0 +1,196 @@
+"""Flags into settings, and the proxy as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+import pytest
+
+import perijove
+from perijove.proxy.cli import main, read_settings
+from perijove.proxy.settings import ProxySettings
+
+
+def test_no_flags_mean_the_defaults() -> None:
+    assert read_settings([], "") == ProxySettings()
+    settings = read_settings([], "t")
+    assert (settings.port, settings.api_port, settings.api_ip, settings.keep_alive_timeout) == (
+        8000,
+        None,
+        "localhost",
+        5,
+    )
+
+
+def test_the_flags_a_hub_passes() -> None:
+    flags = "--ip= --port=80 --api-ip=127.0.0.1 --api-port 81 --error-target=http://h/hub/error --host-routing"
+    flags += " --log-level debug --ssl-key k --ssl-cert=c --no-x-forward --timeout 1500 --proxy-timeout=0 --pid-file p"
+    settings = read_settings(flags.split(), "secret")
+    assert settings == ProxySettings(
+        ip="",
+        port=80,
+        api_ip="127.0.0.1",
+        api_port=81,
+        error_target="http://h/hub/error",
+        host_routing=True,
+        log_level="debug",
+        ssl_key="k",
+        ssl_cert="c",
+        x_forward=False,
+        timeout=1.5,
+        pid_file="p",
+        auth_token="secret",
+    )
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        "--redirect-port 80",
+        "--metrics-port 9000",
+        "--storage-backend x",
+        "--change-origin",
+        "--host",
+        "--port x",
+        "--port 70000",
+        "--port -1",
+        "--timeout -5",
+        "--log-level loud",
+        "--socket s --port 80",
+        "--api-socket s --api-ip 1",
+        "--error-target http://h --error-path p",
+        "extra",
+    ],
+)
+def test_what_is_not_understood_is_an_error(flags: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        read_settings(flags.split(), "")
+    assert stopped.value.code == 2
+    assert "perijove proxy: error: " in capsys.readouterr().err
+
+
+def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
+    for flag in ("-V", "--version", "--help"):
+        with pytest.raises(SystemExit) as stopped:
+            main([flag])
+        assert stopped.value.code == 0
+    assert perijove.__version__ in capsys.readouterr().out
+
+
+class Process:
+    """A proxy in a process of its own; its first two lines of log name its ports."""
+
+    def __init__(self, folder: Path, *flags: str, stderr: int = subprocess.PIPE, token: str = "secret") -> None:
+        self.pid_file = folder / "proxy.pid"
+        env = {**os.environ, "CONFIGPROXY_AUTH_TOKEN": token}
+        listen = ["--ip=127.0.0.1", "--port=0", "--api-ip=127.0.0.1", f"--pid-file={self.pid_file}"]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "perijove.proxy", *listen, *flags],
+            stderr=stderr,
+            env=env,
+            text=True,
+        )
+
+    def lines(self, count: int) -> list[str]:
+        assert self.process.stderr is not None
+        return [self.process.stderr.readline() for _ in range(count)]
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(10)
+        if self.process.stderr is not None:
+            self.process.stderr.close()
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Iterator[Callable[..., Process]]:
+    running: list[Process] = []
+
+    def start(*flags: str, **options: object) -> Process:
+        running.append(Process(tmp_path, *flags, **options))  # type: ignore[arg-type]
+        return running[-1]
+
+    yield start
+    for process in running:
+        process.stop()
+
+
+def port_of(line: str) -> int:
+    return int(line.strip().rpartition(":")[2])
+
+
+def ask(port: int, path: str, **options: object) -> tuple[int, bytes]:
+    with urlopen(Request(f"http://127.0.0.1:{port}{path}", **options), timeout=10) as answer:  # type: ignore[arg-type]
+        return answer.status, answer.read()
+
+
+def test_a_process_serves_until_it_is_told_to_stop(launch: Callable[..., Process]) -> None:
+    proxy = launch()
+    public, private = (port_of(line) for line in proxy.lines(2))
+    assert json.loads(ask(public, "/_chp_healthz")[1]) == {"status": "OK"}
+    headers = {"Authorization": "token secret"}
+    info = json.loads(ask(private, "/api/info", headers=headers)[1])
+    assert info == {"name": "perijove", "version": perijove.__version__, "pid": proxy.process.pid}
+    assert proxy.pid_file.read_text() == f"{proxy.process.pid}\n"
+    proxy.process.send_signal(signal.SIGHUP)
+    assert "SIGHUP" in proxy.lines(1)[0]
+    proxy.process.terminate()
+    assert proxy.process.wait(10) == 0
+    assert not proxy.pid_file.exists()
+
+
+def test_without_a_token_it_warns_and_serves(launch: Callable[..., Process]) -> None:
+    proxy = launch(token="")
+    lines = proxy.lines(3)
+    assert "WARNING" in lines[2]
+    assert "CONFIGPROXY_AUTH_TOKEN" in lines[2]
+    assert ask(port_of(lines[1]), "/api/routes") == (200, b"{}")
+
+
+def test_it_outlives_whoever_read_its_log(launch: Callable[..., Process]) -> None:
+    proxy = launch("--log-level=debug")
+    public, private = (port_of(line) for line in proxy.lines(2))
+    assert proxy.process.stderr is not None
+    proxy.process.stderr.close()
+    headers = {"Authorization": "token secret"}
+    for number in range(20):
+        body = json.dumps({"target": f"http://127.0.0.1:{number + 1}"}).encode()
+        assert ask(private, f"/api/routes/{number}", data=body, headers=headers, method="POST")[0] == 201
+    assert ask(public, "/_chp_healthz")[0] == 200
+    proxy.process.terminate()
+    assert proxy.process.wait(10) == 0
+
+
+def test_a_default_target_and_what_cannot_start(
+    launch: Callable[..., Process], capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = launch("--default-target=http://127.0.0.1:1")
+    public, private = (port_of(line) for line in first.lines(2))
+    with pytest.raises(URLError, match="503"):
+        ask(public, "/x")
+    second = launch(f"--api-port={private}")
+    assert second.process.wait(10) == 1
+    assert second.process.stderr is not None
+    assert "cannot listen at 127.0.0.1" in second.process.stderr.read()
+    assert main(["--default-target=ftp://x", "--port=0", "--ip=127.0.0.1"]) == 1
+    assert main(["--error-target=ftp://x", "--port=0", "--ip=127.0.0.1"]) == 1
+    assert main(["--ssl-cert=/nonexistent", "--port=0", "--ip=127.0.0.1"]) == 1
+    assert main(["--ssl-key=/nonexistent", "--port=0", "--ip=127.0.0.1"]) == 1
+    assert main(["--pid-file=/nonexistent/pid", "--port=0", "--ip=127.0.0.1"]) == 1
+    assert capsys.readouterr().err.count("perijove proxy: ") == 5
+
+
+def test_no_framework_slows_the_start() -> None:
+    script = "import sys, perijove.proxy.cli, perijove.proxy.bootstrap; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout.split()
+    heavy = {"fastapi", "starlette", "httpx", "tornado", "traitlets", "sqlalchemy", "jinja2", "aiohttp", "pydantic"}
+    assert heavy.isdisjoint(loaded)
