@@ -1,0 +1,309 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from traitlets.config import Config
+
+from perijove.hub.adapters import processes
+from perijove.hub.adapters.spawners import local
+from perijove.hub.adapters.spawners.local import STATUS_UNKNOWN, SimpleLocalProcessSpawner
+from perijove.hub.adapters.spawners.processes import RUN_VARIABLE
+from perijove.hub.core.errors import Code, PerijoveError
+from perijove.hub.ports.spawner import HubInfo, KeepsLog, SignalsExit, SpawnerUser
+from perijove.hub.testing.spawner_contract import SpawnerContract
+
+RUNS_ON = "exec sleep 600"
+Make = Callable[..., SimpleLocalProcessSpawner]
+
+
+@pytest.fixture
+async def make(tmp_path: Path) -> AsyncIterator[Make]:
+    """A function that makes a spawner of alice's server, which runs a shell script."""
+    made: list[SimpleLocalProcessSpawner] = []
+
+    def make(script: str = RUNS_ON, **options: Any) -> SimpleLocalProcessSpawner:
+        config = Config({"SimpleLocalProcessSpawner": {"cmd": ["sh", "-c", script]} | options})
+        spawner = SimpleLocalProcessSpawner(config=config)
+        spawner.user = SpawnerUser(1, "alice", False)
+        spawner.hub = HubInfo("/base/", "http://127.0.0.1:8081/base/hub/api", str(tmp_path))
+        spawner.server_id = 7
+        spawner.api_token = "the-token-of-the-server"
+        spawner.oauth_client_id = "jupyterhub-user-alice"
+        made.append(spawner)
+        return spawner
+
+    yield make
+    for spawner in made:
+        await spawner.stop(now=True)
+
+
+async def output(spawner: SimpleLocalProcessSpawner) -> str:
+    """Start a server that ends, and return what it printed."""
+    await spawner.start()
+    await asyncio.wait_for(spawner.wait_exit(), 30)
+    return spawner.log_file.read_text()
+
+
+class TestContract(SpawnerContract):
+    @pytest.fixture
+    def make_spawner(self, make: Make) -> Make:
+        return make
+
+
+def test_optional_abilities_are_there(make: Make) -> None:
+    assert isinstance(make(), SignalsExit)
+    assert isinstance(make(), KeepsLog)
+
+
+async def test_the_environment_of_a_server(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_OF_THE_HUB", "hush")
+    monkeypatch.setenv("CONDA_PREFIX", "/conda")
+    monkeypatch.setenv("LC_TIME", "C")
+    lines = (await output(make("env"))).splitlines()
+    env = dict(line.split("=", 1) for line in lines if "=" in line)
+    assert env["HOME"] == str(tmp_path / "homes" / "alice")
+    assert env["USER"] == "alice"
+    assert env["JUPYTERHUB_API_TOKEN"] == "the-token-of-the-server"
+    assert env["JUPYTERHUB_SERVICE_PREFIX"] == "/base/user/alice/"
+    assert (env["CONDA_PREFIX"], env["LC_TIME"]) == ("/conda", "C")
+    assert env["PATH"].split(":")[0] == str(Path(sys.executable).parent)
+    assert os.access(env["SHELL"], os.X_OK)
+    assert len(env[RUN_VARIABLE]) == 32
+    assert "SECRET_OF_THE_HUB" not in env
+
+
+async def test_the_server_is_told_the_port_that_was_chosen(make: Make) -> None:
+    spawner = make('printf %s "$JUPYTERHUB_SERVICE_URL"')
+    ip, port = await spawner.start()
+    await asyncio.wait_for(spawner.wait_exit(), 30)
+    assert ip == "127.0.0.1"
+    assert spawner.log_file.read_text() == f"http://127.0.0.1:{port}/base/user/alice/"
+    assert spawner.get_state()["port"] == port
+
+
+async def test_a_port_that_is_set_is_taken(make: Make) -> None:
+    assert await make(port=18999, ip="").start() == ("127.0.0.1", 18999)
+
+
+async def test_what_the_operator_sets_wins(make: Make, tmp_path: Path) -> None:
+    spawner = make("env", environment={"HOME": "/elsewhere", "PATH": "/usr/bin:/bin"})
+    lines = (await output(spawner)).splitlines()
+    assert {"HOME=/elsewhere", "PATH=/usr/bin:/bin"} <= set(lines)
+
+
+async def test_secrets_are_not_in_the_command_line(make: Make) -> None:
+    spawner = make()
+    await spawner.start()
+    assert "the-token-of-the-server" not in " ".join(processes.command_line(spawner.get_state()["pid"]))
+
+
+@pytest.mark.parametrize(
+    ("folder", "expected"),
+    [("", "homes/alice"), ("~/work", "homes/alice/work"), ("~", "homes/alice"), ("work", "homes/alice/work")],
+)
+async def test_the_notebook_folder_is_seen_from_home(make: Make, tmp_path: Path, folder: str, expected: str) -> None:
+    (tmp_path / "homes" / "alice" / "work").mkdir(parents=True)
+    spawner = make('pwd; echo "$JUPYTERHUB_ROOT_DIR"', notebook_dir=folder)
+    cwd, root = (await output(spawner)).splitlines()
+    assert cwd == str(tmp_path / expected)
+    assert root == (str(tmp_path / expected) if folder else "")
+
+
+async def test_a_notebook_folder_for_each_user(make: Make, tmp_path: Path) -> None:
+    (tmp_path / "shared" / "alice").mkdir(parents=True)
+    assert (await output(make("pwd", notebook_dir=f"{tmp_path}/shared/{{username}}"))).strip() == str(
+        tmp_path / "shared/alice"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"cmd": ["no-such-command"]}, "'no-such-command' was not found"),
+        ({"notebook_dir": "/nowhere/at/all"}, "notebook folder"),
+        ({"home_dir_template": "/dev/null/{username}"}, "home folder"),
+        ({"ip": "192.0.2.1"}, "No port is free"),
+    ],
+)
+async def test_a_start_that_cannot_be_says_why(make: Make, options: dict[str, Any], message: str) -> None:
+    spawner = make(**options)
+    with pytest.raises(PerijoveError, match=message) as error:
+        await spawner.start()
+    assert error.value.code is Code.FAILED
+    assert await spawner.poll() is not None
+    assert [step async for step in spawner.progress()] == []
+
+
+@pytest.mark.parametrize(("script", "status"), [("exit 3", 3), ("kill -9 $$", -9), ("exit 0", 0)])
+async def test_the_exit_status_is_known(make: Make, script: str, status: int) -> None:
+    spawner = make(script)
+    await spawner.start()
+    assert await asyncio.wait_for(spawner.wait_exit(), 30) == status
+    assert await spawner.poll() == status
+
+
+async def test_another_hub_process_sees_the_end_but_not_the_status(make: Make) -> None:
+    first, second = make("read x < fifo; exit 3"), make()
+    first.home.mkdir(parents=True)
+    os.mkfifo(first.home / "fifo")
+    await first.start()
+    second.load_state(first.get_state())
+    waiting = asyncio.create_task(second.wait_exit())
+    await asyncio.to_thread((first.home / "fifo").write_text, "go\n")
+    assert await asyncio.wait_for(waiting, 30) is None
+    assert await second.poll() == STATUS_UNKNOWN
+    assert await first.poll() == 3
+
+
+async def test_a_server_not_written_down_is_found_by_its_run(make: Make) -> None:
+    first, second = make(), make()
+    await first.start()
+    state = first.get_state()
+    second.load_state({"run": state["run"], "port": state["port"]})
+    assert await second.poll() is None
+    assert second.get_state() == state
+
+
+async def test_a_stop_takes_kernels_along(make: Make) -> None:
+    spawner = make("setsid sleep 601 & echo $!; exec sleep 600")
+    await spawner.start()
+    async with asyncio.timeout(30):
+        while not (text := spawner.log_file.read_text()).endswith("\n"):
+            await asyncio.sleep(0.01)
+    kernel = processes.identify(int(text))
+    await spawner.stop()
+    assert kernel is None or not processes.is_alive(kernel)
+
+
+async def test_a_server_may_finish_in_order(make: Make) -> None:
+    spawner = make("trap 'echo saved; exit 0' TERM; echo ready; while :; do sleep 0.01; done")
+    await spawner.start()
+    async with asyncio.timeout(30):
+        while "ready" not in spawner.log_file.read_text():
+            await asyncio.sleep(0.01)
+    await spawner.stop()
+    assert await spawner.poll() == 0
+    assert spawner.read_log(1) == "saved"
+
+
+async def test_one_that_will_not_finish_is_ended(make: Make) -> None:
+    spawner = make("trap '' TERM; echo ready; while :; do sleep 600; done", term_timeout=0.05)
+    await spawner.start()
+    async with asyncio.timeout(30):
+        while "ready" not in spawner.log_file.read_text():
+            await asyncio.sleep(0.01)
+    await spawner.stop()
+    assert await spawner.poll() == -signal.SIGKILL
+
+
+async def test_what_survives_is_an_error(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    spawner = make(kill_timeout=0.05)
+    await spawner.start()
+    with monkeypatch.context() as patch:
+        patch.setattr(processes, "send_signal", lambda *_: True)
+        with pytest.raises(PerijoveError, match=f"still running as process {spawner.get_state()['pid']}"):
+            await spawner.stop(now=True)
+
+
+async def test_a_cancelled_start_can_be_stopped(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    spawner, reached, go = make(), asyncio.Event(), asyncio.Event()
+    loop, launch = asyncio.get_running_loop(), local.launch
+
+    def slow_launch(*args: Any) -> Any:
+        loop.call_soon_threadsafe(reached.set)
+        asyncio.run_coroutine_threadsafe(go.wait(), loop).result(30)
+        return launch(*args)
+
+    monkeypatch.setattr(local, "launch", slow_launch)
+    starting = asyncio.create_task(spawner.start())
+    await asyncio.wait_for(reached.wait(), 30)
+    assert await spawner.poll() is None, "a server that is being started has not ended"
+    starting.cancel()
+    go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert await spawner.poll() is None
+    await spawner.stop()
+    assert await spawner.poll() is not None
+
+
+async def test_a_state_that_cannot_be_read_means_not_known(make: Make) -> None:
+    spawner = make()
+    spawner.load_state({"pid": 4711})
+    with pytest.raises(PerijoveError) as error:
+        await spawner.poll()
+    assert error.value.code is Code.UNAVAILABLE
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(spawner.wait_exit(), 0.01)
+    await spawner.stop()
+    spawner.clear_state()
+    assert await spawner.poll() is not None
+
+
+async def test_the_log_is_shown_without_secrets(make: Make) -> None:
+    spawner = make('echo "$JUPYTERHUB_API_TOKEN"; echo "http://x/?token=abcdefgh"; echo "$MY_PASSWORD"; echo end')
+    spawner.environment = {"MY_PASSWORD": "correct horse"}
+    await spawner.start()
+    await asyncio.wait_for(spawner.wait_exit(), 30)
+    assert spawner.read_log(10).splitlines() == ["[removed]", "http://x/?token=[removed]", "[removed]", "end"]
+
+
+async def test_the_state_holds_no_secret_and_fits_json(make: Make) -> None:
+    spawner = make()
+    await spawner.start()
+    assert set(json.loads(json.dumps(spawner.get_state()))) == {"run", "port", "pid", "started", "boot_id"}
+
+
+async def test_progress_tells_what_happened(make: Make) -> None:
+    spawner = make()
+    await spawner.start()
+    pid = spawner.get_state()["pid"]
+    assert [step async for step in spawner.progress()] == [{"progress": 30, "message": f"Process {pid} started"}]
+
+
+def test_names_do_not_lead_out_of_the_homes(make: Make, tmp_path: Path) -> None:
+    spawner = make()
+    spawner.user = SpawnerUser(2, "..", False)
+    assert spawner.home.parent == tmp_path / "homes"
+    assert spawner.home.name != ".."
+
+
+def test_root_is_allowed_and_warned_once(
+    make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(SimpleLocalProcessSpawner, "_warned_of_root", False)
+    monkeypatch.setattr(local.os, "geteuid", lambda: 0)
+    spawner = make(args=["--x"])
+    spawner.log = logging.getLogger("spawner")
+    assert spawner.get_args() == ["--x", "--allow-root"]
+    assert make(args=["--allow-root"]).get_args() == ["--allow-root"]
+    with caplog.at_level(logging.WARNING):
+        spawner._warn_of_root()
+        spawner._warn_of_root()
+    assert len([record for record in caplog.records if "runs as root" in record.message]) == 1
+    monkeypatch.setattr(local.os, "geteuid", lambda: 1000)
+    assert spawner.get_args() == ["--x"]
+
+
+def test_a_shell_that_lets_nobody_in_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Entry:
+        pw_shell = "/usr/sbin/nologin"
+
+    monkeypatch.setattr(local.pwd, "getpwuid", lambda _uid: Entry)
+    assert os.access(local._shell(), os.X_OK)
+    assert "nologin" not in local._shell()
+
+    def unknown(_uid: int) -> None:
+        raise KeyError
+
+    monkeypatch.setattr(local.pwd, "getpwuid", unknown)
+    assert os.access(local._shell(), os.X_OK)
