@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PREFIX = "/user/alice/"
 COOKIE = "jupyterhub-user-alice"
+OTHER_WEBSOCKETS = ("lsp/ws/x", "api/events/subscribe", "terminals/websocket/1")
 
 
 def test_ready_and_anonymous(server: Any) -> None:
@@ -147,20 +148,20 @@ async def test_kernel_websocket_asks_who_is_there(sign_in: Any, hub: Any, server
         kernel = client.post(f"{PREFIX}api/kernels", json={"name": "python3"}, headers=xsrf).json()["id"]
         base = server.url.replace("http", "ws")
         url = f"{base}{PREFIX}api/kernels/{kernel}/channels"
+        others = [base + PREFIX + path for path in OTHER_WEBSOCKETS]
         cookie = {"Cookie": f"{COOKIE}={client.cookies[COOKIE]}"}
         bob = hub.token_for("bob")
-        refused: list[dict[str, str]] = [
+        nobody = [
             {},
             {"Cookie": f"{COOKIE}=alice"},
             {"Authorization": "token wrong"},
             {"Authorization": f"token {bob}"},
-            {**cookie, "Origin": "https://evil.example"},
         ]
-        for headers in refused:
-            for address in (url, f"{base}{PREFIX}lsp/ws/x", f"{base}{PREFIX}api/events/subscribe"):
-                with pytest.raises(websockets.InvalidStatus) as error:
-                    await websockets.connect(address, additional_headers=headers, proxy=None)
-                assert error.value.response.status_code == 403, (address, headers)
+        refused = [(address, headers) for address in (url, *others) for headers in nobody]
+        for address, headers in [*refused, (url, {**cookie, "Origin": "https://evil.example"})]:
+            with pytest.raises(websockets.InvalidStatus) as error:
+                await websockets.connect(address, additional_headers=headers, proxy=None)
+            assert error.value.response.status_code == 403, (address, headers)
         with pytest.raises(websockets.InvalidStatus):
             await websockets.connect(f"{url}?token={bob}", proxy=None)
         assert await run_one_plus_one(url, cookie) == "2"

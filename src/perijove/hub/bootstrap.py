@@ -286,6 +286,7 @@ async def _web_server(hub: Hub) -> AsyncIterator[None]:
         lifespan="off",
         ws="none",
         log_config=None,
+        log_level="warning",
         access_log=False,
         server_header=False,
         proxy_headers=True,

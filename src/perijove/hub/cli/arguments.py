@@ -145,7 +145,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="perijove",
         usage="perijove [check-config | proxy] [flags]",
         description="Give every member of a group their own Jupyter server behind one address.",
-        epilog="perijove --help-all lists every option; each can be set here as --Class.option=value, "
+        epilog="perijove --help-all lists every option; each can be set here as --Class.option=value,\n"
         "for instance --Spawner.default_url=/tree.",
         formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=30, width=100),
         add_help=False,

@@ -83,10 +83,8 @@ def _show(line: CommandLine) -> int:
     from perijove.hub.settings.loading import load
 
     loaded = load(_arguments(line))
-    if loaded.mistakes:
-        return _tell(loaded.mistakes)
-    print((as_json if line.action is Action.SHOW_JSON else as_text)(loaded), end="")
-    return OK
+    print((as_json if line.action is Action.SHOW_JSON else as_text)(loaded), end="", flush=True)
+    return _tell(loaded.mistakes) if loaded.mistakes else OK
 
 
 def _check(line: CommandLine) -> int:

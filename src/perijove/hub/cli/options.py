@@ -64,7 +64,7 @@ def _section(cls: type[Configurable]) -> Section:
     own = cls.class_own_traits(config=True)
     parents = [base.__name__ for base in sections_of(cls) if base is not cls]
     summary = " ".join((cls.__doc__ or "").strip().partition("\n\n")[0].split())
-    options = sorted(own.items()) if cls is not JupyterHub else own.items()
+    options = sorted(own.items())
     return Section(
         cls.__name__,
         parents[0] if parents else "",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from traitlets import (
@@ -220,6 +221,8 @@ def _unfit_change(value: LazyConfigValue, initial: Any) -> str | None:
 
 def wanted(trait: Trait, *, many: bool = False) -> str:
     """Return in words which values *trait* takes."""
+    if "wanted" in trait.metadata:
+        return str(trait.metadata["wanted"])
     if isinstance(trait, Union):
         return " or ".join(dict.fromkeys(wanted(inner, many=many) for inner in trait.trait_types))
     for kind, one, several in _KINDS:
@@ -236,8 +239,9 @@ def wanted(trait: Trait, *, many: bool = False) -> str:
 
 
 def _bounds(trait: Trait) -> Iterator[str]:
-    low, high = getattr(trait, "min", None), getattr(trait, "max", None)
-    if low is not None and high is not None:
-        yield f" from {low} to {high}"
-    elif low is not None:
-        yield f" of at least {low}"
+    low, high = (getattr(trait, name, None) for name in ("min", "max"))
+    has_low, has_high = (bound is not None and isfinite(bound) for bound in (low, high))
+    if has_low:
+        yield f" from {low} to {high}" if has_high else f" of at least {low}"
+    elif has_high:
+        yield f" of at most {high}"

@@ -31,6 +31,7 @@ from perijove.wire.prefixes import normalize_base_url
 DEFAULT_CONFIG_FILE = "jupyterhub_config.py"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 DAY = 24 * 3600
+_CLASS = "a name, an import path or a class"
 
 
 def _option(trait: Any, **metadata: Any) -> Any:
@@ -112,15 +113,18 @@ class JupyterHub(LoggingConfigurable):
     log_level: str = _option(AnyTrait("INFO", help="How much the hub logs: DEBUG, INFO, WARNING, ERROR or CRITICAL."))
 
     authenticator_class: str | type = _option(
-        AnyTrait("password", help="Who says who somebody is: the name of a plug-in, an import path, or a class.")
+        AnyTrait("password", help="Who says who somebody is: the name of a plug-in, an import path, or a class."),
+        wanted=_CLASS,
     )
     spawner_class: str | type = _option(
-        AnyTrait("simple", help="What starts servers: the name of a plug-in, an import path, or a class.")
+        AnyTrait("simple", help="What starts servers: the name of a plug-in, an import path, or a class."),
+        wanted=_CLASS,
     )
     proxy_class: str | type = _option(
         AnyTrait(
             "configurable-http-proxy", help="Which proxy is used: the name of a plug-in, an import path, or a class."
-        )
+        ),
+        wanted=_CLASS,
     )
     services: list[Any] = _option(
         List(help='Programs that use the hub\'s API: a list of {"name": …, "api_token": …, "admin": False}.')

@@ -7,7 +7,6 @@ A value given by a flag stays text until the option's type is known; nothing is 
 from __future__ import annotations
 
 import ast
-import re
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
@@ -28,7 +27,6 @@ COOKIE_SECRET = "JPY_COOKIE_SECRET"
 COMMAND_LINE = "command line"
 BIND_PARTS = ("ip", "port", "base_url")
 _FILE_OPTIONS = frozenset({"data_dir", "ssl_key", "ssl_cert", "pid_file", "cookie_secret_file"})
-_FLAG = re.compile(r"--(?P<section>[A-Z]\w*)\.(?P<option>[A-Za-z_]\w*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +72,6 @@ class Loaded:
     places: Mapping[tuple[str, str], str]
     mistakes: tuple[Mistake, ...]
     warnings: tuple[str, ...]
-
-
-def flag_name(argument: str) -> tuple[str, str] | None:
-    """Return section and option if *argument*, up to its ``=``, is ``--Section.option``."""
-    found = _FLAG.fullmatch(argument.partition("=")[0])
-    return (found["section"], found["option"]) if found else None
 
 
 def load(arguments: Arguments) -> Loaded:

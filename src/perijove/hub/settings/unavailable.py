@@ -113,10 +113,6 @@ OPTIONS: dict[str, dict[str, str]] = {
         "allowed_groups": _GROUPS,
         "group_whitelist": _GROUPS,
     },
-    "DummyAuthenticator": {
-        "password": "is not available in this version; for a password for each person use "
-        'c.JupyterHub.authenticator_class = "password"',
-    },
     "Spawner": {
         "apply_user_options": _lacks("a form with options"),
         "auth_state_hook": _lacks("authentication state"),
@@ -137,20 +133,12 @@ OPTIONS: dict[str, dict[str, str]] = {
         "popen_kwargs": _GONE,
         "shell_cmd": "is not available in this version; use c.Spawner.environment or c.Spawner.cmd",
         "home_dir": _GONE,
-        "home_dir_template": _GONE,
-        "term_timeout": _GONE,
-        "kill_timeout": _GONE,
     },
     "Proxy": {
         "extra_routes": _lacks("routes of the operator's own"),
     },
     "ConfigurableHTTPProxy": {
         "command_umask": _GONE,
-        "check_running_interval": _moved("c.Proxy.check_running_interval"),
-        "concurrency": _GONE,
-        "debug": 'is not available in this version; write c.ConfigurableHTTPProxy.log_level = "debug"',
-        "log_level": _LOG,
-        "pid_file": "is not needed: the hub finds its proxy again by itself; remove it",
     },
 }
 """Options by class. An option that a class has after all is never looked up here."""

@@ -207,7 +207,7 @@ class Lifecycle:
             case Event.ENDED:
                 emit(ServerStopped(server.full_name, seconds))
             case _:
-                log.debug("server event", server=server.full_name, event=outcome.event.value, state=server.state.value)
+                log.debug("server event", server=server.full_name, what=outcome.event.value, state=server.state.value)
 
     def adopted(self, server: Server) -> None:
         """Tell that a server of an earlier hub process was found running."""

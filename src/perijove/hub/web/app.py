@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 import structlog
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.datastructures import MutableHeaders
 from starlette.staticfiles import StaticFiles
@@ -45,7 +45,8 @@ def create_app(state: HubState) -> FastAPI:
     app.state.hub = state
     errors.install(app)
     app.add_exception_handler(SignInFirst, to_sign_in)
-    app.include_router(_api(), prefix=f"{prefix}api")
+    for resource in (hub_api, identity, users, servers, tokens, oauth):
+        app.include_router(resource.router, prefix=f"{prefix}api")
     for module in (various, sign_in, server_pages, admin):
         app.include_router(module.router, prefix=prefix.rstrip("/"))
     app.mount(f"{prefix}static", StaticFiles(directory=str(files("perijove.hub.web") / "static")), name="static")
@@ -56,13 +57,6 @@ def create_app(state: HubState) -> FastAPI:
 
 
 _ALL_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-
-
-def _api() -> APIRouter:
-    router = APIRouter()
-    for module in (hub_api, identity, users, servers, tokens, oauth):
-        router.include_router(module.router)
-    return router
 
 
 async def _nothing_here(request: Request, path: str) -> Response:

@@ -51,6 +51,7 @@ def server(name: str = "", state: str = "stopped", **more: Any) -> Values:
     return {
         "name": name,
         "title": name or "My server",
+        "owner": "alice",
         "state": state,
         "state_text": "",
         "active": active,
@@ -72,9 +73,9 @@ def pending(**more: Any) -> Values:
         **{
             "server": server(state="starting", state_text="Starting"),
             "events": [
-                {"progress": 0, "message": "Asked for"},
-                {"progress": 10, "message": "Starting the process"},
-                {"progress": 40, "message": "Waiting until the server answers at 127.0.0.1:41234"},
+                {"id": 1, "progress": 0, "message": "Asked for"},
+                {"id": 2, "progress": 10, "message": "Starting the process"},
+                {"id": 3, "progress": 40, "message": "Waiting until the server answers at 127.0.0.1:41234"},
             ],
             "events_url": "/hub/api/users/alice/server/progress?_xsrf=2%7Ctoken",
             "next_url": "/user/alice/lab",
@@ -188,7 +189,7 @@ PAGES: Final[dict[str, tuple[str, Values]]] = {
     ),
     "login-elsewhere": (
         "login.html",
-        common(user=None, **SIGN_IN | {"needs_form": False, "signup": False}, **NO_FORM_ERROR),
+        common(user=None, login_service="GitHub", **SIGN_IN | {"needs_form": False, "signup": False}, **NO_FORM_ERROR),
     ),
     "signup": ("signup.html", common(user=None, done=False, **NO_FORM_ERROR)),
     "signup-error": (
@@ -243,7 +244,7 @@ PAGES: Final[dict[str, tuple[str, Values]]] = {
     "not-running-of-another": (
         "not_running.html",
         common(
-            server=server("gpu", "failed"),
+            server=server("gpu", "failed", owner="bob"),
             start_action="/hub/spawn/bob/gpu",
             next_url="/user/bob/gpu/",
             own=False,

@@ -223,15 +223,25 @@ def test_a_failed_start_says_why_and_waits_for_a_person(render: Render) -> None:
     assert one(page, "#start").get_text() == "Try again"
 
 
-def test_the_start_of_anothers_server_is_not_called_yours(render: Render) -> None:
-    assert one(parse(render("pending", own=False, owner="bob")), "h1").get_text() == "The server of bob is starting"
+def test_the_start_of_anothers_server_is_not_called_yours(render: Render, server_view: Callable[..., Any]) -> None:
+    bobs = server_view(state="starting", owner="bob")
+    assert one(parse(render("pending", server=bobs)), "h1").get_text() == "The server of bob is starting"
 
 
-def test_a_server_that_does_not_run_is_started_with_a_way_back(render: Render) -> None:
+def test_a_server_that_does_not_run_can_be_started(render: Render) -> None:
     page = parse(render("not-running"))
     assert one(page, "h1").get_text() == "Your server is not running"
     form = one(page, "main form")
-    assert one(BeautifulSoup(str(form), "html.parser"), "input[name=next]")["value"] == "/user/alice/lab?a=1&b=2"
+    assert (form["method"], form["action"]) == ("post", "/hub/spawn/alice?next=%2Fuser%2Falice%2Flab")
+    assert "come back" in page.get_text()
+    assert "come back" not in parse(render("not-running", next_url="")).get_text()
+
+
+def test_home_says_how_far_a_start_has_come(render: Render, server_view: Callable[..., Any]) -> None:
+    assert one(parse(render("home-starting")), ".state-note").get_text() == "Third in the queue, about a minute"
+    for state, text in (("starting", "Starting"), ("ready", "All is well"), ("stopped", "Not running")):
+        page = render("home-stopped", servers=[server_view(state=state, state_text=text)])
+        assert parse(page).select(".state-note") == []
 
 
 def test_sign_in_keeps_the_name_and_says_what_was_wrong(render: Render) -> None:
@@ -247,6 +257,7 @@ def test_sign_in_elsewhere_needs_no_form(render: Render) -> None:
     page = parse(render("login-elsewhere"))
     assert page.select("form") == []
     assert one(page, "#login_submit")["href"] == "/hub/login?next=%2Fhub%2Fhome"
+    assert one(page, "#login_submit").get_text() == "Continue with GitHub"
 
 
 def test_set_up_carries_its_code_and_a_used_one_is_explained(render: Render) -> None:
@@ -281,6 +292,7 @@ def test_administrators_approve_refuse_start_and_stop(render: Render) -> None:
     actions = {str(form["action"]) for form in parse(render("admin")).select("form.inline")}
     assert {"/hub/admin/accounts/frida/approve", "/hub/admin/accounts/frida/refuse"} <= actions
     assert {"/hub/stop/alice", "/hub/stop/alice/gpu-experiments", "/hub/spawn/alice"} <= actions
+    assert "/hub/spawn/emil" in actions, "a default server that was never started"
 
 
 def test_lists_of_users_have_pages(render: Render) -> None:

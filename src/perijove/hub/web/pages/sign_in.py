@@ -139,7 +139,6 @@ async def setup_page(request: Request, hub: Hub, code: str = "") -> Response:
     valid = await _accounts(hub).invitation_valid(code[:MAX_FIELD_LENGTH])
     await find_visitor(request, hub)
     response = render(request, "setup.html", code=code, username="", error="", valid=valid)
-    response.headers["Referrer-Policy"] = "no-referrer"
     response.status_code = 200 if valid else 403
     return response
 

@@ -1,8 +1,8 @@
 // Follows the start of a server over server-sent events.
 //
-// The page comes with the steps known when it was made, and the stream tells them all again from the first. So a step is
-// appended only if its id is new and it is not one of those that came with the page. The hub may be restarted meanwhile:
-// the stream is opened again until it answers, and what it repeats is recognised by its ids.
+// The page comes with the steps known when it was made, and the stream tells them all again from the first; each has an
+// id, and one that is on the page already is not appended. The hub may be restarted meanwhile: the stream is opened again
+// until it answers, and what it repeats is recognised in the same way.
 
 const RETRY_FIRST = 1000;
 const RETRY_LONGEST = 5000;
@@ -18,8 +18,7 @@ function follow(card) {
   const log = document.getElementById("progress-log");
   const bar = document.getElementById("progress-bar");
   const connection = document.getElementById("progress-connection");
-  const fromPage = [...log.children].map((item) => item.textContent);
-  const seen = new Set();
+  const seen = new Set([...log.children].map((item) => item.dataset.eventId));
   let stream = null;
   let retryAfter = RETRY_FIRST;
   let finished = false;
@@ -99,16 +98,12 @@ function follow(card) {
   }
 
   function append(id, message) {
-    if (!message || (id && seen.has(id))) {
+    if (!message || seen.has(id)) {
       return;
     }
     seen.add(id);
-    const known = fromPage.indexOf(message);
-    if (known >= 0) {
-      fromPage.splice(known, 1);
-      return;
-    }
     const item = document.createElement("li");
+    item.dataset.eventId = id;
     item.textContent = message;
     log.append(item);
   }
