@@ -13,7 +13,7 @@ from perijove.hub.testing.proxy_contract import ProxyContract
 
 class TestFakeProxy(ProxyContract):
     @pytest.fixture
-    async def proxy(self) -> Proxy:  # type: ignore[override]
+    async def proxy(self) -> Proxy:
         proxy = FakeProxy()
         await proxy.start()
         return proxy

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perijove.hub.adapters.spawners import homes
 from perijove.hub.adapters.spawners.homes import file_name, prepare_home
 from perijove.hub.core.errors import Code, PerijoveError
 
@@ -96,5 +95,5 @@ def test_a_link_to_nowhere_is_no_home(tmp_path: Path) -> None:
 def test_a_folder_of_somebody_else_is_no_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = tmp_path / "alice"
     home.mkdir()
-    monkeypatch.setattr(homes.os, "geteuid", lambda: os.getuid() + 1)
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
     assert "belongs to another user" in refused(home)

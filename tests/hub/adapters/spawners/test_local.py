@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import os
+import pwd
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -16,7 +17,7 @@ from traitlets.config import Config
 from perijove.hub.adapters import processes
 from perijove.hub.adapters.spawners import local
 from perijove.hub.adapters.spawners.local import STATUS_UNKNOWN, SimpleLocalProcessSpawner
-from perijove.hub.adapters.spawners.processes import RUN_VARIABLE
+from perijove.hub.adapters.spawners.processes import RUN_VARIABLE, launch
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.ports.spawner import HubInfo, KeepsLog, SignalsExit, SpawnerUser
 from perijove.hub.testing.spawner_contract import SpawnerContract
@@ -216,7 +217,7 @@ async def test_what_survives_is_an_error(make: Make, monkeypatch: pytest.MonkeyP
 
 async def test_a_cancelled_start_can_be_stopped(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     spawner, reached, go = make(), asyncio.Event(), asyncio.Event()
-    loop, launch = asyncio.get_running_loop(), local.launch
+    loop = asyncio.get_running_loop()
 
     def slow_launch(*args: Any) -> Any:
         loop.call_soon_threadsafe(reached.set)
@@ -281,7 +282,7 @@ def test_root_is_allowed_and_warned_once(
     make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(SimpleLocalProcessSpawner, "_warned_of_root", False)
-    monkeypatch.setattr(local.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
     spawner = make(args=["--x"])
     spawner.log = logging.getLogger("spawner")
     assert spawner.get_args() == ["--x", "--allow-root"]
@@ -290,7 +291,7 @@ def test_root_is_allowed_and_warned_once(
         spawner._warn_of_root()
         spawner._warn_of_root()
     assert len([record for record in caplog.records if "runs as root" in record.message]) == 1
-    monkeypatch.setattr(local.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert spawner.get_args() == ["--x"]
 
 
@@ -298,12 +299,12 @@ def test_a_shell_that_lets_nobody_in_is_not_used(monkeypatch: pytest.MonkeyPatch
     class Entry:
         pw_shell = "/usr/sbin/nologin"
 
-    monkeypatch.setattr(local.pwd, "getpwuid", lambda _uid: Entry)
+    monkeypatch.setattr(pwd, "getpwuid", lambda _uid: Entry)
     assert os.access(local._shell(), os.X_OK)
     assert "nologin" not in local._shell()
 
     def unknown(_uid: int) -> None:
         raise KeyError
 
-    monkeypatch.setattr(local.pwd, "getpwuid", unknown)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
     assert os.access(local._shell(), os.X_OK)
