@@ -31,7 +31,6 @@ from perijove.wire.prefixes import escape_name
 
 router = APIRouter(include_in_schema=False)
 MAX_REDIRECTS = 4
-QUICK = 1.0
 
 
 @router.get("/")
@@ -104,8 +103,7 @@ async def _start(hub: HubState, principal: Principal, server: Server, target: st
         if error.code is not Code.CONFLICT:
             raise
         server = await hub.servers.get(principal, server.user_name, server.name)
-    # A server that is ready at once needs no page in between.
-    return _on_the_way(hub, await hub.servers.settle(server, QUICK), target)
+    return _on_the_way(hub, server, target)
 
 
 def _on_the_way(hub: HubState, server: Server, target: str) -> Response:
