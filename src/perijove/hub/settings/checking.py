@@ -28,7 +28,7 @@ from traitlets.config.loader import DeferredConfig, LazyConfigValue
 
 from perijove.hub.core.errors import PerijoveError
 from perijove.hub.core.names import shorten
-from perijove.hub.settings.mistakes import Mistake, did_you_mean, nearest, shown
+from perijove.hub.settings.mistakes import Mistake, nearest, shown
 from perijove.hub.settings.secrets import MASK, is_secret
 from perijove.hub.settings.unavailable import OPTIONS, SECTIONS
 
@@ -131,16 +131,16 @@ def _options(classes: Iterable[type[Configurable]]) -> dict[str, str]:
 
 
 def _unknown_section(section: str, options: Config, classes: Classes) -> str:
-    # A name that comes near one that we have is more likely misspelt than foreign.
     if section in SECTIONS:
         return f"c.{section} {SECTIONS[section]}"
     names = _names(classes)
     set_here = ", ".join(f"c.{section}.{option}" for option in list(options)[:3])
-    foreign = nearest(section, SECTIONS)
-    guess = did_you_mean(section, names, "c.")
-    if not guess and foreign:
-        guess = f"; if c.{foreign} is meant: it {SECTIONS[foreign]}"
-    return f"c.{section} is not known here ({set_here or 'empty'}){guess or '; known are ' + ', '.join(names)}"
+    right = nearest(section, [*names, *SECTIONS])
+    if right in SECTIONS:
+        guess = f"; if c.{right} is meant: it {SECTIONS[right]}"
+    else:
+        guess = f"; did you mean c.{right}?" if right else f"; known are {', '.join(names)}"
+    return f"c.{section} is not known here ({set_here or 'empty'}){guess}"
 
 
 def _unknown_option(section: str, option: str, value: Any, known: Classes, classes: Classes) -> str:
@@ -180,7 +180,8 @@ def _wrong(section: str, option: str, value: Any, trait: Trait, owner: type[Conf
             value = deepcopy(value).get_value(initial)
         elif isinstance(value, DeferredConfig):
             value = value.get_value(trait)
-        trait._validate(bare, value)
+        if trait._validate(bare, value) is None:
+            trait._cross_validate(bare, None)  # which is left out above, but not when the option is set
     except TraitError as error:
         return f"{name}: {_told(error, trait, option, value)}"
     except PerijoveError as error:

@@ -110,7 +110,9 @@ class JupyterHub(LoggingConfigurable):
     )
     cookie_max_age_days: float = _option(Float(14, help="Days after which a person must sign in again."))
     pid_file: str = _option(Unicode("", help="A file to which the hub writes its process id; none if empty."))
-    log_level: str = _option(AnyTrait("INFO", help="How much the hub logs: DEBUG, INFO, WARNING, ERROR or CRITICAL."))
+    log_level: str = _option(
+        AnyTrait("INFO", help="How much the hub logs: DEBUG, INFO, WARNING, ERROR or CRITICAL."), wanted="a log level"
+    )
 
     authenticator_class: str | type = _option(
         AnyTrait("password", help="Who says who somebody is: the name of a plug-in, an import path, or a class."),

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from traitlets import TraitType
 from traitlets.config import Config
-from traitlets.config.loader import ConfigFileNotFound, DeferredConfigList, DeferredConfigString, PyFileConfigLoader
+from traitlets.config.loader import ConfigFileNotFound, DeferredConfigList, PyFileConfigLoader
 
 from perijove.hub.core.names import shorten
 from perijove.hub.settings.jupyterhub import DEFAULT_CONFIG_FILE
@@ -175,10 +176,22 @@ def _flags_config(arguments: Arguments) -> Config:
         gathered.setdefault((flag.section, flag.option), []).append(text)
     config = Config()
     for (section, option), texts in gathered.items():
-        # A literal such as ['a', 'b'] is the whole list; anything else is one item of it.
-        literal = len(texts) == 1 and texts[0][:1] + texts[0][-1:] in {"[]", "{}", "()"}
-        config[section][option] = DeferredConfigString(texts[0]) if literal else DeferredConfigList(texts)
+        config[section][option] = FlagTexts(texts)
     return config
+
+
+class FlagTexts(DeferredConfigList):
+    """The texts that one flag was given; what they mean is decided by the option's type."""
+
+    def get_value(self, trait: TraitType[Any, Any]) -> Any:
+        """Return the value for *trait*; for lists, sets and dictionaries one text may be all of it, written as in Python."""
+        takes_items = hasattr(trait, "from_string_list")
+        if takes_items and len(self) == 1 and self[0][:1] + self[0][-1:] in {"[]", "{}", "()"}:
+            try:
+                return ast.literal_eval(self[0])
+            except (ValueError, SyntaxError):
+                return self[0]
+        return super().get_value(trait)
 
 
 def _from_here(option: str, text: str, folder: Path) -> str:

@@ -50,8 +50,15 @@ def in_order(mistakes: Iterable[Mistake]) -> list[Mistake]:
 def nearest(wrong: str, right: Iterable[str]) -> str | None:
     """Return the name in *right* that *wrong* was probably meant to be, or None."""
     by_fold = {name.casefold(): name for name in right}
-    found = difflib.get_close_matches(wrong.casefold(), by_fold, n=1, cutoff=0.6)
-    return by_fold[found[0]] if found else None
+    folded = wrong.casefold()
+
+    def likeness(name: str) -> float:
+        # Two letters that changed places are the commonest slip; the first letter is rarely wrong.
+        bonus = 0.1 * (sorted(name) == sorted(folded)) + 0.05 * (name[:1] == folded[:1])
+        return difflib.SequenceMatcher(None, folded, name).ratio() + bonus
+
+    found = difflib.get_close_matches(folded, by_fold, n=5, cutoff=0.6)
+    return by_fold[max(found, key=likeness)] if found else None
 
 
 def did_you_mean(wrong: str, right: Iterable[str], prefix: str = "") -> str:

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from perijove.hub.core.roles import ADMIN_SCOPES
+from perijove.hub.settings.roles import RoleSpec, parse_roles
+
+
+def test_a_role_is_understood() -> None:
+    role = {"name": "ops", "description": "Runs", "scopes": ["list:users"], "users": ["Anna"], "services": ["ops"]}
+    parsed = parse_roles([role, {"name": "user", "scopes": ["self", "read:users!group=x"]}], ["ops"])
+    assert parsed.mistakes == ()
+    assert parsed.roles == (
+        RoleSpec("ops", "Runs", ("list:users",), ("anna",), ("ops",)),
+        RoleSpec("user", scopes=("self", "read:users!group=x")),
+    )
+
+
+def test_scopes_left_out_stay_as_they_are() -> None:
+    (role,) = parse_roles([{"name": "admin", "users": {"anna"}}], []).roles
+    assert role.scopes is None
+    assert role.users == ("anna",)
+
+
+def test_the_role_admin_may_be_repeated_but_not_changed() -> None:
+    assert parse_roles([{"name": "admin", "scopes": list(ADMIN_SCOPES)}], []).mistakes == ()
+    (text,) = parse_roles([{"name": "admin", "scopes": ["self"]}], []).mistakes
+    assert "cannot be changed" in text
+
+
+@pytest.mark.parametrize(
+    ("item", "why"),
+    [
+        ("ops", "a role is a dictionary"),
+        ({}, "it has no name"),
+        ({"name": 3}, "name must be a text"),
+        ({"name": "X"}, "Invalid role name"),
+        ({"name": "ops", "scope": []}, "there is no key 'scope'; did you mean scopes?"),
+        ({"name": "ops", "groups": ["g"]}, "groups are not available"),
+        ({"name": "ops", "description": 3}, "description must be a text"),
+        ({"name": "ops", "scopes": "self"}, "scopes must be a list of texts"),
+        ({"name": "ops", "scopes": [3]}, "3 is none"),
+        ({"name": "ops", "scopes": ["read:usrs"]}, "there is no scope 'read:usrs'; did you mean read:users?"),
+        ({"name": "ops", "scopes": ["read:users!foo=1"]}, "unknown filter"),
+        ({"name": "ops", "scopes": ["custom:x"]}, "custom scopes are not available"),
+        ({"name": "ops", "users": ["a/b"]}, "Invalid user name"),
+        (
+            {"name": "ops", "services": ["grafna"]},
+            "no service 'grafna' in c.JupyterHub.services; did you mean grafana?",
+        ),
+    ],
+)
+def test_a_wrong_role_is_told(item: Any, why: str) -> None:
+    (text,) = parse_roles([item], ["grafana"]).mistakes
+    assert text.startswith("c.JupyterHub.load_roles[0]")
+    assert why in text
+
+
+def test_two_roles_of_one_name_are_a_mistake() -> None:
+    (text,) = parse_roles([{"name": "ops"}, {"name": "ops"}], []).mistakes
+    assert "another role of that name" in text
