@@ -44,7 +44,9 @@ def ended(status: int | None, log: str, *, while_starting: bool) -> Failure:
     when = " before it was ready" if while_starting else ""
     advice = next((text for pattern, text in _ADVICE if re.search(pattern, log)), "")
     if not advice and status == -signal.SIGKILL:
-        advice = "Somebody ended it, or the machine ran out of memory. Start it again; your files are as you saved them."
+        advice = (
+            "Somebody ended it, or the machine ran out of memory. Start it again; your files are as you saved them."
+        )
     elif not advice:
         advice = "Its log may say more." if log else "Start it again."
     return Failure(f"The server {_exit_words(status)}{when}.", advice, log)
@@ -53,7 +55,9 @@ def ended(status: int | None, log: str, *, while_starting: bool) -> Failure:
 def timed_out(what: str, seconds: float, log: str = "") -> Failure:
     """Return the failure of a step that took too long; *what* completes "The server did not …"."""
     return Failure(
-        f"The server did not {what} within {seconds:g} seconds.", "Try again; if it happens again, ask your administrator.", log
+        f"The server did not {what} within {seconds:g} seconds.",
+        "Try again; if it happens again, ask your administrator.",
+        log,
     )
 
 
@@ -65,5 +69,6 @@ def refused(message: str, log: str = "") -> Failure:
 def crashed(stage: str, error_id: str) -> Failure:
     """Return the failure of a step that broke in a way only an administrator can mend; the log has the id."""
     return Failure(
-        f"Something went wrong while {stage}.", f"Ask your administrator and say the number {error_id}, which is in the hub's log."
+        f"Something went wrong while {stage}.",
+        f"Ask your administrator and say the number {error_id}, which is in the hub's log.",
     )

@@ -1,1 +1,1 @@
-"""What the hub needs from the world: one small type per file. Adapters implement them; fakes stand in ``hub.testing``."""
+"""What the hub needs from the world: one small type per file. Adapters implement them; fakes are in ``hub.testing``."""

@@ -1,7 +1,7 @@
 """What the hub needs from an authenticator: to say who somebody is, and whether they may come in.
 
-Subclass `Authenticator`, override `authenticate`, and name the class in ``c.JupyterHub.authenticator_class`` or register it
-as an entry point in the group ``perijove.authenticators``. Methods may be sync (they then run in a thread) or async.
+Subclass `Authenticator`, override `authenticate`, and name the class in ``c.JupyterHub.authenticator_class`` or register
+it as an entry point in the group ``perijove.authenticators``. Methods may be sync (they then run in a thread) or async.
 """
 
 from __future__ import annotations
@@ -36,24 +36,33 @@ class SignInRequest:
 
 
 class Authenticator(LoggingConfigurable):
-    """Says who somebody is. Nobody gets in unless an allow rule says so; blocked beats allowed; admins are always allowed."""
+    """Says who somebody is. Nobody gets in unless an allow rule says so; blocked beats allowed; admins are allowed."""
 
     admin_users = Set(Unicode(), help="Names of users who become administrators when the hub starts.").tag(config=True)
-    allowed_users = Set(
-        Unicode(), help="Names of users who may sign in. They exist from the start of the hub on."
-    ).tag(config=True)
-    blocked_users = Set(Unicode(), help="Names of users who may not sign in, whatever else allows them.").tag(config=True)
+    allowed_users = Set(Unicode(), help="Names of users who may sign in. They exist from the start of the hub on.").tag(
+        config=True
+    )
+    blocked_users = Set(Unicode(), help="Names of users who may not sign in, whatever else allows them.").tag(
+        config=True
+    )
     allow_all = Bool(False, help="Let everybody in whom the authenticator recognises.").tag(config=True)
     allow_existing_users = Bool(
-        help="Let everybody in who is a user already. On by default where allowed_users is set, so that users made by an administrator may sign in."
+        help="Let everybody in who is a user already. On by default where allowed_users is set, so that users made "
+        "by an administrator may sign in."
     ).tag(config=True)
-    username_map = Dict(
-        Unicode(), help="The user name to take in place of the one the authenticator gives."
-    ).tag(config=True)
-    username_pattern = Unicode("", help="A regular expression that the whole of every user name must match.").tag(config=True)
-    login_service = Unicode("", help="The name of what users sign in with, shown on the sign-in button.").tag(config=True)
+    username_map = Dict(Unicode(), help="The user name to take in place of the one the authenticator gives.").tag(
+        config=True
+    )
+    username_pattern = Unicode("", help="A regular expression that the whole of every user name must match.").tag(
+        config=True
+    )
+    login_service = Unicode("", help="The name of what users sign in with, shown on the sign-in button.").tag(
+        config=True
+    )
     post_auth_hook = AnyTrait(
-        None, allow_none=True, help="A function (authenticator, handler, auth_model) called after a sign-in; it returns the model."
+        None,
+        allow_none=True,
+        help="A function (authenticator, handler, auth_model) called after a sign-in; it returns the model.",
     ).tag(config=True)
 
     @default("allow_existing_users")
@@ -153,12 +162,12 @@ class Authenticator(LoggingConfigurable):
 
 
 PasswordCheck = Callable[[str, str], Awaitable[bool]]
-"""Says whether a name and a password that the hub keeps belong together; takes as long for a name that does not exist."""
+"""Says whether a name and a password that the hub keeps belong together; as slow for a name that does not exist."""
 
 
 @runtime_checkable
 class UsesAccounts(Protocol):
-    """An authenticator whose names and passwords the hub itself keeps, so that there are pages to sign up and to approve."""
+    """An authenticator whose names and passwords the hub itself keeps, so that there are pages to sign up."""
 
     check_password: PasswordCheck
     """Given by the hub before the first sign-in."""

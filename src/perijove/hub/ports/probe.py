@@ -9,5 +9,5 @@ class Probe(Protocol):
     """Makes one HTTP request."""
 
     async def answers(self, url: str) -> bool:
-        """Say whether ``GET url`` gave any answer below 500; a connection that fails is no answer, never an exception."""
+        """Say whether ``GET url`` gave any answer below 500; a failing connection is no answer, and no exception."""
         ...

@@ -45,7 +45,9 @@ class Proxy(LoggingConfigurable):
     setting: ProxySetting
     """Set by the hub before anything is called."""
 
-    should_start = Bool(True, help="Start the proxy with the hub; off if it is started by somebody else.").tag(config=True)
+    should_start = Bool(True, help="Start the proxy with the hub; off if it is started by somebody else.").tag(
+        config=True
+    )
     check_running_interval = Float(1.0, help="Seconds between two looks whether the proxy still runs.").tag(config=True)
 
     async def start(self) -> bool:
@@ -64,7 +66,7 @@ class Proxy(LoggingConfigurable):
         raise TypeError(f"{type(self).__name__} must override is_running()")
 
     async def add_route(self, routespec: str, target: str, data: Mapping[str, Any]) -> None:
-        """Send everything below *routespec* to *target*, in place of what was there; raises PerijoveError UNAVAILABLE."""
+        """Send all below *routespec* to *target*, in place of what was there. Raises PerijoveError UNAVAILABLE."""
         raise TypeError(f"{type(self).__name__} must override add_route()")
 
     async def delete_route(self, routespec: str) -> None:

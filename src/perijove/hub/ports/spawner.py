@@ -1,8 +1,8 @@
 """What the hub needs from a spawner: to start one server, find it again, say whether it runs, and stop it.
 
 Subclass `Spawner` and override `start`, `poll`, `stop`, `get_state` and `load_state`; name the class in
-``c.JupyterHub.spawner_class`` or register it as an entry point in the group ``perijove.spawners``. One object belongs to one
-server. Methods may be sync (they then run in a thread) or async. Optional abilities are the small protocols at the end.
+``c.JupyterHub.spawner_class`` or register it as an entry point in the group ``perijove.spawners``. One object belongs to
+one server. Methods may be sync (they then run in a thread) or async. Optional abilities are the small protocols at the end.
 """
 
 from __future__ import annotations
@@ -70,9 +70,11 @@ class Spawner(LoggingConfigurable):
     oauth_client_id: str
     user_options: Mapping[str, Any]
     checkpoint: Callable[[], Awaitable[None]]
-    """Await it inside start(), as soon as get_state() can tell where the server is: a hub that dies then still finds it."""
+    """Await it inside start(), as soon as get_state() tells where the server is: the next hub then finds it."""
 
-    cmd = List(Unicode(), ["perijove-singleuser"], help="The command that starts a single-user server.").tag(config=True)
+    cmd = List(Unicode(), ["perijove-singleuser"], help="The command that starts a single-user server.").tag(
+        config=True
+    )
     args = List(Unicode(), help="Arguments added to cmd.").tag(config=True)
     environment = Dict(
         help="Environment variables added for the server; a value may be a function that takes the spawner."
@@ -90,7 +92,9 @@ class Spawner(LoggingConfigurable):
     http_timeout = Float(30, help="Seconds after start() until the server must answer.").tag(config=True)
     poll_interval = Float(30, help="Seconds between two looks whether a running server still runs.").tag(config=True)
     debug = Bool(False, help="Let the server log in detail.").tag(config=True)
-    disable_user_config = Bool(False, help="Keep the server from reading its user's configuration files.").tag(config=True)
+    disable_user_config = Bool(False, help="Keep the server from reading its user's configuration files.").tag(
+        config=True
+    )
     mem_limit = ByteSpecification(
         None, allow_none=True, help="Memory the server is told it may use, in bytes or with the suffix K, M, G or T."
     ).tag(config=True)
@@ -189,7 +193,11 @@ class Spawner(LoggingConfigurable):
         }
 
     def _place_env(self) -> dict[str, str]:
-        api_url = f"{self.hub_connect_url.rstrip('/')}{self.hub.base_url}hub/api" if self.hub_connect_url else self.hub.api_url
+        api_url = (
+            f"{self.hub_connect_url.rstrip('/')}{self.hub.base_url}hub/api"
+            if self.hub_connect_url
+            else self.hub.api_url
+        )
         address = f"[{self.ip}]" if ":" in self.ip else self.ip
         env = {
             names.HOST: self.hub.public_host,
