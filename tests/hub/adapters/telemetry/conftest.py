@@ -1,0 +1,56 @@
+"""Every kind of fact, and logging put back after each test."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any, get_args
+
+import pytest
+import structlog
+
+from perijove.hub.core.events import Fact
+
+
+def example(kind: Any) -> Fact:
+    values: dict[str, Any] = {"server": "alice/lab", "user": "alice", "owner": "alice", "by": "root", "reason": "why"}
+    values |= {"name": "mallory", "seconds": 1.25, "routes": 3, "added": 2, "deleted": 1}
+    fact: Fact = kind(**{field.name: values[field.name] for field in fields(kind)})
+    return fact
+
+
+@pytest.fixture(params=get_args(Fact), ids=lambda kind: kind.__name__)
+def fact(request: pytest.FixtureRequest) -> Fact:
+    """One fact of each kind in turn."""
+    return example(request.param)
+
+
+@pytest.fixture
+def restored_logging() -> Iterator[None]:
+    """Put logging back as it was."""
+    root = logging.getLogger()
+    names = [
+        "",
+        "uvicorn",
+        "uvicorn.error",
+        "uvicorn.access",
+        "traitlets",
+        "sqlalchemy",
+        "httpx",
+        "httpcore",
+        "alembic",
+    ]
+    names += ["asyncio", "aiosqlite"]
+    before = {name: (logging.getLogger(name).level, logging.getLogger(name).handlers[:]) for name in names}
+    show = warnings.showwarning
+    yield
+    logging.captureWarnings(False)
+    warnings.showwarning = show
+    for name, (level, handlers) in before.items():
+        logging.getLogger(name).setLevel(level)
+        logging.getLogger(name).handlers[:] = handlers
+    root.disabled = False
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
