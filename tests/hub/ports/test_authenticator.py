@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from traitlets import TraitError
+from traitlets.config import Config
+
+from perijove.hub.core.errors import PerijoveError
+from perijove.hub.ports.authenticator import Authenticator, SignInRequest
+
+REQUEST = SignInRequest(address="192.0.2.1", headers={"x-user": "alice"})
+
+
+class Believing(Authenticator):
+    """Answers what the form says under ``answer``."""
+
+    def authenticate(self, handler: SignInRequest, data: Mapping[str, Any]) -> Any:
+        return data.get("answer")
+
+
+async def sign_in(answer: Any, *, users: tuple[str, ...] = (), **options: Any) -> dict[str, Any] | None:
+    async def existing(name: str) -> bool:
+        return name in users
+
+    return await Believing(**options).get_authenticated_user(REQUEST, {"answer": answer}, existing=existing)
+
+
+async def test_nobody_gets_in_without_a_rule() -> None:
+    assert await sign_in("alice") is None
+    assert not Believing().any_allow_config
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"allow_all": True}, {"allowed_users": {"alice"}}, {"admin_users": {"alice"}}, {"allow_existing_users": True}],
+)
+async def test_each_rule_lets_in(options: dict[str, Any]) -> None:
+    model = await sign_in("alice", users=("alice",), **options)
+    assert model is not None
+    assert model["name"] == "alice"
+    assert Believing(**options).any_allow_config
+
+
+@pytest.mark.parametrize(
+    "options", [{"allowed_users": {"bob"}}, {"admin_users": {"bob"}}, {"allow_existing_users": True}]
+)
+async def test_a_rule_for_others_does_not(options: dict[str, Any]) -> None:
+    assert await sign_in("alice", **options) is None
+
+
+@pytest.mark.parametrize("options", [{"allow_all": True}, {"admin_users": {"alice"}}, {"allowed_users": {"alice"}}])
+async def test_blocked_beats_allowed(options: dict[str, Any]) -> None:
+    assert await sign_in("Alice", users=("alice",), blocked_users={"ALICE"}, **options) is None
+
+
+async def test_existing_users_get_in_where_some_are_named() -> None:
+    assert await sign_in("carol", users=("carol",), allowed_users={"alice"}) is not None
+    assert await sign_in("carol", users=("carol",), allowed_users={"alice"}, allow_existing_users=False) is None
+
+
+@pytest.mark.parametrize("answer", [None, "", {}])
+async def test_no_answer_is_no_user(answer: Any) -> None:
+    assert await sign_in(answer, allow_all=True) is None
+
+
+async def test_names_are_normalised_and_mapped() -> None:
+    model = await sign_in("Alice@X", allow_all=True, username_map={"alice@x": "Alice"})
+    assert model is not None
+    assert model["name"] == "alice"
+    assert Believing(allowed_users={"ALICE"}).allowed_users == {"alice"}
+
+
+async def test_an_impossible_name_is_an_error() -> None:
+    with pytest.raises(PerijoveError):
+        await sign_in("../etc", allow_all=True)
+
+
+@pytest.mark.parametrize(("name", "fits"), [("abc", True), ("abc1", False), ("xabc", False)])
+async def test_the_whole_name_must_fit_the_pattern(name: str, fits: bool) -> None:
+    assert (await sign_in(name, allow_all=True, username_pattern="[a-c]+") is not None) is fits
+
+
+def test_a_broken_pattern_is_refused() -> None:
+    with pytest.raises(TraitError, match="not a regular expression"):
+        Authenticator(username_pattern="(")
+
+
+@pytest.mark.parametrize(
+    ("answer", "admins", "expected"),
+    [
+        ("alice", (), None),
+        ("alice", ("alice",), True),
+        ({"name": "alice", "admin": True}, (), True),
+        ({"name": "alice", "admin": False}, ("alice",), False),
+        ({"name": "alice", "admin": None}, ("alice",), True),
+    ],
+)
+async def test_who_is_administrator(answer: Any, admins: tuple[str, ...], expected: bool | None) -> None:
+    model = await sign_in(answer, allow_all=True, admin_users=set(admins))
+    assert model is not None
+    assert model["admin"] is expected
+
+
+async def test_the_hook_has_the_last_word() -> None:
+    seen: list[Any] = []
+
+    async def hook(authenticator: Authenticator, handler: SignInRequest, model: dict[str, Any]) -> dict[str, Any]:
+        seen.append(handler)
+        return model | {"groups": ["staff"]}
+
+    model = await sign_in("alice", allow_all=True, post_auth_hook=hook)
+    assert model == {"name": "alice", "admin": None, "groups": ["staff"]}
+    assert seen == [REQUEST]
+
+
+async def test_options_of_the_base_reach_every_subclass() -> None:
+    config = Config({"Authenticator": {"allow_all": True, "admin_users": {"Admin"}}})
+    authenticator = Believing(config=config)
+    assert authenticator.allow_all
+    assert authenticator.admin_users == {"admin"}
+
+
+async def test_one_that_does_not_say_how_says_so() -> None:
+    with pytest.raises(TypeError, match="must override authenticate"):
+        Authenticator().authenticate(REQUEST, {})
