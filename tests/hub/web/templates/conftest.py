@@ -235,8 +235,8 @@ PAGES: Final[dict[str, tuple[str, Values]]] = {
         "not_running.html",
         common(
             server=server(),
-            start_action="/hub/spawn/alice",
-            next_url="/user/alice/lab?a=1&b=2",
+            start_action="/hub/spawn/alice?next=%2Fuser%2Falice%2Flab",
+            next_url="/user/alice/lab",
             own=True,
             owner="alice",
         ),

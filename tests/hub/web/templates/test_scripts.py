@@ -184,7 +184,7 @@ def test_a_start_that_is_over_is_asked_about_once_more(page: Page, hub: Hub, ren
 
 def test_an_address_that_would_run_a_script_is_not_followed(page: Page, hub: Hub, render: Render) -> None:
     hub.pages[PENDING] = [render("pending", next_url="javascript:document.title='run'")]
-    hub.streams.append([sse(1, "Almost", progress=90), sse(2, "Ready", progress=100, ready=True)])
+    hub.streams.append([sse(4, "Almost", progress=90), sse(5, "Ready", progress=100, ready=True)])
     page.goto(hub.address + PENDING)
     expect(page.locator("#progress-log li").last).to_have_text("Ready")
     assert page.title() == "Your server is starting · Perijove"
