@@ -82,7 +82,7 @@ def test_a_plugin_that_cannot_be_imported_says_why(
 
 def test_two_plugins_of_one_name_are_refused(register: Register) -> None:
     register("perijove.authenticators", "dummy", "perijove.hub.ports.authenticator:Authenticator")
-    with pytest.raises(PluginError, match="two authenticators called 'dummy'.*import path"):
+    with pytest.raises(PluginError, match=r"two authenticators called 'dummy'.*import path"):
         resolve(AUTHENTICATOR, "dummy")
 
 

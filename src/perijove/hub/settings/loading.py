@@ -184,7 +184,7 @@ class FlagTexts(DeferredConfigList):
     """The texts that one flag was given; what they mean is decided by the option's type."""
 
     def get_value(self, trait: TraitType[Any, Any]) -> Any:
-        """Return the value for *trait*; for lists, sets and dictionaries one text may be all of it, written as in Python."""
+        """Return the value for *trait*; a list, set or dictionary may be written as one text, as in Python."""
         takes_items = hasattr(trait, "from_string_list")
         if takes_items and len(self) == 1 and self[0][:1] + self[0][-1:] in {"[]", "{}", "()"}:
             try:
