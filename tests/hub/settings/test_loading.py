@@ -133,6 +133,10 @@ def test_one_source_must_not_give_two_addresses(tmp_path: Path, part: str, mista
     assert all(mistake.place == f"{FILE}:2" for mistake in loaded.mistakes)
 
 
+def test_an_option_that_is_only_read_sets_nothing(tmp_path: Path) -> None:
+    assert read(tmp_path, "c.JupyterHub.bind_url = 'http://a:1'\nc.JupyterHub.port\n").mistakes == ()
+
+
 def test_two_addresses_on_the_command_line_are_a_mistake_too(tmp_path: Path) -> None:
     flags = (Flag("JupyterHub", "bind_url", "http://a:1"), Flag("JupyterHub", "port", "2"))
     (mistake,) = read(tmp_path, "", *flags).mistakes

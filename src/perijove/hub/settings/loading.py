@@ -209,7 +209,11 @@ def _from_here(option: str, text: str, folder: Path) -> str:
 
 def _bind_conflicts(config: Config, place: Callable[[str], str]) -> Iterator[Mistake]:
     """Yield where one source gives two values for a part of bind_url."""
-    section = {option: _text(value) for option, value in config.get("JupyterHub", {}).items()}
+    section = {
+        option: _text(value)
+        for option, value in config.get("JupyterHub", {}).items()
+        if isinstance(value, (str, int, list))
+    }
     url = section.get("bind_url")
     if not url:
         return
