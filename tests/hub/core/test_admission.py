@@ -99,6 +99,11 @@ def test_a_server_without_a_time_of_request_holds_nobody_up(now: datetime) -> No
     assert queue_position(timeless, [mine, timeless], Limits(concurrent_starts=1)) == 0
 
 
+def test_there_is_no_limit_unless_one_is_set() -> None:
+    assert Limits() == Limits(concurrent_starts=0, active_servers=0)
+    check_active(Limits(), 10**6)
+
+
 @pytest.mark.parametrize(("limit", "active"), [(0, 0), (0, 10**6), (1, 0), (5, 4)])
 def test_below_the_limit_one_more_may_become_active(limit: int, active: int) -> None:
     check_active(Limits(active_servers=limit), active)

@@ -129,6 +129,7 @@ def test_shortening_keeps_what_can_be_kept() -> None:
     assert shorten("a\nb\x1b[31m") == "a?b?[31m"
     assert shorten("abcdef", 4) == "abc…"
     assert shorten("abcd", 4) == "abcd"
+    assert len(shorten("x" * 500)) == 80
 
 
 @pytest.mark.parametrize("name", ["", "a", "lab", "a-b", "a1", "a" * 30, "a" + "-b" * 14])

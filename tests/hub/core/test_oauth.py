@@ -13,6 +13,7 @@ from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.oauth import (
     CODE_LIFETIME,
     MAX_STATE_LENGTH,
+    MAX_VERIFIER_LENGTH,
     AuthorizeRequest,
     OAuthClient,
     OAuthCode,
@@ -130,6 +131,23 @@ def test_a_request_that_cannot_be_granted_names_its_error(change: dict[str, str]
 def test_a_challenge_of_either_method_is_accepted(method: str) -> None:
     request = replace(REQUEST, code_challenge=CHALLENGE, code_challenge_method=method, state="s" * MAX_STATE_LENGTH)
     assert grant(CLIENT, request) == REQUIRED
+
+
+def test_a_request_without_parameters_asks_for_nothing() -> None:
+    assert AuthorizeRequest("c") == AuthorizeRequest("c", "", "", "", "", "", "")
+
+
+def test_clients_read_the_descriptions_they_know(code: OAuthCode, now: datetime) -> None:
+    with pytest.raises(OAuthError, match=r"^Missing response_type parameter\.$"):
+        grant(CLIENT, replace(REQUEST, response_type=""))
+    with pytest.raises(OAuthError, match=r"^Mismatching redirect URI\.$"):
+        check_code(code, CLIENT, "/elsewhere", "", now)
+
+
+def test_the_limits_are_those_of_the_standards() -> None:
+    assert timedelta(seconds=300) == CODE_LIFETIME  # at most ten minutes: RFC 6749, section 4.1.2
+    assert MAX_VERIFIER_LENGTH == 128  # RFC 7636, section 4.1
+    assert MAX_STATE_LENGTH == 2048
 
 
 def test_an_error_says_what_is_wrong_or_at_least_its_name() -> None:

@@ -44,6 +44,10 @@ def test_following_the_pages_shows_everything_once(total: int, limit: int) -> No
     assert seen == everything
 
 
+def test_a_list_starts_with_its_first_two_hundred() -> None:
+    assert Window() == Window(0, 200)
+
+
 def test_the_last_full_page_has_no_next_one() -> None:
     assert Page([1, 2], Window(0, 2), 2).next is None
     assert Page([1, 2], Window(0, 2), 3).next == Window(2, 2)

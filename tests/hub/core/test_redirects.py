@@ -130,7 +130,9 @@ def test_cve_2026_33709_a_redirect_never_leaves_the_base_url_by_a_detour(target:
     assert local(target, "/jupyter/") == "/jupyter/hub/home"
 
 
-@pytest.mark.parametrize("target", [None, "", "lab", "./lab", "?a", "#a", "/a b", "/a\nb: c", "/a\x7f", "/a\ud800"])
+@pytest.mark.parametrize(
+    "target", [None, "", "lab", "./lab", "?a", "#a", "/a b", "/a\nb: c", "/a\x7f", "/a\ud800", "/a\udfff", "/a\\b"]
+)
 def test_what_is_no_path_leads_to_the_default(target: str | None) -> None:
     assert local(target) == "/hub/home"
 
