@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections import Counter
+from collections.abc import Generator
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
 TIERS = ("e2e", "components", "conformance")
+LONGEST_TEST = 160  # seconds, fixtures included; a test that hangs fails and the others go on
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +27,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         folder = item.path.relative_to(config.rootpath / "tests").parts[0]
         if folder in TIERS:
             item.add_marker(folder)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """End a test that hangs."""
+
+    def too_long(_signum: int, _frame: FrameType | None) -> None:
+        pytest.fail(f"{item.nodeid} took more than {LONGEST_TEST} s")
+
+    previous = signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(LONGEST_TEST)
+    try:
+        return (yield)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, previous)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
