@@ -6,8 +6,8 @@ export PYTHON
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: ## set everything up and start Perijove on http://127.0.0.1:8000 (Ctrl-C stops it)
-	@scripts/run
+run: ## set everything up and start Perijove on http://127.0.0.1:8000 (Ctrl-C stops it; flags go in ARGS=)
+	@scripts/run $(ARGS)
 
 test: ## set everything up and run the whole test suite
 	@scripts/setup dev

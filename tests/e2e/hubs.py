@@ -1,0 +1,174 @@
+"""A real hub as its users run it: the `perijove` command in a process of its own, with its proxy and servers."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+T = TypeVar("T")
+PERIJOVE = Path(sys.executable).with_name("perijove")
+START_SECONDS = 60.0
+STOP_SECONDS = 60.0
+LOOK = 0.05
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports on loopback that nobody listens on now."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def eventually(look: Callable[[], T], what: str, seconds: float = 30.0) -> T:
+    """Return the first true answer of *look*; fail if there is none within *seconds*."""
+    deadline = time.monotonic() + seconds
+    while not (found := look()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds:g} s: {what}")
+        time.sleep(LOOK)
+    return found
+
+
+def alive(pid: int) -> bool:
+    """Say whether the process runs; one that only waits to be reaped does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+class RunningHub:
+    """One installation: its folder, ports and processes; the hub in it can be killed and started again."""
+
+    def __init__(self, folder: Path, *, config: str = "", command: list[str] | None = None) -> None:
+        self.folder = folder
+        self.port, self.hub_port, self.api_port = free_ports(3)
+        self.config = config.format(port=self.port, hub_port=self.hub_port, api_port=self.api_port) if config else ""
+        self.command = command or [str(PERIJOVE)]
+        self.process: subprocess.Popen[bytes] | None = None
+        self.log_path = folder / "hub.log"
+        self.data = folder if config else folder / "data"
+        if config:
+            (folder / "jupyterhub_config.py").write_text(self.config)
+
+    @property
+    def url(self) -> str:
+        """Where browsers reach it."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def api(self) -> str:
+        """The REST API, through the proxy."""
+        return f"{self.url}/hub/api"
+
+    @property
+    def log(self) -> str:
+        """Everything that hub and proxy printed so far."""
+        return self.log_path.read_text() if self.log_path.exists() else ""
+
+    @property
+    def arguments(self) -> list[str]:
+        """The flags of the command."""
+        if self.config:
+            return ["-f", "jupyterhub_config.py"]
+        return [
+            f"--port={self.port}",
+            f"--JupyterHub.hub_port={self.hub_port}",
+            f"--ConfigurableHTTPProxy.api_url=http://127.0.0.1:{self.api_port}",
+        ]
+
+    def start(self) -> str:
+        """Start the hub and return what it printed until it was ready."""
+        before = len(self.log)
+        env = {key: value for key, value in os.environ.items() if not key.startswith(("JUPYTER", "PERIJOVE"))}
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*self.command, *self.arguments],
+                cwd=self.folder,
+                env=env | {"PERIJOVE_DATA_DIR": str(self.data), "HOME": str(self.folder)},
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+
+        def ready() -> bool:
+            assert self.process is not None
+            assert self.process.poll() is None, f"the hub ended:\n{self.log[before:]}"
+            return "Press Ctrl-C to stop it" in self.log[before:]
+
+        eventually(ready, "the hub says that it runs", START_SECONDS)
+        return self.log[before:]
+
+    def kill(self) -> None:
+        """Kill the hub, and nothing else, at once."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        """Press Ctrl-C and return the exit status."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        try:
+            return self.process.wait(STOP_SECONDS)
+        finally:
+            self.process.poll() is None and self.process.kill()
+
+    def close(self) -> None:
+        """Leave nothing running of what this hub, or an earlier process of it, started."""
+        if self.process is not None and self.process.poll() is None:
+            self.stop()
+        with contextlib.suppress(Exception):
+            os.kill(self.proxy_pid, signal.SIGKILL)
+        for pid in self.pids_with(f"{self.data}/homes/"):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    @property
+    def proxy_pid(self) -> int:
+        """The process id of the proxy."""
+        return int(json.loads((self.data / "jupyterhub-proxy.pid").read_text())["pid"])
+
+    @staticmethod
+    def pids_with(home: str) -> list[int]:
+        """Return the processes whose HOME starts with *home*: servers and their kernels."""
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if f"HOME={home}".encode() in (folder / "environ").read_bytes():
+                    found.append(int(folder.name))
+        return found
+
+    def setup_link(self) -> str:
+        """Return the link that makes the first administrator, as the last start printed it."""
+        links = re.findall(r"http://\S+/hub/setup\?code=\S+", self.log)
+        assert links, f"no link was printed:\n{self.log}"
+        return str(links[-1])
+
+    def client(self, token: str) -> httpx.Client:
+        """Return a client of the REST API that shows *token*."""
+        headers = {"Authorization": f"token {token}"}
+        return httpx.Client(base_url=self.api, headers=headers, timeout=60, trust_env=False)
+
+
+def server_sent_events(response: httpx.Response) -> Iterator[dict[str, Any]]:
+    """Yield the data of each event of a stream."""
+    for line in response.iter_lines():
+        if line.startswith("data: "):
+            yield json.loads(line.removeprefix("data: "))
