@@ -25,7 +25,7 @@ async def test_exchanges_under_way_may_finish(start_proxy: Any, upstream: Any, c
     idle, busy = await connect(proxy.port), await connect(proxy.port)
     await busy.send(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
     await busy.head()
-    stopping = asyncio.create_task(proxy.stop(5))
+    stopping = asyncio.create_task(proxy.stop(60))
     assert await idle.until_end() == b""
     assert await busy.until_end() == b"abcd"
     await asyncio.wait_for(stopping, 5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 import socket
 import ssl
@@ -21,6 +22,7 @@ from perijove.proxy.net.context import Context
 from perijove.proxy.net.errorpages import error_pages
 from perijove.proxy.net.listener import ClientConnection
 from perijove.proxy.net.logs import configure, log
+from perijove.proxy.net.sockets import notice_vanished_peers
 from perijove.proxy.net.upstream import UpstreamPool
 from perijove.proxy.settings import ProxySettings
 
@@ -50,19 +52,23 @@ def public_tls(settings: ProxySettings) -> ssl.SSLContext | None:
 def bind(ip: str, port: int, path: str) -> socket.socket:
     """Return a socket bound to *path*, or to *ip* and *port*; all addresses for an empty *ip*. Raises CannotStart."""
     try:
-        if path:
-            return _bind_unix(path)
-        if ip in ("", "*", "::") and socket.has_dualstack_ipv6():
-            with contextlib.suppress(OSError):
-                return socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=BACKLOG)
-        if ip in ("", "*"):
-            return socket.create_server(("0.0.0.0", port), backlog=BACKLOG)  # noqa: S104 - what an empty ip asks for
-        found = socket.getaddrinfo(ip, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, _, _, _, address = min(found, key=lambda each: each[0] != socket.AF_INET)
-        return socket.create_server((str(address[0]), port), family=family, backlog=BACKLOG)
+        bound = _bind_unix(path) if path else _bind_tcp(ip, port)
     except OSError as error:
         where = path or f"{ip or '*'}:{port}"
         raise CannotStart(f"cannot listen at {where}: {error.strerror or error}") from error
+    notice_vanished_peers(bound)
+    return bound
+
+
+def _bind_tcp(ip: str, port: int) -> socket.socket:
+    if ip in ("", "*", "::") and socket.has_dualstack_ipv6():
+        with contextlib.suppress(OSError):
+            return socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=BACKLOG)
+    if ip in ("", "*"):
+        return socket.create_server(("0.0.0.0", port), backlog=BACKLOG)  # noqa: S104 - what an empty ip asks for
+    found = socket.getaddrinfo(ip, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, _, _, _, address = min(found, key=lambda each: each[0] != socket.AF_INET)
+    return socket.create_server((str(address[0]), port), family=family, backlog=BACKLOG)
 
 
 def _bind_unix(path: str) -> socket.socket:
@@ -179,18 +185,24 @@ async def serve(settings: ProxySettings) -> None:
     # The proxy may outlive the terminal of whoever started it.
     loop.add_signal_handler(signal.SIGHUP, lambda: log.info("SIGHUP ignored"))
     proxy = await start(settings)
-    log.info("serving at %s", settings.socket or f"{settings.ip or '*'}:{proxy.port}")
-    log.info("admin API at %s", settings.api_socket or f"{settings.api_ip}:{proxy.api_port}")
-    if not settings.auth_token:
-        log.warning("CONFIGPROXY_AUTH_TOKEN is not set: the admin API is open to everybody who can reach it")
-    await told.wait()
-    log.info("stopping")
-    stopping = loop.create_task(proxy.stop())
-    waiting = loop.create_task(told_again.wait())
-    await asyncio.wait((stopping, waiting), return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
-    if not stopping.done():
+    try:
+        # Only now, so that a second proxy that cannot have the port does not take the first one's file.
+        if settings.pid_file:
+            Path(settings.pid_file).write_text(f"{os.getpid()}\n")  # noqa: ASYNC240 - once, before any work
+        log.info("serving at %s", settings.socket or f"{settings.ip or '*'}:{proxy.port}")
+        log.info("admin API at %s", settings.api_socket or f"{settings.api_ip}:{proxy.api_port}")
+        if not settings.auth_token:
+            log.warning("CONFIGPROXY_AUTH_TOKEN is not set: the admin API is open to everybody who can reach it")
+        await told.wait()
+        log.info("stopping")
+        stopping = loop.create_task(proxy.stop())
+        waiting = loop.create_task(told_again.wait())
+        await asyncio.wait((stopping, waiting), return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
         stopping.cancel()
+        await asyncio.wait((stopping, waiting))
+    finally:
+        # Whatever stopped early, nothing may be left open: a loop with open servers does not close.
         await proxy.stop(0)
     log.info("stopped")
 
@@ -198,18 +210,23 @@ async def serve(settings: ProxySettings) -> None:
 def run(settings: ProxySettings) -> None:
     """Run a proxy in this process until it is told to stop. Raises CannotStart."""
     handler = configure(settings.log_level)
-    pid_file = Path(settings.pid_file) if settings.pid_file else None
+    _raise_open_files()
     try:
-        if pid_file is not None:
-            pid_file.write_text(f"{os.getpid()}\n")
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(serve(settings))
     except OSError as error:
         raise CannotStart(str(error)) from error
     finally:
-        if pid_file is not None:
-            _remove_own(pid_file)
+        if settings.pid_file:
+            _remove_own(Path(settings.pid_file))
         handler.close()
+
+
+def _raise_open_files() -> None:
+    """Allow as many open files as this process may have: each tunnel takes two."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _remove_own(pid_file: Path) -> None:

@@ -87,6 +87,11 @@ def test_what_is_logged(call: Caller) -> None:
     assert call("DELETE", "/api/routes/a").event == "route /a removed"
 
 
+def test_names_cannot_forge_log_lines(call: Caller) -> None:
+    assert "\n" not in call.add("/user/a%0AINFO%20forged").event
+    assert "\n" not in call("DELETE", "/api/routes/user/a%0AINFO%20forged").event
+
+
 def test_a_caller_cannot_set_the_activity(call: Caller) -> None:
     call.add("/a", last_activity="2000-01-01T00:00:00Z")
     assert call.book.activity.last("/a") == 100.0

@@ -77,7 +77,10 @@ def test_a_pipe_nobody_empties_stops_nothing(monkeypatch: pytest.MonkeyPatch) ->
     os.close(reading)
 
 
-def test_what_strangers_send_is_bounded_and_printable() -> None:
-    assert logs.printable("/a\n2026 INFO forged\x1b[0m") == "/a\\n2026 INFO forged\\x1b[0m"
-    assert len(logs.printable("a" * 1000)) == logs.MAX_LOGGED
-    assert logs.printable("é") == "\\xe9"
+def test_without_standard_error_nothing_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    handler = logs.configure("info")
+    logs.log.info("to nobody")
+    handler.close()
+    assert not handler._thread.is_alive()
+    assert handler._lines.empty()

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.asyncio.client import connect as ws_connect
+from websockets.asyncio.server import ServerConnection, serve
 
 from perijove.proxy.core.targets import Target, parse_target
 from perijove.proxy.net.upstream import UpstreamConnection, UpstreamPool, open_upstream
@@ -170,6 +172,23 @@ async def test_certificates_of_targets_are_verified(
     assert (await client.get("/"))[0] == 503
     proxy.context.pool._tls = ssl.create_default_context(cafile=cert)
     assert (await client.get("/"))[0] == 200
+
+
+async def test_websockets_over_tls(start_proxy: Any, certificate: tuple[Path, Path], eventually: Any) -> None:
+    async def echo_messages(connection: ServerConnection) -> None:
+        async for message in connection:
+            await connection.send(message)
+
+    key, cert = certificate
+    async with serve(echo_messages, "127.0.0.1", 0, max_size=None) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        proxy = await start_proxy({"/": f"http://127.0.0.1:{port}"}, ssl_key=str(key), ssl_cert=str(cert))
+        trusting = ssl.create_default_context(cafile=cert)
+        async with ws_connect(f"wss://127.0.0.1:{proxy.port}/", ssl=trusting, max_size=None) as client:
+            for size in (125, 3_000_000):
+                await client.send(b"x" * size)
+                assert len(await asyncio.wait_for(client.recv(), 10)) == size
+        await eventually(lambda: not proxy.context.tunnels)
 
 
 async def test_the_public_side_speaks_tls(

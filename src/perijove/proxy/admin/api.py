@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 from perijove.proxy.core.activity import from_iso
 from perijove.proxy.core.book import RouteBook
 from perijove.proxy.core.targets import BadTarget, parse_target
+from perijove.proxy.core.text import printable
 
 _ROUTES = "/api/routes"
 # Set by the proxy itself, so what a caller says of them is not kept as data.
@@ -106,12 +107,12 @@ class AdminApi:
             return AdminAnswer(400, _message(target.reason))
         kept = {name: value for name, value in data.items() if name not in _OWN_KEYS}
         changed = self._book.put(key, target, kept, now)
-        return AdminAnswer(201, None, f"route {key} added to {target.url}" if changed else "")
+        return AdminAnswer(201, None, f"route {printable(key)} added to {target.url}" if changed else "")
 
     def _remove(self, key: str) -> AdminAnswer:
         if not self._book.remove(key):
             return AdminAnswer(404, _message("no such route"))
-        return AdminAnswer(204, None, f"route {key} removed")
+        return AdminAnswer(204, None, f"route {printable(key)} removed")
 
 
 def _message(text: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ from enum import Enum
 from html import escape
 from urllib.parse import quote
 
-MAX_SHOWN = 200
+from perijove.proxy.core.text import MAX_SHOWN
 
 
 class Fault(Enum):

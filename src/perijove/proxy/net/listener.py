@@ -235,8 +235,8 @@ class ClientConnection(asyncio.Protocol):
         self._relay = None
         unread, self._body = self._body is not None, None
         self.release(HOLD_CONNECTING | HOLD_UPSTREAM)
-        if close:
-            self._close(unread=unread)
+        if close or self._context.draining:
+            self._close(unread=unread or bool(self._pending))
             return
         self._set_deadline(self._context.settings.keep_alive_timeout)
         if self._pending and not self._reading:

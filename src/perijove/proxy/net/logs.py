@@ -8,19 +8,13 @@ from __future__ import annotations
 
 import logging
 import sys
-from queue import Full, SimpleQueue
+from queue import SimpleQueue
 from threading import Thread
 
 log = logging.getLogger("perijove.proxy")
 
 MAX_WAITING = 2000
-MAX_LOGGED = 200
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
-
-
-def printable(text: str) -> str:
-    """Return what may be logged of a text a stranger sent: bounded, no control characters."""
-    return text[:MAX_LOGGED].encode("unicode_escape").decode("ascii")
 
 
 class DetachedHandler(logging.Handler):
@@ -37,14 +31,17 @@ class DetachedHandler(logging.Handler):
         try:
             if self._lines.qsize() < MAX_WAITING:
                 self._lines.put(self.format(record))
-        except (ValueError, TypeError, Full):
+        except (ValueError, TypeError):
             self.handleError(record)
 
     def _write(self) -> None:
         while (line := self._lines.get()) is not None:
+            stream = sys.stderr
+            if stream is None:  # closed before the start
+                continue
             try:
-                sys.stderr.write(line + "\n")
-                sys.stderr.flush()
+                stream.write(line + "\n")
+                stream.flush()
             except (OSError, ValueError):
                 # A closed pipe: nobody reads the log any more, and that is no reason to stop.
                 continue

@@ -15,9 +15,10 @@ from perijove.proxy.core.headers import Peer, render_interim, render_request, re
 from perijove.proxy.core.heads import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead, host_name
 from perijove.proxy.core.routes import Route
 from perijove.proxy.core.targets import Endpoint, Target
+from perijove.proxy.core.text import printable
 from perijove.proxy.net.context import Context
 from perijove.proxy.net.errorpages import Page
-from perijove.proxy.net.logs import log, printable
+from perijove.proxy.net.logs import log
 from perijove.proxy.net.upstream import UpstreamConnection, open_upstream
 
 # Stands where no route was found; nothing is ever sent there.

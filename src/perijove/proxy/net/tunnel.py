@@ -7,11 +7,9 @@ its last byte, so is the other told, and the way back stays open. What breaks of
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Callable
 
-# A peer that vanished without a word (a closed laptop) is noticed after about three minutes of silence.
-_KEEP_ALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 30), ("TCP_KEEPCNT", 4))
+from perijove.proxy.net.sockets import notice_vanished_peers
 
 
 class TunnelEnd(asyncio.Protocol):
@@ -63,16 +61,6 @@ class TunnelEnd(asyncio.Protocol):
             self.closed()
 
 
-def _watch(transport: asyncio.Transport) -> None:
-    connection: socket.socket | None = transport.get_extra_info("socket")
-    if connection is None or connection.family not in (socket.AF_INET, socket.AF_INET6):
-        return
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in _KEEP_ALIVE:
-        if hasattr(socket, name):
-            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-
-
 def tie(client: asyncio.Transport, upstream: asyncio.Transport, used: Callable[[], None]) -> TunnelEnd:
     """Tie two connections; *used* is called for each piece of data. Return the end that reads the client."""
     client_end = TunnelEnd(client, upstream, used)
@@ -80,5 +68,7 @@ def tie(client: asyncio.Transport, upstream: asyncio.Transport, used: Callable[[
     client_end.peer, upstream_end.peer = upstream_end, client_end
     for transport, end in ((client, client_end), (upstream, upstream_end)):
         transport.set_protocol(end)
-        _watch(transport)
+        connection = transport.get_extra_info("socket")
+        if connection is not None:
+            notice_vanished_peers(connection)
     return client_end
