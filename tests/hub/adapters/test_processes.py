@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +17,7 @@ from perijove.hub.adapters.processes import ProcessIdentity, parse_stat
 
 StartProcess = Callable[..., subprocess.Popen[bytes]]
 SLEEP = "exec sleep 600"
+READY = "echo ready; sleep 600; :"
 STUBBORN = "trap '' TERM; echo ready; while :; do sleep 600; done"
 
 
@@ -35,6 +38,7 @@ def test_a_command_may_have_any_name() -> None:
     assert (found.pid, found.state, found.group, found.session, found.started) == (42, "S", 41, 40, 987654)
     assert not found.dead
     assert parse_stat(line.replace(" S ", " Z ")).dead
+    assert not parse_stat(line.replace(" S ", " Z ").replace(" 20 0 1 0 ", " 20 0 2 0 ")).dead, "a thread goes on"
 
 
 def test_a_process_is_alive_until_it_ends(start_process: StartProcess) -> None:
@@ -96,7 +100,8 @@ def test_anything_else_is_no_identity(data: dict[str, object]) -> None:
 
 
 def test_a_variable_is_found_whole(start_process: StartProcess) -> None:
-    child = start_process(SLEEP, PERIJOVE_TEST="one")
+    child = start_process(READY, PERIJOVE_TEST="one")
+    read_line(child)
     assert processes.has_variable(child.pid, "PERIJOVE_TEST", "one")
     assert not processes.has_variable(child.pid, "PERIJOVE_TEST", "on")
     assert not processes.has_variable(child.pid, "JOVE_TEST", "one")
@@ -106,7 +111,7 @@ def test_a_variable_is_found_whole(start_process: StartProcess) -> None:
 
 
 def test_the_command_line_can_be_read(start_process: StartProcess) -> None:
-    child = start_process("echo ready; read x; :", PERIJOVE_TEST="one")
+    child = start_process(READY)
     read_line(child)
     assert processes.command_line(child.pid)[:2] == ("sh", "-c")
     child.kill()
@@ -132,6 +137,31 @@ def test_signals_reach_that_very_process_only(start_process: StartProcess) -> No
     assert child.wait() == -signal.SIGTERM
     assert not processes.send_signal(process, signal.SIGTERM)
     assert not processes.signal_group(process, signal.SIGTERM)
+
+
+@pytest.mark.parametrize("attempt", range(20))
+async def test_once_the_end_is_seen_the_status_is_known(start_process: StartProcess, attempt: int) -> None:
+    waits = "import threading; wait = threading.Event().wait"
+    threads = f"{waits}; [threading.Thread(target=wait).start() for _ in range(30)]; print(flush=True); wait()"
+    child = start_process(f"exec {sys.executable} -S -c '{threads}'")
+    read_line(child)
+    process = identity_of(child)
+    child.kill()
+    assert await asyncio.wait_for(processes.wait_gone(process), 30)
+    assert child.poll() == -signal.SIGKILL
+
+
+def test_a_child_may_be_left_running(start_process: StartProcess) -> None:
+    child = processes.Child(["sleep", "600"])
+    process = identity_of(child)
+    del child
+    gc.collect()
+    assert processes.is_alive(process)
+    processes.send_signal(process, signal.SIGKILL)
+    os.waitpid(process.pid, 0)
+    with pytest.raises(FileNotFoundError):
+        processes.Child(["no-such-command"])
+    gc.collect()
 
 
 async def test_the_end_is_seen_when_it_comes(start_process: StartProcess) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -57,17 +58,26 @@ class ProcessInfo:
     state: str
     group: int
     session: int
+    threads: int
     started: int
 
     @property
     def dead(self) -> bool:
-        """Whether it has ended and only waits for its parent to notice."""
-        return self.state in _DEAD
+        """Whether it has ended, all threads of it, and only waits for its parent to notice."""
+        return self.state in _DEAD and self.threads <= 1
 
     @property
     def identity(self) -> ProcessIdentity:
         """Its identity during this boot."""
         return ProcessIdentity(self.pid, self.started, boot_id())
+
+
+class Child(subprocess.Popen[bytes]):
+    """A child process that may outlive the object, and the hub: dropping the object is no mistake then."""
+
+    def __del__(self) -> None:
+        if getattr(self, "pid", None) is not None:
+            self.poll()  # reaps it if it has ended
 
 
 @cache
@@ -80,7 +90,7 @@ def parse_stat(text: str) -> ProcessInfo:
     """Return the fields of a ``stat`` line; the command's name, in brackets, may itself hold brackets and blanks."""
     pid, rest = text.split(" (", 1)
     fields = rest.rpartition(")")[2].split()
-    return ProcessInfo(int(pid), fields[0], int(fields[2]), int(fields[3]), int(fields[19]))
+    return ProcessInfo(int(pid), fields[0], int(fields[2]), int(fields[3]), int(fields[17]), int(fields[19]))
 
 
 def info(pid: int) -> ProcessInfo | None:

@@ -44,7 +44,9 @@ async def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     made: list[ConfigurableHTTPProxy] = []
 
     def make(**options: Any) -> ConfigurableHTTPProxy:
-        setting = {key: options.pop(key) for key in ("bind_url", "default_token", "ssl_key") if key in options}
+        setting = {
+            key: options.pop(key) for key in ("bind_url", "default_token", "ssl_key", "ssl_cert") if key in options
+        }
         proxy = ConfigurableHTTPProxy(**{"api_url": f"http://127.0.0.1:{api}", "log_level": "warn"} | options)
         proxy.setting = ProxySetting(
             **{
@@ -81,11 +83,17 @@ class TestContract(ProxyContract):
 
 def test_the_command_line_is_that_of_configurable_http_proxy(make: Make) -> None:
     proxy = make(
-        command=["chp"], api_url="http://[::1]:9001", bind_url="https://:8443/base/", ssl_key="key", debug=True
+        command=["chp"],
+        api_url="http://[::1]:9001",
+        bind_url="https://:8443/",
+        ssl_key="key",
+        ssl_cert="cert",
+        debug=True,
     )
     assert proxy.full_command == (
         *("chp", "--ip", "", "--port", "8443", "--api-ip", "::1", "--api-port", "9001"),
-        *("--error-target", "http://127.0.0.1:8081/base/hub/error", "--log-level", "debug", "--ssl-key", "key"),
+        *("--error-target", "http://127.0.0.1:8081/base/hub/error", "--log-level", "debug"),
+        *("--ssl-key", "key", "--ssl-cert", "cert"),
     )
 
 
@@ -217,6 +225,27 @@ async def test_a_file_that_cannot_be_written_is_told_and_nothing_is_left(
         with pytest.raises(PerijoveError, match="No space left"):
             await proxy.start()
     assert not await proxy.is_running()
+
+
+async def test_a_file_that_cannot_be_read_is_told(make: Make, tmp_path: Path) -> None:
+    proxy = make(pid_file="folder")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(PerijoveError, match="'folder' cannot be read"):
+        await proxy.start()
+    (tmp_path / "folder").rmdir()
+
+
+async def test_a_proxy_that_cannot_be_ended_is_told(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def in_vain(*_: Any, **__: Any) -> bool:
+        return False
+
+    proxy = make()
+    await proxy.start()
+    with monkeypatch.context() as patch:
+        patch.setattr(processes, "end", in_vain)
+        with pytest.raises(PerijoveError, match="cannot be ended"):
+            await proxy.stop()
+    assert await proxy.is_running()
 
 
 async def test_stopping_ends_the_proxy_of_an_earlier_hub(make: Make, tmp_path: Path) -> None:

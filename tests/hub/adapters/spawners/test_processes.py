@@ -97,6 +97,26 @@ async def test_a_leader_whose_number_was_given_away_is_not_touched(start_process
     assert stranger.poll() is None
 
 
+async def test_one_that_is_just_executing_is_not_overlooked(
+    start_process: StartProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = new_run()
+    child = start_process("echo ready; sleep 600; :", **{RUN_VARIABLE: run.id})
+    read_line(child)
+    has_variable, hidden = processes.has_variable, {child.pid}
+
+    def hides_once(pid: int, name: str, value: str) -> bool:
+        if pid in hidden:
+            hidden.remove(pid)
+            return False
+        return has_variable(pid, name, value)
+
+    monkeypatch.setattr(processes, "has_variable", hides_once)
+    found = find_leader(run.id)
+    assert found is not None
+    assert found.pid == child.pid
+
+
 async def test_survivors_are_named(start_process: StartProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     run = new_run()
     run = led_by(run, start_process("sleep 600", **{RUN_VARIABLE: run.id}))

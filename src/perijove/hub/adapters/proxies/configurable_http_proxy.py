@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from traitlets import Bool, Integer, List, Unicode
 
 from perijove.hub.adapters import processes
-from perijove.hub.adapters.processes import ProcessIdentity
+from perijove.hub.adapters.processes import Child, ProcessIdentity
 from perijove.hub.adapters.proxies import record as records
 from perijove.hub.adapters.proxies.admin_api import AdminApi
 from perijove.hub.adapters.proxies.record import ProxyRecord
@@ -52,7 +52,7 @@ class ConfigurableHTTPProxy(Proxy):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: Child | None = None
         self._known: ProxyRecord | None = None
         self._client: AdminApi | None = None
 
@@ -167,9 +167,9 @@ class ConfigurableHTTPProxy(Proxy):
         if self._known is not None:
             await self._wait_until_up(self._known.process)
 
-    def _popen(self, command: tuple[str, ...]) -> subprocess.Popen[bytes]:
+    def _popen(self, command: tuple[str, ...]) -> Child:
         try:
-            return subprocess.Popen(
+            return Child(
                 command,
                 env={**os.environ, PROXY_AUTH_TOKEN: self._token},
                 stdin=subprocess.DEVNULL,

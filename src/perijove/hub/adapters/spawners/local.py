@@ -11,7 +11,6 @@ import os
 import pwd
 import secrets
 import socket
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
 from fnmatch import fnmatchcase
@@ -21,7 +20,7 @@ from typing import Any, ClassVar, Final
 from traitlets import Float, List, Unicode
 
 from perijove.hub.adapters import processes
-from perijove.hub.adapters.processes import ProcessIdentity
+from perijove.hub.adapters.processes import Child, ProcessIdentity
 from perijove.hub.adapters.redaction import is_secret_name, without_secrets
 from perijove.hub.adapters.spawners.homes import file_name, prepare_home
 from perijove.hub.adapters.spawners.logs import last_lines
@@ -71,7 +70,7 @@ class SimpleLocalProcessSpawner(Spawner):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._run: Run | None = None
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: Child | None = None
         self._unreadable_state = False
         self._starting = False
         self._steps: list[dict[str, Any]] = []
@@ -144,23 +143,19 @@ class SimpleLocalProcessSpawner(Spawner):
         env[names.SERVICE_URL] = f"http://{address}:{run.port}{self.prefix}"
         command = [*self.cmd, *self.get_args()]
 
-        def take() -> None:
+        def take() -> int:
             child = self._child = launch(run, command, env, self.working_dir, self.log_file)
             self._run = Run(run.id, run.port, processes.identify(child.pid))
+            return child.pid
 
         thread = asyncio.create_task(asyncio.to_thread(take))
         try:
-            await asyncio.shield(thread)
+            pid = await asyncio.shield(thread)
         except asyncio.CancelledError:
             # The thread goes on and may yet make a process: whoever cancels must find it in the state.
             await asyncio.wait({thread})
             raise
-        self._step(30, f"Process {self._require_child().pid} started")
-
-    def _require_child(self) -> subprocess.Popen[bytes]:
-        if self._child is None:
-            raise PerijoveError(Code.FAILED, "The server's process was lost while it started.")
-        return self._child
+        self._step(30, f"Process {pid} started")
 
     def _warn_of_root(self) -> None:
         if os.geteuid() == 0 and not SimpleLocalProcessSpawner._warned_of_root:

@@ -12,16 +12,19 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from perijove.hub.adapters import processes
-from perijove.hub.adapters.processes import ProcessIdentity
+from perijove.hub.adapters.processes import Child, ProcessIdentity, ProcessInfo
 from perijove.hub.core.errors import Code, PerijoveError
 
 RUN_VARIABLE = "PERIJOVE_RUN"
+HIDING_SECONDS = 0.02
+"""For how long a process that executes another program may look as if it had no environment."""
 _RUN_ID = re.compile(r"[0-9a-f]{16,64}")
 
 
@@ -52,7 +55,7 @@ class Run:
         return cls(run, port, ProcessIdentity.from_dict(state))
 
 
-def launch(run: Run, command: Sequence[str], env: Mapping[str, str], cwd: Path, log: Path) -> subprocess.Popen[bytes]:
+def launch(run: Run, command: Sequence[str], env: Mapping[str, str], cwd: Path, log: Path) -> Child:
     """Start *command* as leader of a new session; what it prints goes to the file *log*, emptied first.
 
     Blocks until the command was found and executed.
@@ -68,7 +71,7 @@ def launch(run: Run, command: Sequence[str], env: Mapping[str, str], cwd: Path, 
         raise _failed(f"The server's log file cannot be written: {error.strerror}.") from error
     try:
         os.fchmod(output, 0o600)
-        return subprocess.Popen(
+        return Child(
             list(command),
             env={**env, RUN_VARIABLE: run.id},
             cwd=cwd,
@@ -95,24 +98,34 @@ def _failed(message: str) -> PerijoveError:
 
 
 def find_leader(run_id: str) -> ProcessIdentity | None:
-    """Return the oldest process of a run that leads a session; None if there is none. Reads all of ``/proc``."""
-    leaders = [
-        process
-        for process in processes.all_processes()
-        if process.session == process.pid and processes.has_variable(process.pid, RUN_VARIABLE, run_id)
-    ]
+    """Return the oldest process of a run that leads a session; None if there is none. Blocks."""
+
+    def leads(process: ProcessInfo) -> bool:
+        return process.session == process.pid and processes.has_variable(process.pid, RUN_VARIABLE, run_id)
+
+    leaders = _scan(leads)
     return min(leaders, key=lambda process: process.started).identity if leaders else None
 
 
 def members(run: Run) -> list[ProcessIdentity]:
-    """Return all living processes of a run: those in its session, and those that carry its number."""
+    """Return all living processes of a run: those in its session, and those that carry its number. Blocks."""
     session = run.leader.pid if run.leader and _session_is_ours(run.leader) else None
-    return [
-        process.identity
-        for process in processes.all_processes()
-        if process.pid != os.getpid()
-        and (process.session == session or processes.has_variable(process.pid, RUN_VARIABLE, run.id))
-    ]
+
+    def belongs(process: ProcessInfo) -> bool:
+        return process.session == session or processes.has_variable(process.pid, RUN_VARIABLE, run.id)
+
+    return [process.identity for process in _scan(belongs)]
+
+
+def _scan(wanted: Callable[[ProcessInfo], bool]) -> list[ProcessInfo]:
+    """Return all *wanted* processes but this one. Looks twice: one that is just executing hides its environment."""
+    for pause in (0.0, HIDING_SECONDS):
+        time.sleep(pause)
+        if found := [
+            process for process in processes.all_processes() if process.pid != os.getpid() and wanted(process)
+        ]:
+            return found
+    return []
 
 
 def _session_is_ours(leader: ProcessIdentity) -> bool:
