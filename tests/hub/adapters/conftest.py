@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
 
 import pytest
+
+from perijove.hub.adapters import processes
 
 StartProcess = Callable[..., subprocess.Popen[bytes]]
 
@@ -16,10 +19,14 @@ StartProcess = Callable[..., subprocess.Popen[bytes]]
 def start_process() -> Iterator[StartProcess]:
     """A function that starts a shell command as leader of a session; its output can be read."""
     started: list[subprocess.Popen[bytes]] = []
+    mark = secrets.token_hex(16)
 
     def start(command: str, **env: str) -> subprocess.Popen[bytes]:
         child = subprocess.Popen(
-            ["sh", "-c", command], env={**os.environ, **env}, stdout=subprocess.PIPE, start_new_session=True
+            ["sh", "-c", command],
+            env={**os.environ, **env, "STARTED_BY_TEST": mark},
+            stdout=subprocess.PIPE,
+            start_new_session=True,
         )
         started.append(child)
         return child
@@ -31,3 +38,6 @@ def start_process() -> Iterator[StartProcess]:
         child.wait()
         if child.stdout:
             child.stdout.close()
+    for process in processes.all_processes():
+        if processes.has_variable(process.pid, "STARTED_BY_TEST", mark):
+            processes.send_signal(process.identity, signal.SIGKILL)
