@@ -79,6 +79,13 @@ def test_requests_are_measured() -> None:
     assert found["jupyterhub_request_duration_seconds_bucket{code=200,handler=users.list,le=0.025,method=GET}"] == 1
 
 
+def test_methods_that_somebody_made_up_are_one_label() -> None:
+    metrics = Metrics()
+    for number in range(3):
+        metrics.observe_request(f"X{number}", "nothing", 405, 0.01)
+    assert samples(metrics)["jupyterhub_request_duration_seconds_count{code=405,handler=nothing,method=OTHER}"] == 3
+
+
 def test_gauges_say_what_they_were_told() -> None:
     metrics = Metrics()
     metrics.set_running(3)

@@ -11,6 +11,7 @@ from perijove.hub.core import events
 from perijove.hub.core.events import Fact
 
 PREFIX = "jupyterhub"
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REQUEST_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _SERVER_SECONDS = (0.25, 0.5, 1, 2.5, 5, 10, 15, 30, 60, 120, 300, 600)
 
@@ -60,12 +61,12 @@ class Metrics:
         """Count a request that was answered.
 
         Args:
-            method: its method; one that is not known must not become a label, or callers could fill the memory.
+            method: its method; one that is not known counts as OTHER, or callers could fill the memory with labels.
             handler: the name of the code that answered it, never a path.
             code: the status of the answer.
             seconds: how long it took.
         """
-        self._requests.labels(method, handler, str(code)).observe(seconds)
+        self._requests.labels(method if method in _METHODS else "OTHER", handler, str(code)).observe(seconds)
 
     def set_running(self, servers: int) -> None:
         """Say how many servers run."""
