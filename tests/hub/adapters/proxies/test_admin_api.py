@@ -44,7 +44,7 @@ def test_routes_of_others_are_left_out_and_names_escaped_again() -> None:
         "/somebody/else": {"target": "http://c"},
     }
     assert routes_of(listing) == {
-        "/": Route("/", "http://h", {"hub": True}),
+        "/": Route("/", "http://h", {"hub": True, "last_activity": "2026-01-01T00:00:00Z"}),
         "/user/al%20ice@x/": Route("/user/al%20ice@x/", "http://a", {"user": "al ice@x"}),
         "/user/a%25b/": Route("/user/a%25b/", "http://b"),
     }

@@ -29,7 +29,8 @@ def path_of(routespec: str) -> str:
 def routes_of(listing: Any) -> dict[str, Route]:
     """Return the routes that a hub made out of what ``GET /api/routes`` answered, by routespec.
 
-    The proxy lists paths unescaped and without the slash at the end; a routespec has both.
+    The proxy lists paths unescaped and without the slash at the end; a routespec has both. What the proxy adds to the
+    data, ``last_activity`` as ISO 8601, stays there.
 
     Raises:
         PerijoveError: UNAVAILABLE, if that is no table of routes.
@@ -41,7 +42,7 @@ def routes_of(listing: Any) -> dict[str, Route]:
         if not data.get(_MARK):
             continue
         routespec = quote(path, safe="@/~").rstrip("/") + "/"
-        kept = {key: value for key, value in data.items() if key not in (_MARK, "target", "last_activity")}
+        kept = {key: value for key, value in data.items() if key not in (_MARK, "target")}
         routes[routespec] = Route(routespec, str(data.get("target", "")), kept)
     return routes
 
