@@ -59,13 +59,18 @@ def wait_idle(page: Page) -> None:
 
 def run_cell(page: Page, code: str, expected: str) -> None:
     """Run *code* in the last cell of the notebook and wait until its output holds *expected*."""
+    expect(type_and_send(page, code)).to_contain_text(expected, timeout=LONG)
+
+
+def type_and_send(page: Page, code: str) -> Locator:
+    """Run *code* in the last cell of the notebook and return where its output appears."""
     count = page.locator(".jp-NotebookPanel .jp-CodeCell").count()
     cell = page.locator(".jp-NotebookPanel .jp-CodeCell").nth(count - 1)
     cell.locator(".cm-content").click()
-    page.keyboard.type(code)
-    expect(cell.locator(".cm-content")).to_contain_text(code[:20])
+    page.keyboard.insert_text(code)
+    expect(cell.locator(".cm-content")).to_contain_text(code.splitlines()[-1].strip())
     send(page, cell)
-    expect(cell.locator(".jp-OutputArea-output").first).to_contain_text(expected, timeout=LONG)
+    return cell.locator(".jp-OutputArea-output").first
 
 
 def send(page: Page, cell: Locator) -> None:

@@ -48,7 +48,7 @@ class Proxy(LoggingConfigurable):
     should_start = Bool(True, help="Start the proxy with the hub; off if it is started by somebody else.").tag(
         config=True
     )
-    check_running_interval = Float(1.0, help="Seconds between two looks whether the proxy still runs.").tag(config=True)
+    check_running_interval = Float(0.5, help="Seconds between two looks whether the proxy still runs.").tag(config=True)
 
     async def start(self) -> bool:
         """Make sure that the proxy runs; return False if one from an earlier hub process was found and kept.
