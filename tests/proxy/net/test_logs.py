@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import sys
 from collections.abc import Iterator
 
@@ -71,7 +72,8 @@ def test_a_pipe_nobody_empties_stops_nothing(monkeypatch: pytest.MonkeyPatch) ->
     # Emptying the pipe lets the thread end.
     handler._lines.put(None)
     while handler._thread.is_alive():
-        os.read(reading, 1_000_000)
+        if select.select([reading], [], [], 0.05)[0]:
+            os.read(reading, 1_000_000)
     monkeypatch.undo()
     stream.close()
     os.close(reading)
