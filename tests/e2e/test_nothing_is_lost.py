@@ -64,6 +64,7 @@ def test_a_killed_proxy_is_back_with_all_routes_in_two_seconds(configured: Runni
     sign_in(page, configured, "grace")
     start_server(page, "grace")
     new_notebook(page)
+    run_cell(page, "answer = 6 * 7; print('before', answer)", "before 42")
     old = configured.proxy_pid
 
     os.kill(old, signal.SIGKILL)
@@ -81,8 +82,9 @@ def test_a_killed_proxy_is_back_with_all_routes_in_two_seconds(configured: Runni
     assert configured.proxy_pid != old
     assert httpx.get(f"{configured.url}/hub/health", trust_env=False).status_code == 200
     # JupyterLab connects to its kernel again by itself; it may say first that it could not look at its file.
-    page.add_locator_handler(page.locator("dialog.jp-Dialog"), lambda dialog: dialog.locator("button").last.click())
-    run_cell(page, "print('still', 'here')", "still here")
+    dialog = page.locator("dialog.jp-Dialog")
+    page.add_locator_handler(dialog, lambda: dialog.locator("button").first.click(), no_wait_after=True)
+    run_cell(page, "print('after', answer)", "after 42")
 
 
 def test_a_killed_server_is_noticed_and_said_and_started_again(configured: RunningHub, page: Page) -> None:
