@@ -52,7 +52,7 @@ from perijove.hub.usecases.lifecycle import Lifecycle
 from perijove.hub.usecases.routes import Routes
 from perijove.hub.usecases.servers import ServerRules, Servers
 from perijove.hub.usecases.signals import Signals
-from perijove.hub.usecases.steps import SpawnerFactory, Steps
+from perijove.hub.usecases.steps import Plugins, SpawnerFactory, Steps
 from perijove.hub.usecases.tasks import Tasks
 from perijove.hub.web.app import create_app
 from perijove.hub.web.state import HubState, PluginInfo, WebSettings
@@ -92,7 +92,7 @@ def run(configuration: Configuration) -> int:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_serve(configuration))
     except PerijoveError as error:
-        log.error("the hub cannot start", reason=error.message)
+        log.critical("the hub cannot start", reason=error.message)
         return 1
 
 
@@ -126,16 +126,23 @@ async def running(configuration: Configuration) -> AsyncIterator[Hub]:
         if options.pid_path is not None:
             stack.enter_context(_pid_file(options.pid_path))
         hub = compose(configuration, store)
+        stack.push_async_callback(_flush_activity, hub)
+        stack.push_async_callback(hub.tasks.close)
         await startup.apply_configuration(
             hub.state.ctx, hub.state.authenticator, configuration.services, configuration.roles
         )
-        stack.push_async_callback(hub.tasks.close)
-        stack.push_async_callback(hub.state.activity.flush)
         await stack.enter_async_context(_web_server(hub))
+        proxy_is_ours = await hub.state.routes.start(hub.tasks, check_interval=options.last_activity_interval)
+        try:
+            await _take_up_servers(hub)
+            _begin_periodic_work(hub)
+        except BaseException:
+            # A hub that did not come up stops nobody's server, and no proxy but the one it has just started.
+            await _let_go(hub)
+            if proxy_is_ours:
+                await hub.state.routes.stop()
+            raise
         stack.push_async_callback(_stop, hub)
-        await hub.state.routes.start(hub.tasks, check_interval=options.last_activity_interval)
-        await _take_up_servers(hub)
-        _begin_periodic_work(hub)
         yield hub
 
 
@@ -157,10 +164,7 @@ def compose(configuration: Configuration, store: SqlStore) -> Hub:
         ctx,
         lifecycle,
         signals,
-        spawner_factory=_spawner_factory(configuration),
-        authenticator=authenticator,
-        proxy=proxy,
-        probe=HttpProbe(),
+        plugins=Plugins(_spawner_factory(configuration), authenticator, proxy, HttpProbe()),
         limits=limits,
         base_url=options.base_url,
     )
@@ -259,7 +263,10 @@ def _make_folders(options: JupyterHub) -> None:
 
 @contextlib.contextmanager
 def _pid_file(path: Path) -> Iterator[None]:
-    path.write_text(f"{os.getpid()}\n")
+    try:
+        path.write_text(f"{os.getpid()}\n")
+    except OSError as error:
+        raise PerijoveError(Code.UNAVAILABLE, f"The file {path} cannot be written: {error.strerror}") from None
     try:
         yield
     finally:
@@ -346,24 +353,47 @@ def _begin_periodic_work(hub: Hub) -> None:
 
 async def _stop(hub: Hub) -> None:
     """Stop servers and proxy, or leave them to the next hub process, as the configuration says."""
-    if hub.options.cleanup_servers:
-        async with hub.store.transaction() as tx:
-            active = await tx.servers.list_active()
-        if active:
-            log.info("stopping servers", servers=len(active))
-            stopped = await asyncio.gather(
-                *(hub.state.servers.stopped_within(server, STOP_ALL_TIMEOUT) for server in active),
-                return_exceptions=True,
-            )
-            if left := sum(result is not True for result in stopped):
-                log.warning("servers are still stopping; the next start of the hub goes on with them", servers=left)
-    await hub.lifecycle.close()
-    if hub.options.cleanup_proxy:
-        await hub.state.routes.stop()
+    try:
+        if hub.options.cleanup_servers:
+            await _stop_servers(hub)
+    except PerijoveError as error:
+        log.warning("servers are left running; the next start of the hub goes on with them", reason=error.message)
+    finally:
+        await _let_go(hub)
+        if hub.options.cleanup_proxy:
+            await hub.state.routes.stop()
+
+
+async def _stop_servers(hub: Hub) -> None:
+    async with hub.store.transaction() as tx:
+        active = await tx.servers.list_active()
+    if not active:
+        return
+    log.info("stopping servers", servers=len(active))
+    stopped = await asyncio.gather(
+        *(hub.state.servers.stopped_within(server, STOP_ALL_TIMEOUT) for server in active), return_exceptions=True
+    )
+    if left := sum(result is not True for result in stopped):
+        log.warning("servers are still stopping; the next start of the hub goes on with them", servers=left)
+
+
+async def _let_go(hub: Hub) -> None:
+    """Let the servers go as they are; without the store, their leases end by themselves."""
+    try:
+        await hub.lifecycle.close()
+    except PerijoveError as error:
+        log.warning("leases are left to expire", reason=error.message)
+
+
+async def _flush_activity(hub: Hub) -> None:
+    try:
+        await hub.state.activity.flush()
+    except PerijoveError as error:
+        log.warning("the latest activity is not stored", reason=error.message)
 
 
 async def announcement(hub: Hub) -> list[str]:
-    """Return what to tell the person at the terminal: what runs where, how to stop it, and how to become administrator."""
+    """Return what to tell the person at the terminal: what runs where, how to stop it, how to become administrator."""
     options = hub.options
     url = (options.public_url or options.bind_url).replace("://:", "://127.0.0.1:")
     lines = [

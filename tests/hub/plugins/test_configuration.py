@@ -66,7 +66,7 @@ def test_a_file_that_is_valid_upstream_is_understood(tmp_path: Path) -> None:
     assert configuration.spawner_class is SimpleLocalProcessSpawner
     assert configuration.proxy_class is ConfigurableHTTPProxy
     assert configuration.services == (ServiceSpec("ops", "a-token-of-at-least-thirty-two-characters"),)
-    assert configuration.roles == (RoleSpec("ops", None, ("admin:users", "tokens", "read:hub"), (), ("ops",)),)
+    assert configuration.roles == (RoleSpec("ops", None, ("admin:users", "tokens", "read:hub"), None, ("ops",)),)
     assert configuration.config_file == tmp_path / "jupyterhub_config.py"
 
 

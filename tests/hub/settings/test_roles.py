@@ -18,6 +18,12 @@ def test_a_role_is_understood() -> None:
     )
 
 
+def test_nobody_is_something_else_than_not_saying_who() -> None:
+    nobody, unsaid = parse_roles([{"name": "ops", "users": [], "services": ()}, {"name": "dev"}], []).roles
+    assert (nobody.users, nobody.services) == ((), ())
+    assert (unsaid.users, unsaid.services) == (None, None)
+
+
 def test_scopes_left_out_stay_as_they_are() -> None:
     (role,) = parse_roles([{"name": "admin", "users": {"anna"}}], []).roles
     assert role.scopes is None

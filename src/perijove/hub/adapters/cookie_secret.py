@@ -34,7 +34,8 @@ def load_cookie_secret(path: Path) -> bytes:
         secret = b""
     if len(secret) < SECRET_BYTES:
         raise PerijoveError(
-            Code.INVALID, f"{path} does not hold {SECRET_BYTES} bytes in hexadecimal. Delete it; everybody signs in again then."
+            Code.INVALID,
+            f"{path} does not hold {SECRET_BYTES} bytes in hexadecimal. Delete it; everybody signs in again then.",
         )
     return secret
 

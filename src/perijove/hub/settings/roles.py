@@ -28,15 +28,15 @@ class RoleSpec:
         name: its name.
         description: what it is for; None to leave it as it is.
         scopes: what it allows; None to leave it as it is.
-        users: who gets it, by normalised name.
-        services: which services get it.
+        users: who gets it and nobody else, by normalised name; None to leave it as it is.
+        services: which services get it and no others; None to leave it as it is.
     """
 
     name: str
     description: str | None = None
     scopes: tuple[str, ...] | None = None
-    users: tuple[str, ...] = ()
-    services: tuple[str, ...] = ()
+    users: tuple[str, ...] | None = None
+    services: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +71,13 @@ def parse_roles(value: Sequence[Any], services: Iterable[str]) -> ParsedRoles:
 
 
 def _role(item: Mapping[str, Any]) -> RoleSpec:
-    scopes = item.get("scopes")
+    scopes, users, services = (item.get(key) for key in ("scopes", "users", "services"))
     return RoleSpec(
         item["name"],
         item.get("description"),
         None if scopes is None else tuple(dict.fromkeys(scopes)),
-        tuple(dict.fromkeys(map(normalize_user_name, item.get("users") or ()))),
-        tuple(dict.fromkeys(item.get("services") or ())),
+        None if users is None else tuple(dict.fromkeys(map(normalize_user_name, users))),
+        None if services is None else tuple(dict.fromkeys(services)),
     )
 
 

@@ -1,1 +1,1 @@
-"""The verbs. Only this layer opens transactions and awaits plug-ins; a plug-in is never awaited inside a transaction."""
+"""The verbs. Only this layer opens transactions and awaits plug-ins, never a plug-in inside a transaction."""

@@ -8,10 +8,12 @@ from datetime import timedelta
 from perijove.hub.core.errors import Code, PerijoveError, conflict, forbidden, invalid, not_found
 from perijove.hub.core.events import UserCreated
 from perijove.hub.core.names import normalize_user_name
+from perijove.hub.core.paging import Window
 from perijove.hub.core.principals import Principal
 from perijove.hub.core.tokens import hash_token
 from perijove.hub.core.users import Account, check_new_password
 from perijove.hub.ports.passwords import PasswordHasher
+from perijove.hub.ports.store import Transaction, UserQuery
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.identity import Visitor
 from perijove.hub.usecases.sign_in import NewSession, begin_session, ensure_user
@@ -49,7 +51,10 @@ class Accounts:
         return True
 
     async def sign_up(self, name: str, password: str) -> None:
-        """Keep a name and password that wait for approval. A name that is taken is told to nobody: nothing changes then.
+        """Keep a name and password that wait for approval. If the name is taken, nothing changes and nobody is told.
+
+        A user without an account, made by an administrator beforehand, may sign up: who it is, the approval says. An
+        administrator may not: an approval given in a hurry would hand the hub to a stranger.
 
         Raises:
             PerijoveError: INVALID for an impossible name or a weak password; LIMITED if too many wait.
@@ -59,8 +64,9 @@ class Accounts:
         async with self._ctx.store.transaction() as tx:
             if await tx.accounts.count_waiting() >= MAX_WAITING:
                 raise PerijoveError(Code.LIMITED, "Too many people wait for approval. Try again later.")
-            taken = await tx.accounts.get(name) is not None or await tx.users.get(name) is not None
-            if not taken and name not in self._administrators:
+            user = await tx.users.get(name)
+            reserved = name in self._administrators or (user is not None and user.admin)
+            if not reserved and await tx.accounts.get(name) is None:
                 await tx.accounts.add(Account(name, password_hash, approved=False, created=self._ctx.clock.now()))
 
     async def waiting(self, principal: Principal) -> Sequence[Account]:
@@ -73,8 +79,8 @@ class Accounts:
         """Let somebody in who signed up. Raises PerijoveError FORBIDDEN or NOT_FOUND."""
         principal.require("admin:users")
         async with self._ctx.store.transaction() as tx:
-            if not await tx.accounts.approve(name):
-                raise not_found("Nobody of that name waits for approval")
+            await _waiting_for(tx, name)
+            await tx.accounts.approve(name)
             _, created = await ensure_user(self._ctx, tx, name, admin=None)
         if created:
             self._ctx.telemetry.emit(UserCreated(name, principal.name))
@@ -83,9 +89,7 @@ class Accounts:
         """Forget a sign-up that was not approved. Raises PerijoveError FORBIDDEN, NOT_FOUND."""
         principal.require("admin:users")
         async with self._ctx.store.transaction() as tx:
-            account = await tx.accounts.get(name)
-            if account is None or account.approved:
-                raise not_found("Nobody of that name waits for approval")
+            await _waiting_for(tx, name)
             await tx.accounts.delete(name)
 
     async def has_account(self, name: str) -> bool:
@@ -110,10 +114,10 @@ class Accounts:
             return await begin_session(self._ctx, tx, visitor.user, lifetime)
 
     async def invite_first_administrator(self) -> str | None:
-        """Return a new one-time code, in place of earlier ones; None if there is an administrator."""
+        """Return a new one-time code, in place of earlier ones; None if an administrator can sign in."""
         code = new_secret()
         async with self._ctx.store.transaction() as tx:
-            if await tx.users.any_admin():
+            if await _administrator_can_sign_in(tx):
                 return None
             await tx.invitations.replace(hash_token(code), self._ctx.clock.now())
         return code
@@ -121,7 +125,7 @@ class Accounts:
     async def invitation_valid(self, code: str) -> bool:
         """Say whether *code* may be used, without using it up."""
         async with self._ctx.store.transaction() as tx:
-            return await tx.invitations.valid(hash_token(code)) and not await tx.users.any_admin()
+            return await tx.invitations.valid(hash_token(code)) and not await _administrator_can_sign_in(tx)
 
     async def set_up_administrator(self, code: str, name: str, password: str, lifetime: timedelta) -> NewSession:
         """Make the first administrator and sign them in.
@@ -135,15 +139,37 @@ class Accounts:
             raise forbidden(TAKEN_INVITATION)
         password_hash = await self._hasher.hash(check_new_password(password))
         async with self._ctx.store.transaction() as tx:
-            if await tx.users.any_admin() or not await tx.invitations.redeem(hash_token(code)):
+            if not await tx.invitations.redeem(hash_token(code)) or await _administrator_can_sign_in(tx):
                 raise forbidden(TAKEN_INVITATION)
             if await tx.accounts.get(name) is not None:
                 raise conflict("Somebody signed up under that name. Choose another.")
             await tx.accounts.add(Account(name, password_hash, approved=True, created=self._ctx.clock.now()))
-            user, _ = await ensure_user(self._ctx, tx, name, admin=True)
+            user, created = await ensure_user(self._ctx, tx, name, admin=True)
             session = await begin_session(self._ctx, tx, user, lifetime)
-        self._ctx.telemetry.emit(UserCreated(name, name))
+        if created:
+            self._ctx.telemetry.emit(UserCreated(name, name))
         return session
+
+
+async def _waiting_for(tx: Transaction, name: str) -> None:
+    """Return if somebody of that name waits for approval. Raises PerijoveError NOT_FOUND."""
+    account = await tx.accounts.get(name)
+    if account is None or account.approved:
+        raise not_found("Nobody of that name waits for approval")
+
+
+async def _administrator_can_sign_in(tx: Transaction) -> bool:
+    """Say whether an administrator has a password; those whom only the configuration names have none yet."""
+    if not await tx.users.any_admin():
+        return False
+    window: Window | None = Window(0, 1000)
+    while window is not None:
+        page = await tx.users.list(UserQuery(window))
+        for user in page.items:
+            if user.admin and (account := await tx.accounts.get(user.name)) is not None and account.approved:
+                return True
+        window = page.next
+    return False
 
 
 def matching(password: str, again: str) -> str:

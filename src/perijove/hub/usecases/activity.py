@@ -49,8 +49,8 @@ class Activity:
         """
         principal.require("users:activity", user=user_name)
         latest = self._ctx.clock.now() + MAX_AHEAD
-        if any(time > latest for time in (*servers.values(), *([at] if at else ()))):
-            raise invalid("Activity cannot lie more than 59 minutes in the future")
+        if any(time.utcoffset() is None or time > latest for time in (*servers.values(), *([at] if at else ()))):
+            raise invalid("Activity needs a time zone and cannot lie more than 59 minutes in the future")
         async with self._ctx.store.transaction() as tx:
             user = await tx.users.get(user_name)
             if user is None:
@@ -77,7 +77,7 @@ class Activity:
         try:
             async with self._ctx.store.transaction() as tx:
                 await tx.activity.record(users, servers, tokens)
-        except Exception:
+        except BaseException:  # a cancelled one too: the last flush of a hub that stops takes it
             for kept, current in ((users, self._users), (servers, self._servers), (tokens, self._tokens)):
                 for key, time in kept.items():
                     _forward(current, key, time)

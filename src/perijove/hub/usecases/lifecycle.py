@@ -1,9 +1,9 @@
 """Drives every server from its stored state towards its stored target.
 
-One *driver* per server that is not at rest: it takes the lease, reads the row, carries out the command that belongs to the
-row's state (`usecases.steps`), and records what came of it as an event. Nothing is decided from memory: a driver in a new
-process goes on from the row alone. A request that changes the row wakes the driver, which drops what it was doing if the
-row's state is another one now.
+One *driver* per server that is not at rest: it takes the lease, reads the row, carries out the command that belongs to
+the row's state (`usecases.steps`), and records what came of it as an event. Nothing is decided from memory: a driver in
+a new process goes on from the row alone. A request that changes the row wakes the driver, which drops what it was doing
+if the row's state is another one now.
 """
 
 from __future__ import annotations
@@ -12,24 +12,29 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import TypeVar
 
 import structlog
 
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.events import ServerAdopted, ServerFailed, ServerReady, ServerStopped
 from perijove.hub.core.progress import MAX_MESSAGE_LENGTH, ProgressEvent
-from perijove.hub.core.servers import Command, Event, Failure, Server, State, after, command_for
+from perijove.hub.core.servers import OCCUPYING, Command, Event, Failure, Server, State, after, command_for
+from perijove.hub.ports.store import Transaction
 from perijove.hub.usecases.context import Context
-from perijove.hub.usecases.signals import Signals
+from perijove.hub.usecases.signals import QUEUE, Signals
 from perijove.hub.usecases.tasks import Tasks
 
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
 LEASE = timedelta(seconds=30)
 RENEW_INTERVAL = 10.0
 SWEEP_INTERVAL = 15.0
 STORE_RETRY = 1.0
 STEP_RETRY = 1.0
+STEP_RETRY_MAX = 30.0
+CLOSE_TIMEOUT = 10.0
 
 PROGRESS = {
     Event.START_REQUESTED: (0, "Server requested"),
@@ -54,8 +59,13 @@ Step = Callable[[Server], Awaitable[Outcome]]
 
 @dataclass(slots=True)
 class _Driver:
+    """What one driver does: the *state* that its *step* belongs to, and *news* that it has not read yet."""
+
     state: State
-    step: asyncio.Task[Outcome] | None = field(default=None)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    step: asyncio.Task[Outcome] | None = None
+    task: asyncio.Task[None] | None = None
+    failures: int = 0
 
 
 class Lifecycle:
@@ -98,101 +108,134 @@ class Lifecycle:
     def wake(self, server_id: int, state: State) -> None:
         """See to a server whose row was just changed to *state*."""
         self._signals.notify(server_id)
+        self._signals.notify(QUEUE)
         if self._closed:
             return
         driver = self._drivers.get(server_id)
         if driver is None:
-            self._drivers[server_id] = _Driver(state)
-            self._tasks.spawn(self._drive(server_id), f"server {server_id}")
-        elif driver.step is not None and driver.state is not state:
+            driver = self._drivers[server_id] = _Driver(state)
+            driver.task = self._tasks.spawn(self._drive(server_id, driver), f"server {server_id}")
+            return
+        driver.news.set()
+        # Once only: a second cancellation would break off the step's cleaning up.
+        if driver.step is not None and driver.state is not state and not driver.step.cancelling():
             driver.step.cancel()
 
     async def close(self) -> None:
         """Let all drivers go, their servers as they are; another hub process goes on with them."""
         self._closed = True
+        held = dict(self._drivers)
+        tasks = [driver.task for driver in held.values() if driver.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         async with self._ctx.store.transaction() as tx:
-            for server_id in self._drivers:
+            for server_id in held:
                 await tx.servers.release(server_id, self._owner)
 
-    async def _drive(self, server_id: int) -> None:
+    async def _drive(self, server_id: int, driver: _Driver) -> None:
         try:
-            while (server := await self._claimed(server_id)) is not None:
-                command = command_for(server.state)
-                if command is None:
-                    self._forget(server)
-                    return
-                outcome = await self._carry_out(command, server)
-                if outcome is not None:
-                    await self._record(server, outcome)
+            # News that came while the row was read is news that the row did not show.
+            while await self._advance(server_id, driver) or driver.news.is_set():
+                pass
         finally:
+            # Nothing is awaited between the last look for news and this, so no wake-up is lost.
             self._drivers.pop(server_id, None)
+
+    async def _advance(self, server_id: int, driver: _Driver) -> bool:
+        """Take the server one step on; False if nothing is to be done by this process. Survives what a step raises."""
+        driver.news.clear()
+        try:
+            server = await self._claimed(server_id)
+            if server is None:
+                return False
+            command = command_for(server.state)
+            if command is None:
+                self._forget(server)
+                return False
+            if driver.news.is_set():
+                return True
+            outcome = await self._carry_out(command, server, driver)
+            if outcome is not None:
+                await self._record(server, outcome)
+            driver.failures = 0
+        except PerijoveError as error:
+            log.warning("server not taken on; trying again", server_id=server_id, reason=error.message)
+            await self._pause(driver)
+        except Exception:
+            log.exception("server not taken on; trying again", server_id=server_id)
+            await self._pause(driver)
+        return True
+
+    async def _pause(self, driver: _Driver) -> None:
+        """Wait before the next try, longer after each failure, and no longer than until there is news."""
+        seconds = min(STEP_RETRY * 2 ** min(driver.failures, 10), STEP_RETRY_MAX)
+        driver.failures += 1
+        try:
+            async with asyncio.timeout(seconds):
+                await driver.news.wait()
+        except TimeoutError:
+            pass
 
     async def _claimed(self, server_id: int) -> Server | None:
         """Read the row under our lease; None if it is gone or another hub process works on it."""
-        while True:
-            try:
-                async with self._ctx.store.transaction() as tx:
-                    now = self._ctx.clock.now()
-                    if not await tx.servers.claim(server_id, self._owner, now + LEASE, now):
-                        return None
-                    server = await tx.servers.by_id(server_id)
-                    if server is not None and command_for(server.state) is None:
-                        await tx.servers.release(server_id, self._owner)
-                    return server
-            except PerijoveError as error:
-                await self._store_away(error)
 
-    async def _carry_out(self, command: Command, server: Server) -> Outcome | None:
-        """Return what came of the command; None if the row was changed meanwhile."""
-        driver = self._drivers[server.id]
+        async def claim(tx: Transaction) -> Server | None:
+            now = self._ctx.clock.now()
+            if not await tx.servers.claim(server_id, self._owner, now + LEASE, now):
+                return None
+            server = await tx.servers.by_id(server_id)
+            if server is not None and command_for(server.state) is None:
+                await tx.servers.release(server_id, self._owner)
+            return server
+
+        return await self.stored(claim)
+
+    async def _carry_out(self, command: Command, server: Server, driver: _Driver) -> Outcome | None:
+        """Return what came of the command; None if the row was changed meanwhile. Raises what the step raises."""
         driver.state = server.state
-        driver.step = self._tasks.spawn(self._call(command, server), f"{command.value} server {server.id}")
+        step = driver.step = self._tasks.spawn(self._call(command, server), f"{command.value} server {server.id}")
         try:
-            return await asyncio.shield(driver.step)
+            # Waiting does not end before the step has cleaned up, however it was broken off.
+            await asyncio.wait({step})
+            if step.cancelled():
+                if step.cancelling():
+                    return None
+                raise PerijoveError(Code.FAILED, f"The step {command.value} cancelled itself.")
+            return step.result()
         except asyncio.CancelledError:
-            if (current := asyncio.current_task()) is not None and current.cancelling():
-                driver.step.cancel()
-                raise
-            return None
-        except PerijoveError as error:
-            log.warning("step interrupted; trying again", server=server.full_name, reason=error.message)
-        except Exception:
-            log.exception("step broke; trying again", server=server.full_name, command=command.value)
+            step.cancel()
+            await asyncio.wait({step}, timeout=CLOSE_TIMEOUT)
+            raise
         finally:
             driver.step = None
-        await asyncio.sleep(STEP_RETRY)
-        return None
 
     async def _call(self, command: Command, server: Server) -> Outcome:
         return await self._steps[command](server)
 
     async def _record(self, before: Server, outcome: Outcome) -> None:
         """Store the event unless the row was changed meanwhile; wait for the store if it is away."""
-        while True:
-            try:
-                changed = await self._store_outcome(before, outcome)
-            except PerijoveError as error:
-                if error.code is Code.CONFLICT:
-                    return
-                await self._store_away(error)
-                continue
-            if changed is not None:
-                self._tell(before, changed, outcome)
-                self._signals.notify(before.id)
+        changed = await self.stored(lambda tx: self._store_outcome(tx, before, outcome))
+        if changed is None:
             return
+        self._tell(before, changed, outcome)
+        self._signals.notify(before.id)
+        if before.state in OCCUPYING and changed.state not in OCCUPYING:
+            self._signals.notify(QUEUE)
 
-    async def _store_outcome(self, before: Server, outcome: Outcome) -> Server | None:
+    async def _store_outcome(self, tx: Transaction, before: Server, outcome: Outcome) -> Server | None:
         now = self._ctx.clock.now()
-        async with self._ctx.store.transaction() as tx:
-            current = await tx.servers.by_id(before.id)
-            if current is None or (current.state, current.attempt) != (before.state, before.attempt):
-                return None
-            changed = after(current, outcome.event, now, outcome.failure)
-            if outcome.url:
-                changed = replace(changed, url=outcome.url)
-            await tx.servers.save(changed)
-            if (event := _progress_of(changed, outcome)) is not None:
-                await tx.progress.append(replace(event, at=now))
+        current = await tx.servers.by_id(before.id)
+        if current is None or (current.state, current.attempt) != (before.state, before.attempt):
+            return None
+        if current.owner not in {"", self._owner}:
+            return None
+        changed = after(current, outcome.event, now, outcome.failure)
+        if outcome.url:
+            changed = replace(changed, url=outcome.url)
+        await tx.servers.save(changed)
+        if (event := _progress_of(before, outcome)) is not None:
+            await tx.progress.append(replace(event, at=now))
         return changed
 
     def _tell(self, before: Server, server: Server, outcome: Outcome) -> None:
@@ -218,9 +261,20 @@ class Lifecycle:
         event = ProgressEvent(
             0, server.id, server.attempt, self._ctx.clock.now(), progress, message[:MAX_MESSAGE_LENGTH]
         )
-        async with self._ctx.store.transaction() as tx:
-            await tx.progress.append(event)
+        await self.stored(lambda tx: tx.progress.append(event))
         self._signals.notify(server.id)
+
+    async def stored(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Return what *work* does in a transaction of its own; while the store is away, wait and do it again.
+
+        *work* must bear being done twice: a commit whose answer was lost may have happened.
+        """
+        while True:
+            try:
+                async with self._ctx.store.transaction() as tx:
+                    return await work(tx)
+            except PerijoveError as error:
+                await self._store_away(error)
 
     async def _store_away(self, error: PerijoveError) -> None:
         """Wait a moment for the store to come back; any other error is ours."""
@@ -234,18 +288,19 @@ class Lifecycle:
             await tx.servers.renew(self._owner, self._ctx.clock.now() + LEASE)
 
 
-def _progress_of(server: Server, outcome: Outcome) -> ProgressEvent | None:
-    """Return what people see of *outcome*; its time is filled in by the caller."""
-    stamp = server.requested or server.started
-    if stamp is None:
+def _progress_of(before: Server, outcome: Outcome) -> ProgressEvent | None:
+    """Return what people see of *outcome* on the page of the start; its time is filled in by the caller."""
+    stamp = before.requested or before.started
+    # A server that ended after it was ready did not fail to start.
+    if stamp is None or before.state is State.READY:
         return None
     if outcome.event is Event.BROKE:
         reason = outcome.failure.reason if outcome.failure else "Spawn failed"
         return ProgressEvent(
-            0, server.id, server.attempt, stamp, 100, f"Spawn failed: {reason}"[:MAX_MESSAGE_LENGTH], "failed"
+            0, before.id, before.attempt, stamp, 100, f"Spawn failed: {reason}"[:MAX_MESSAGE_LENGTH], "failed"
         )
     if outcome.event in PROGRESS:
         progress, message = PROGRESS[outcome.event]
         ready = "ready" if outcome.event is Event.ROUTED else ""
-        return ProgressEvent(0, server.id, server.attempt, stamp, progress, message, ready)
+        return ProgressEvent(0, before.id, before.attempt, stamp, progress, message, ready)
     return None

@@ -12,12 +12,15 @@ from perijove.hub.core.errors import PerijoveError
 from perijove.hub.core.events import ProxyRestarted, RoutesChanged
 from perijove.hub.core.routes import Changes, Route, differences, hub_route
 from perijove.hub.ports.proxy import Proxy
+from perijove.hub.ports.traits import call_plugin
 from perijove.hub.usecases.activity import Activity
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.tasks import Tasks
 from perijove.wire.prefixes import server_prefix
 
 log = structlog.get_logger(__name__)
+PASSES = 3
+"""How often the table is compared again after it was changed: servers come and go meanwhile."""
 
 
 class Routes:
@@ -43,8 +46,14 @@ class Routes:
         Raises:
             PerijoveError: UNAVAILABLE, if it cannot be started.
         """
-        started = await self._proxy.start() if self._proxy.should_start else False
-        await self.reconcile()
+        started = bool(await call_plugin(self._proxy.start)) if self._proxy.should_start else False
+        try:
+            await self.reconcile()
+        except BaseException:
+            # One that was found running goes on: it has the traffic of running servers.
+            if started:
+                await self.stop()
+            raise
         if self._proxy.should_start:
             tasks.every(self._proxy.check_running_interval, self.keep_alive, "look whether the proxy runs")
         tasks.every(check_interval, self.reconcile, "compare the proxy's routes")
@@ -52,17 +61,27 @@ class Routes:
 
     async def keep_alive(self) -> None:
         """Start the proxy again if it is gone, with all its routes."""
-        if await self._proxy.is_running():
+        if await call_plugin(self._proxy.is_running):
             return
         began = self._ctx.clock.monotonic()
         log.error("the proxy is gone; starting it again")
-        await self._proxy.start()
+        await call_plugin(self._proxy.start)
         changes = await self.reconcile()
         self._ctx.telemetry.emit(ProxyRestarted(len(changes.add), self._ctx.clock.monotonic() - began))
 
     async def reconcile(self) -> Changes:
         """Put the table right, take in what the proxy saw of activity, and return what was changed."""
-        observed = await self._proxy.get_all_routes()
+        done = Changes()
+        for _ in range(PASSES):
+            changes = await self._compare()
+            if not (changes.add or changes.delete):
+                break
+            self._ctx.telemetry.emit(RoutesChanged(len(changes.add), len(changes.delete)))
+            done = Changes(done.add + changes.add, done.delete + changes.delete)
+        return done
+
+    async def _compare(self) -> Changes:
+        observed = await self.observed()
         async with self._ctx.store.transaction() as tx:
             servers = await tx.servers.list_active()
         for server in servers:
@@ -71,23 +90,24 @@ class Routes:
                 self._activity.server_used(server.id, server.user_id, at)
         changes = differences(hub_route(self._base_url, self._hub_url), servers, observed, self._base_url)
         for new in changes.add:
-            await self._proxy.add_route(new.routespec, new.target, new.data)
+            await call_plugin(self._proxy.add_route, new.routespec, new.target, new.data)
         for routespec in changes.delete:
-            await self._proxy.delete_route(routespec)
-        if changes.add or changes.delete:
-            self._ctx.telemetry.emit(RoutesChanged(len(changes.add), len(changes.delete)))
+            await call_plugin(self._proxy.delete_route, routespec)
         return changes
 
     async def observed(self) -> Mapping[str, Route]:
         """Return the table as the proxy has it. Raises PerijoveError UNAVAILABLE."""
-        return await self._proxy.get_all_routes()
+        routes: Mapping[str, Route] = await call_plugin(self._proxy.get_all_routes)
+        return routes
 
     async def stop(self) -> None:
         """End the proxy, if it is ours."""
         try:
-            await self._proxy.stop()
+            await call_plugin(self._proxy.stop)
         except PerijoveError as error:
             log.warning("the proxy was not stopped", reason=error.message)
+        except Exception:
+            log.exception("the proxy was not stopped")
 
 
 def _last_activity(data: Mapping[str, Any]) -> datetime | None:

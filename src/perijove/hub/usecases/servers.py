@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -124,7 +124,9 @@ class Servers:
                 raise invalid("Named servers are not enabled.")
             named = [server for server in await tx.servers.list_of([user.id]) if server.name]
             if self.rules.named_server_limit and len(named) >= self.rules.named_server_limit:
-                raise invalid(f"User {user.name} already has the maximum of {self.rules.named_server_limit} named servers.")
+                raise invalid(
+                    f"User {user.name} already has the maximum of {self.rules.named_server_limit} named servers."
+                )
         return await tx.servers.add(user.id, name)
 
     async def stop(self, principal: Principal, user_name: str, name: str) -> Server:
@@ -166,9 +168,10 @@ class Servers:
         if not name:
             raise invalid("The default server cannot be deleted.")
         server = await self.stop(principal, user_name, name)
-        if server.state not in AT_REST:
-            return False
         async with self._ctx.store.transaction() as tx:
+            current = await tx.servers.by_id(server.id)
+            if current is not None and current.state not in AT_REST:
+                return False
             await tx.servers.delete(server.id)
         return True
 
@@ -197,7 +200,7 @@ class Servers:
 
     async def progress(
         self, principal: Principal, user_name: str, name: str, seen: int = 0
-    ) -> AsyncIterator[ProgressEvent | None]:
+    ) -> AsyncGenerator[ProgressEvent | None, None]:
         """Return the steps of the running start, as they come; None now and then, to keep the connection.
 
         Args:
@@ -216,14 +219,13 @@ class Servers:
             raise invalid(f"{server.full_name} is stopping")
         return self._follow(server, seen)
 
-    async def _follow(self, server: Server, seen: int) -> AsyncIterator[ProgressEvent | None]:
+    async def _follow(self, server: Server, seen: int) -> AsyncGenerator[ProgressEvent | None, None]:
         now = self._ctx.clock.now()
         if server.ready:
             yield ProgressEvent(seen, server.id, server.attempt, now, 100, "Server ready", "ready")
             return
         if server.failure is not None and not server.active:
-            message = f"Spawn failed: {server.failure.reason}"
-            yield ProgressEvent(seen, server.id, server.attempt, now, 100, message, "failed")
+            yield ProgressEvent(seen, server.id, server.attempt, now, 100, _end_of(server, server), "failed")
             return
         yield None
         quiet_since = self._ctx.clock.monotonic()
@@ -238,12 +240,23 @@ class Servers:
                     if event.outcome:
                         return
                 if current is None or current.attempt != server.attempt or current.state in AT_REST | {State.STOPPING}:
-                    yield ProgressEvent(seen, server.id, server.attempt, now, 100, "Spawn cancelled", "failed")
+                    yield ProgressEvent(seen, server.id, server.attempt, now, 100, _end_of(server, current), "failed")
+                    return
+                if current.ready:
+                    # The caller has seen the last step already.
+                    yield ProgressEvent(seen, server.id, server.attempt, now, 100, "Server ready", "ready")
                     return
                 if events or self._ctx.clock.monotonic() - quiet_since >= KEEP_ALIVE:
                     quiet_since = self._ctx.clock.monotonic()
                     yield None
                 await news.wait(LOOK)
+
+
+def _end_of(server: Server, current: Server | None) -> str:
+    """Say how the start of *server* ended, as far as its *current* row tells."""
+    if current is not None and current.attempt == server.attempt and current.failure is not None:
+        return f"Spawn failed: {current.failure.reason}"
+    return "Spawn cancelled"
 
 
 def _busy(server: Server) -> str:

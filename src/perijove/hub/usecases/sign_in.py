@@ -11,11 +11,11 @@ import structlog
 
 from perijove.hub.core.errors import Code, PerijoveError, forbidden
 from perijove.hub.core.events import SignedIn, SignedOut, SignInRefused, UserCreated
-from perijove.hub.core.names import shorten
+from perijove.hub.core.names import normalize_user_name, shorten
 from perijove.hub.core.roles import DEFAULT_ROLES
 from perijove.hub.core.tokens import hash_token
 from perijove.hub.core.users import Session, User
-from perijove.hub.ports.authenticator import Authenticator, SignInRequest
+from perijove.hub.ports.authenticator import Authenticator, AuthModel, SignInRequest
 from perijove.hub.ports.store import Transaction
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.identity import Visitor
@@ -71,16 +71,30 @@ async def sign_in(
     except Exception:
         log.exception("the authenticator failed", authenticator=type(authenticator).__name__)
         raise PerijoveError(Code.UNAVAILABLE, "Signing in does not work at the moment. Try again later.") from None
-    if model is None:
+    name = _final_name(authenticator, model)
+    if model is None or name is None:
         ctx.telemetry.emit(SignInRefused(typed, "not recognised or not allowed"))
         raise forbidden(REFUSED)
     async with ctx.store.transaction() as tx:
-        user, created = await ensure_user(ctx, tx, model["name"], admin=model.get("admin"))
+        user, created = await ensure_user(ctx, tx, name, admin=model.get("admin"))
         session = await begin_session(ctx, tx, user, lifetime)
     if created:
         ctx.telemetry.emit(UserCreated(user.name, user.name))
     ctx.telemetry.emit(SignedIn(user.name))
     return session
+
+
+def _final_name(authenticator: Authenticator, model: AuthModel | None) -> str | None:
+    """Return the name to sign in, in its one spelling; None if there is none or it is blocked.
+
+    A hook of the authenticator may have changed it after it was checked.
+    """
+    try:
+        name = normalize_user_name(model["name"]) if model else None
+    except (PerijoveError, KeyError, TypeError):
+        log.warning("the authenticator gave no usable name", authenticator=type(authenticator).__name__)
+        return None
+    return None if name in authenticator.blocked_users else name
 
 
 async def ensure_user(ctx: Context, tx: Transaction, name: str, *, admin: bool | None) -> tuple[User, bool]:

@@ -1,12 +1,15 @@
 """Wakes those who wait for news of a server in this process.
 
-The store stays the truth: a waiter also looks there from time to time, because another hub process may have made the news.
+The store stays the truth: a waiter also looks there from time to time, as another hub process may have made the news.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+
+QUEUE = 0
+"""The number under which news of a free place among the starts is given; no server has it."""
 
 
 class Signals:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import uuid
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -16,30 +17,63 @@ from perijove.hub.core.failures import LOG_LINES, crashed, ended, refused, timed
 from perijove.hub.core.oauth import OAuthClient, server_client_id
 from perijove.hub.core.roles import DEFAULT_ROLES
 from perijove.hub.core.routes import server_route
-from perijove.hub.core.servers import Command, Event, Failure, Server, State
+from perijove.hub.core.servers import Command, Event, Failure, Server
 from perijove.hub.core.tokens import Token, hash_token
 from perijove.hub.ports.authenticator import Authenticator
 from perijove.hub.ports.probe import Probe
 from perijove.hub.ports.proxy import Proxy
 from perijove.hub.ports.spawner import KeepsLog, SignalsExit, Spawner
+from perijove.hub.ports.store import Transaction
 from perijove.hub.ports.traits import call_plugin
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.lifecycle import Lifecycle, Outcome, Step
-from perijove.hub.usecases.signals import Signals
+from perijove.hub.usecases.signals import QUEUE, Signals
 from perijove.hub.usecases.tokens import new_secret
 from perijove.wire.prefixes import server_prefix
 
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
 POLL_TIMEOUT = 10.0
 HOOK_TIMEOUT = 60.0
 STOP_TIMEOUT = 60.0
+PROXY_TIMEOUT = 10.0
+KEEP_TIMEOUT = 5.0
 STOP_RETRY_MAX = 30.0
 PROBE_FIRST = 0.05
 PROBE_LONGEST = 1.0
 QUEUE_LOOK = 1.0
 EXIT_LOOK = 1.0
+MAX_STEPS_TOLD = 500
+"""How many steps of its own a spawner may add to the progress of one start."""
+
 SpawnerFactory = Callable[[Server], Spawner]
+
+
+class _Over(PerijoveError):
+    """The attempt that is being carried out is over: another hub process ended it or began the next one."""
+
+    def __init__(self) -> None:
+        super().__init__(Code.CONFLICT, "This start is over: the server was stopped or started anew.")
+
+
+class _TooSlow(Exception):
+    """A limit of ours ran out, not one inside the plug-in; *what* completes "The server did not …"."""
+
+    def __init__(self, what: str, seconds: float) -> None:
+        super().__init__(what)
+        self.what = what
+        self.seconds = seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Plugins:
+    """What the steps act through; *new_spawner* makes the spawner object of a server."""
+
+    new_spawner: SpawnerFactory
+    authenticator: Authenticator
+    proxy: Proxy
+    probe: Probe
 
 
 class Steps:
@@ -51,20 +85,17 @@ class Steps:
         lifecycle: Lifecycle,
         signals: Signals,
         *,
-        spawner_factory: SpawnerFactory,
-        authenticator: Authenticator,
-        proxy: Proxy,
-        probe: Probe,
+        plugins: Plugins,
         limits: Limits,
         base_url: str,
     ) -> None:
         self._ctx = ctx
         self._lifecycle = lifecycle
         self._signals = signals
-        self._new_spawner = spawner_factory
-        self._authenticator = authenticator
-        self._proxy = proxy
-        self._probe = probe
+        self._new_spawner = plugins.new_spawner
+        self._authenticator = plugins.authenticator
+        self._proxy = plugins.proxy
+        self._probe = plugins.probe
         self._limits = limits
         self._base_url = base_url
         self._spawners: dict[int, Spawner] = {}
@@ -93,22 +124,21 @@ class Steps:
             self._spawners[server.id] = spawner
         return self._spawners[server.id]
 
-    def _checkpoint(self, server: Server, spawner: Spawner) -> Callable[[], Any]:
+    def _checkpoint(self, server: Server, spawner: Spawner) -> Callable[[], Awaitable[None]]:
         async def checkpoint() -> None:
-            async with self._ctx.store.transaction() as tx:
-                current = await tx.servers.checkpoint(server.id, server.attempt, spawner.get_state())
-            if not current:
-                raise PerijoveError(Code.CONFLICT, "This start is over: the server was stopped or started anew.")
+            state = spawner.get_state()
+            if not await self._lifecycle.stored(lambda tx: tx.servers.checkpoint(server.id, server.attempt, state)):
+                raise _Over
 
         return checkpoint
 
     async def admit(self, server: Server) -> Outcome:
         """Wait until there is room for one more start."""
         told = -1
-        with self._signals.subscribe(server.id) as news:
+        with self._signals.subscribe(QUEUE) as news:
             while True:
-                async with self._ctx.store.transaction() as tx:
-                    position = queue_position(server, await tx.servers.list_active(), self._limits)
+                active = await self._lifecycle.stored(lambda tx: tx.servers.list_active())
+                position = queue_position(server, active, self._limits)
                 if position == 0:
                     return Outcome(Event.ADMITTED)
                 if position != told:
@@ -117,45 +147,75 @@ class Steps:
                 await news.wait(QUEUE_LOOK)
 
     async def start(self, server: Server) -> Outcome:
-        """Let the spawner start the server; what an earlier hub process left half-started is ended first."""
-        self.forget(server)
-        spawner = self.spawner(server)
-        if server.spawner_state:
-            await self._end(server, spawner)
-            spawner.clear_state()
+        """Let the spawner start the server; what an earlier try left half-started is ended first."""
+        spawner: Spawner | None = None
         try:
-            spawner.api_token, spawner.oauth_client_id = await self._credentials(server, spawner)
-            await call_plugin(
-                self._authenticator.pre_spawn_start, spawner.user, spawner, timeout=HOOK_TIMEOUT
-            )
-            async with asyncio.timeout(HOOK_TIMEOUT):
-                await spawner.run_hook(spawner.pre_spawn_hook)
-            url = _as_url(await self._start_with_progress(server, spawner))
+            await self._end_earlier_try(server)
+            spawner = self.spawner(server)
+            spawner.clear_state()
+            await self._prepare(server, spawner)
+            address = await self._start_with_progress(server, spawner)
             await spawner.checkpoint()
-        except TimeoutError:
-            return await self._broke(spawner, timed_out("start", spawner.start_timeout))
+            return Outcome(Event.STARTED, url=_as_url(address))
+        except asyncio.CancelledError:
+            await self._keep_state(spawner)
+            raise
+        except _Over:
+            # Nobody else knows of what was just started.
+            if spawner is not None:
+                await self._end(server, spawner)
+            raise
+        except _TooSlow as error:
+            return await self._broke(spawner, timed_out(error.what, error.seconds))
         except PerijoveError as error:
             return await self._broke(spawner, refused(error.message))
         except Exception as error:
             return await self._broke(spawner, _unexpected(server, "starting the server", error))
-        return Outcome(Event.STARTED, url=url)
+
+    async def _end_earlier_try(self, server: Server) -> None:
+        """End what this attempt began before the hub died or the step was interrupted."""
+        left = self._spawners.pop(server.id, None)
+        if server.spawner_state or (left is not None and left.get_state()):
+            await self._end(server, left if left is not None else self.spawner(server))
+            self.forget(server)
+
+    async def _prepare(self, server: Server, spawner: Spawner) -> None:
+        """Give the spawner its credentials and call what prepares the start."""
+        spawner.api_token, spawner.oauth_client_id = await self._credentials(server, spawner)
+
+        async def hooks() -> None:
+            await call_plugin(self._authenticator.pre_spawn_start, spawner.user, spawner)
+            await spawner.run_hook(spawner.pre_spawn_hook)
+
+        await _within(HOOK_TIMEOUT, "get what it needs before its start", hooks())
+
+    async def _keep_state(self, spawner: Spawner | None) -> None:
+        """Store where a start that is broken off got to, so that what runs of it is found."""
+        try:
+            if spawner is not None and spawner.get_state():
+                async with asyncio.timeout(KEEP_TIMEOUT):
+                    await spawner.checkpoint()
+        except Exception as error:
+            log.warning("the state of a start that was broken off is not stored", error=repr(error)[:200])
 
     async def _start_with_progress(self, server: Server, spawner: Spawner) -> Any:
         async def follow() -> None:
+            told = 0
             async for step in spawner.progress():
                 message = str(step.get("message", ""))
                 await self._lifecycle.note(server, min(max(int(step.get("progress", 0)), 10), 49), message)
+                told += 1
+                if told >= MAX_STEPS_TOLD:
+                    return
 
-        follower = asyncio.ensure_future(follow())
+        follower = asyncio.create_task(follow())
         try:
-            return await call_plugin(spawner.start, timeout=spawner.start_timeout)
+            return await _within(spawner.start_timeout, "start", call_plugin(spawner.start))
         finally:
             follower.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                try:
-                    await follower
-                except Exception:
-                    log.exception("the spawner's progress failed", server=server.full_name)
+            await asyncio.wait({follower})
+            if not follower.cancelled() and (error := follower.exception()) is not None:
+                log.error("the spawner's progress failed", server=server.full_name, exc_info=error)
 
     async def _credentials(self, server: Server, spawner: Spawner) -> tuple[str, str]:
         """Make the server's token and OAuth client, in place of those of an earlier attempt."""
@@ -163,7 +223,9 @@ class Steps:
         token_hash = hash_token(value)
         client_id = server_client_id(server.user_name, server.name)
         prefix = server_prefix(self._base_url, server.user_name, server.name)
-        async with self._ctx.store.transaction() as tx:
+        now = self._ctx.clock.now()
+
+        async def store(tx: Transaction) -> bool:
             await tx.tokens.delete_of_server(server.id)
             await tx.oauth.put_client(
                 OAuthClient(
@@ -183,48 +245,67 @@ class Steps:
                     owner_id=server.user_id,
                     owner_name=server.user_name,
                     scopes=DEFAULT_ROLES["server"].scopes,
-                    created=self._ctx.clock.now(),
+                    created=now,
                     note=f"Server at {prefix}",
                     server_id=server.id,
                 )
             )
+            user = await tx.users.by_id(server.user_id)
+            return user is not None and user.admin
+
+        spawner.user = replace(spawner.user, admin=await self._lifecycle.stored(store))
         return value, client_id
 
     async def probe(self, server: Server) -> Outcome:
         """Wait until the server answers HTTP, or ends."""
         spawner = self.spawner(server)
         url = f"{server.url}{server_prefix(self._base_url, server.user_name, server.name)}api"
-        exit_watch = asyncio.ensure_future(self._exited(spawner))
-        pause = PROBE_FIRST
+        exited = asyncio.create_task(self._exited(spawner, min(spawner.poll_interval, EXIT_LOOK)))
         try:
-            async with asyncio.timeout(spawner.http_timeout):
-                while not await self._probe.answers(url):
-                    done, _ = await asyncio.wait({exit_watch}, timeout=pause)
-                    if done:
-                        return await self._broke(spawner, await self._ended(spawner, exit_watch.result(), starting=True))
-                    pause = min(pause * 1.5, PROBE_LONGEST)
-        except TimeoutError:
-            return await self._broke(spawner, timed_out("answer", spawner.http_timeout))
+            answered = await _within(spawner.http_timeout, "answer", self._answered(url, exited))
+            if answered:
+                return Outcome(Event.ANSWERED)
+            return await self._broke(spawner, await self._ended(spawner, exited.result(), starting=True))
+        except _TooSlow as error:
+            return await self._broke(spawner, timed_out(error.what, error.seconds))
         finally:
-            exit_watch.cancel()
-        return Outcome(Event.ANSWERED)
+            exited.cancel()
+
+    async def _answered(self, url: str, exited: asyncio.Task[int | None]) -> bool:
+        """Return True once *url* answers, False as soon as the server has ended."""
+        pause = PROBE_FIRST
+        while not exited.done():
+            question = asyncio.create_task(self._probe.answers(url))
+            try:
+                await asyncio.wait({question, exited}, return_when=asyncio.FIRST_COMPLETED)
+                # Whatever answers at the address of a server that has ended is not that server.
+                if not exited.done() and question.result():
+                    return True
+            finally:
+                question.cancel()
+            await asyncio.wait({exited}, timeout=pause)
+            pause = min(pause * 1.5, PROBE_LONGEST)
+        return False
 
     async def route(self, server: Server) -> Outcome:
         """Let the proxy send the server's traffic to it."""
         route = server_route(self._base_url, server)
         spawner = self.spawner(server)
+
+        async def add() -> None:
+            while True:
+                try:
+                    await call_plugin(self._proxy.add_route, route.routespec, route.target, route.data)
+                    return
+                except Exception as error:
+                    log.warning("route not added yet", server=server.full_name, error=repr(error)[:200])
+                await asyncio.sleep(PROBE_LONGEST)
+
         try:
-            async with asyncio.timeout(spawner.http_timeout):
-                while True:
-                    try:
-                        await self._proxy.add_route(route.routespec, route.target, route.data)
-                    except PerijoveError as error:
-                        log.warning("route not added yet", server=server.full_name, reason=error.message)
-                        await asyncio.sleep(PROBE_LONGEST)
-                    else:
-                        return Outcome(Event.ROUTED)
-        except TimeoutError:
+            await _within(spawner.http_timeout, "get its route", add())
+        except _TooSlow:
             return await self._broke(spawner, refused("The proxy did not take the server's route."))
+        return Outcome(Event.ROUTED)
 
     async def watch(self, server: Server) -> Outcome:
         """Return when a ready server has ended by itself."""
@@ -232,50 +313,77 @@ class Steps:
         spawner = self.spawner(server)
         if fresh:
             self._lifecycle.adopted(server)
-        status = await self._exited(spawner)
+        status = await self._exited(spawner, spawner.poll_interval)
         return await self._broke(spawner, await self._ended(spawner, status, starting=False))
 
-    async def _exited(self, spawner: Spawner) -> int | None:
-        """Return when the spawner says that the server has ended: its exit status, or None if nobody knows that.
+    async def _exited(self, spawner: Spawner, interval: float) -> int | None:
+        """Return the server's exit status once the spawner says that it has ended.
 
-        Not knowing whether it runs is not ending: then this goes on asking.
+        Not knowing whether it runs is not ending: then this goes on asking, *interval* seconds apart.
         """
+        interval = pause = max(interval, PROBE_FIRST)
+        if isinstance(spawner, SignalsExit):
+            pause = PROBE_FIRST
         while (status := await self._poll(spawner)) is None:
-            if not isinstance(spawner, SignalsExit):
-                await asyncio.sleep(min(spawner.poll_interval, EXIT_LOOK))
-                continue
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(spawner.poll_interval, EXIT_LOOK)):
-                    if (known := await spawner.wait_exit()) is not None:
-                        return known
-                    # It says "ended" without a status; poll() has the last word.
-                    await asyncio.sleep(PROBE_FIRST)
+            if isinstance(spawner, SignalsExit) and (known := await self._signalled(spawner, interval)) is not None:
+                return known
+            # A signal without a status makes poll() have the last word; if that does not know either, ask less often.
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, interval)
         return status
+
+    async def _signalled(self, spawner: SignalsExit, seconds: float) -> int | None:
+        """Return the exit status that the spawner tells within *seconds*; None if it tells none."""
+        limit = asyncio.timeout(seconds)
+        try:
+            async with limit:
+                return await spawner.wait_exit()
+        except TimeoutError as error:
+            if not limit.expired():
+                log.warning("waiting for the server's end failed", error=repr(error)[:200])
+        except Exception as error:
+            log.warning("waiting for the server's end failed", error=repr(error)[:200])
+        return None
 
     async def _poll(self, spawner: Spawner) -> int | None:
         """Return the exit status; None if it runs or if that cannot be found out."""
         try:
             status = await call_plugin(spawner.poll, timeout=POLL_TIMEOUT)
+            return None if status is None else int(status)
         except Exception as error:
             log.warning("poll failed; the server's state is unknown", user=spawner.user.name, error=repr(error)[:200])
             return None
-        return status if status is None else int(status)
 
     async def stop(self, server: Server) -> Outcome:
         """End everything of the server: its route, its process, its credentials."""
-        spawner = self.spawner(server)
+        spawner = self._spawner_to_stop(server)
         route = server_route(self._base_url, server)
         try:
-            await self._proxy.delete_route(route.routespec)
-        except PerijoveError as error:
+            await call_plugin(self._proxy.delete_route, route.routespec, timeout=PROXY_TIMEOUT)
+        except Exception as error:
             # Once the server is at rest, the next look at the proxy's table removes the route.
-            log.warning("route not deleted yet", server=server.full_name, reason=error.message)
-        await self._end(server, spawner)
-        async with self._ctx.store.transaction() as tx:
+            log.warning("route not deleted yet", server=server.full_name, error=repr(error)[:200])
+        if spawner is not None:
+            await self._end(server, spawner)
+
+        async def end_credentials(tx: Transaction) -> None:
             await tx.tokens.delete_of_server(server.id)
             await tx.oauth.delete_client_of(server.id)
-        await self._after_stop(server, spawner)
+
+        await self._lifecycle.stored(end_credentials)
+        if spawner is not None:
+            await self._after_stop(server, spawner)
         return Outcome(Event.GAVE_UP if server.failure is not None else Event.ENDED)
+
+    def _spawner_to_stop(self, server: Server) -> Spawner | None:
+        """Return the server's spawner; None if none can be made and nothing was ever started."""
+        try:
+            return self.spawner(server)
+        except Exception:
+            if server.spawner_state:
+                raise
+            log.exception("no spawner can be made for a server that never ran", server=server.full_name)
+            return None
 
     async def _end(self, server: Server, spawner: Spawner) -> None:
         """Return when nothing of the server runs; try for as long as that is not known."""
@@ -296,16 +404,17 @@ class Steps:
             async with asyncio.timeout(HOOK_TIMEOUT):
                 await spawner.run_hook(spawner.post_stop_hook)
                 await call_plugin(self._authenticator.post_spawn_stop, spawner.user, spawner)
+            spawner.clear_state()
         except Exception:
             log.exception("a hook failed after the server stopped", server=server.full_name)
-        spawner.clear_state()
+        self.forget(server)
 
     async def _ended(self, spawner: Spawner, status: int | None, *, starting: bool) -> Failure:
         return ended(status, await self._log_of(spawner), while_starting=starting)
 
-    async def _broke(self, spawner: Spawner, failure: Failure) -> Outcome:
+    async def _broke(self, spawner: Spawner | None, failure: Failure) -> Outcome:
         """Return the outcome of a failure, with the server's last lines and the time added where they are missing."""
-        text = failure.log or await self._log_of(spawner)
+        text = failure.log or ("" if spawner is None else await self._log_of(spawner))
         return Outcome(Event.BROKE, Failure(failure.reason, failure.advice, text, self._ctx.clock.now()))
 
     async def _log_of(self, spawner: Spawner) -> str:
@@ -324,17 +433,33 @@ def _unexpected(server: Server, stage: str, error: Exception) -> Failure:
     return crashed(stage, error_id)
 
 
+async def _within(seconds: float, what: str, work: Awaitable[T]) -> T:
+    """Return what *work* gives; raises _TooSlow if that takes too long, and what *work* raises."""
+    limit = asyncio.timeout(seconds)
+    try:
+        async with limit:
+            return await work
+    except TimeoutError:
+        if limit.expired():
+            raise _TooSlow(what, seconds) from None
+        raise
+
+
 def _as_url(address: Any) -> str:
     """Return what start() gave as ``scheme://host:port``. Raises PerijoveError FAILED if it is neither URL nor pair."""
-    if isinstance(address, str) and address.startswith(("http://", "https://")):
-        scheme, _, rest = address.partition("://")
-        return f"{scheme}://{rest.split('/', 1)[0]}"
     try:
-        host, port = address
-        number = int(port)
-    except (TypeError, ValueError):
-        raise PerijoveError(Code.FAILED, "The spawner did not say where the server listens.") from None
-    host = host or "127.0.0.1"
-    return f"http://[{host}]:{number}" if ":" in host else f"http://{host}:{number}"
+        scheme, host, port = _taken_apart(address)
+    except (TypeError, ValueError, KeyError, AttributeError):
+        scheme, host, port = "", "", 0
+    if not host or not 0 < port < 65536 or not host.isprintable() or set(host) & set(" /?#@\\%"):
+        raise PerijoveError(Code.FAILED, "The spawner did not say where the server listens.")
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
+def _taken_apart(address: Any) -> tuple[str, str, int]:
+    if isinstance(address, str):
+        parts = urlsplit(address)
+        default = {"http": 80, "https": 443}[parts.scheme]
+        return parts.scheme, parts.hostname or "", default if parts.port is None else parts.port
+    host, port = address
+    return "http", host or "127.0.0.1", int(port)

@@ -52,7 +52,9 @@ def new_secret() -> str:
     return secrets.token_urlsafe(TOKEN_BYTES)
 
 
-async def create(ctx: Context, principal: Principal, user_name: str, request: TokenRequest, *, maximum: int) -> TokenView:
+async def create(
+    ctx: Context, principal: Principal, user_name: str, request: TokenRequest, *, maximum: int
+) -> TokenView:
     """Make a token for a user.
 
     Args:
@@ -98,14 +100,16 @@ async def create(ctx: Context, principal: Principal, user_name: str, request: To
 async def _raw_scopes(tx: Transaction, request: TokenRequest) -> tuple[str, ...]:
     if request.scopes is not None and request.roles is not None:
         raise invalid("Give roles or scopes for a token, not both")
-    if request.roles:
+    if request.roles is not None:
         known = {role.name: role for role in await tx.roles.list()}
         if unknown := [name for name in request.roles if name not in known]:
             raise invalid(f"No such role: {unknown[0][:80]!r}")
         return tuple(dict.fromkeys(scope for name in request.roles for scope in known[name].scopes))
-    if request.scopes and len(request.scopes) > MAX_SCOPES:
-        raise invalid(f"At most {MAX_SCOPES} scopes")
-    return request.scopes or DEFAULT_ROLES["token"].scopes
+    if request.scopes is not None:
+        if len(request.scopes) > MAX_SCOPES:
+            raise invalid(f"At most {MAX_SCOPES} scopes")
+        return request.scopes
+    return DEFAULT_ROLES["token"].scopes
 
 
 async def _check_scopes(tx: Transaction, principal: Principal, user: User, raw: tuple[str, ...]) -> None:
@@ -115,11 +119,17 @@ async def _check_scopes(tx: Transaction, principal: Principal, user: User, raw: 
     if beyond := sorted(str(scope) for scope in asked if not holds(owner, scope)):
         raise invalid(f"Not assigning requested scopes {', '.join(beyond[:5])}: {user.name} does not have them")
     given = owner if "inherit" in raw else asked
-    if user.id != principal.user_id and principal.kind == "user" and not principal.admin:
-        if any(not holds(principal.scopes, scope) for scope in given):
+    if user.id != principal.user_id and not principal.admin:
+        # A service may act for a user in what every user may do; what somebody may do beyond that it must hold itself.
+        usual = expand(DEFAULT_ROLES["user"].scopes, Holder(user=user.name)) if _serves(principal, user) else ()
+        if any(not (holds(principal.scopes, scope) or holds(usual, scope)) for scope in given):
             raise forbidden("A token for another user may not allow more than you may do yourself")
     if user.id == principal.user_id and any(not holds(principal.scopes, scope) for scope in given):
         raise forbidden("A new token may not allow more than the one it is asked with")
+
+
+def _serves(principal: Principal, user: User) -> bool:
+    return principal.kind == "service" and not user.admin
 
 
 async def _view(tx: Transaction, token: Token) -> TokenView:

@@ -23,6 +23,7 @@ from perijove.hub.usecases.sign_in import ensure_user
 
 log = structlog.get_logger(__name__)
 MAX_NEW_USERS = 10_000
+HOOK_TIMEOUT = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +170,8 @@ async def delete_user(
         stop_server: stops a server and says whether it is gone.
 
     Raises:
-        PerijoveError: FORBIDDEN or NOT_FOUND; INVALID for oneself; CONFLICT if a server does not stop: nothing is deleted.
+        PerijoveError: FORBIDDEN or NOT_FOUND; INVALID for oneself; CONFLICT if a server does not stop. Nothing is
+            deleted then.
     """
     principal.require("delete:users", user=name)
     async with ctx.store.transaction() as tx:
@@ -183,12 +185,14 @@ async def delete_user(
         if server.active and not await stop_server(server):
             raise conflict(f"{name}'s server is still stopping. Try again when it has stopped.")
     async with ctx.store.transaction() as tx:
+        if not principal.admin and (now := await tx.users.by_id(user.id)) is not None and now.admin:
+            raise forbidden("Only administrators can delete administrators")
         current = await tx.servers.list_of([user.id])
         if any(server.active for server in current):
             raise conflict(f"{name}'s server was started meanwhile. Try again.")
         await tx.users.delete(user.id)
     try:
-        await call_plugin(authenticator.delete_user, user)
+        await call_plugin(authenticator.delete_user, user, timeout=HOOK_TIMEOUT)
     except Exception:
         log.exception("the authenticator failed to clean up after a user", user=name)
     ctx.telemetry.emit(UserDeleted(name, principal.name))
