@@ -59,6 +59,8 @@ class RunningHub:
         self.port, self.hub_port, self.api_port = free_ports(3)
         self.config = config.format(port=self.port, hub_port=self.hub_port, api_port=self.api_port) if config else ""
         self.command = command or [str(PERIJOVE)]
+        self.pass_flags: Callable[[list[str]], list[str]] = list
+        self.start_seconds = START_SECONDS
         self.process: subprocess.Popen[bytes] | None = None
         self.log_path = folder / "hub.log"
         self.data = folder if config else folder / "data"
@@ -97,7 +99,7 @@ class RunningHub:
         env = {key: value for key, value in os.environ.items() if not key.startswith(("JUPYTER", "PERIJOVE"))}
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [*self.command, *self.arguments],
+                [*self.command, *self.pass_flags(self.arguments)],
                 cwd=self.folder,
                 env=env | {"PERIJOVE_DATA_DIR": str(self.data), "HOME": str(self.folder)},
                 stdout=log,
@@ -111,7 +113,7 @@ class RunningHub:
             assert self.process.poll() is None, f"the hub ended:\n{self.log[before:]}"
             return "Press Ctrl-C to stop it" in self.log[before:]
 
-        eventually(ready, "the hub says that it runs", START_SECONDS)
+        eventually(ready, "the hub says that it runs", self.start_seconds)
         return self.log[before:]
 
     def kill(self) -> None:
@@ -121,10 +123,10 @@ class RunningHub:
         self.process.wait()
 
     def stop(self) -> int:
-        """Press Ctrl-C and return the exit status."""
+        """Press Ctrl-C, which reaches the whole process group, and return the exit status."""
         assert self.process is not None
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
+            os.killpg(self.process.pid, signal.SIGINT)
         try:
             return self.process.wait(STOP_SECONDS)
         finally:
