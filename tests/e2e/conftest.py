@@ -4,51 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from hubs import RunningHub
+from tests.support.hubs import UPSTREAM_CONFIG, RunningHub, installations
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
-OPS_TOKEN = "a-token-of-at-least-thirty-two-characters"
-
-UPSTREAM_CONFIG = """
-c = get_config()
-c.JupyterHub.bind_url = "http://127.0.0.1:{port}"
-c.JupyterHub.hub_port = {hub_port}
-c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:{api_port}"
-c.JupyterHub.cleanup_servers = False
-c.JupyterHub.authenticator_class = "dummy"
-c.Authenticator.allow_all = True
-c.Authenticator.admin_users = {{"admin"}}
-c.JupyterHub.spawner_class = "simple"
-c.Spawner.args = ["--allow-root"]
-c.JupyterHub.db_url = "sqlite:///jupyterhub.sqlite"
-c.JupyterHub.cookie_secret_file = "cookie_secret"
-c.JupyterHub.services = [{{"name": "ops", "api_token": "a-token-of-at-least-thirty-two-characters"}}]
-c.JupyterHub.load_roles = [{{"name": "ops", "services": ["ops"], "scopes": ["admin:users", "admin:servers", "list:users", "tokens", "access:servers", "read:hub"]}}]
-"""
 
 
 @pytest.fixture(scope="module")
 def make_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., RunningHub]]:
     """Make installations that are gone after the module, whatever happened to them."""
-    hubs: list[RunningHub] = []
-
-    def make(**options: object) -> RunningHub:
-        hub = RunningHub(tmp_path_factory.mktemp("hub"), **options)  # type: ignore[arg-type]
-        hubs.append(hub)
-        return hub
-
-    yield make
-    for hub in hubs:
-        hub.close()
+    with installations(tmp_path_factory) as make:
+        yield make
 
 
 @pytest.fixture(scope="module")

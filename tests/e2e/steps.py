@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from hubs import RunningHub
 from playwright.sync_api import Locator, Page, expect
+from tests.support.hubs import RunningHub
 
 LONG = 90_000
 TAKEN = 3_000

@@ -6,8 +6,7 @@ import subprocess
 from pathlib import Path
 
 import httpx
-from conftest import OPS_TOKEN, UPSTREAM_CONFIG
-from hubs import PERIJOVE, RunningHub, free_ports
+from tests.support.hubs import OPS_TOKEN, PERIJOVE, UPSTREAM_CONFIG, RunningHub, free_ports
 
 
 def perijove(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

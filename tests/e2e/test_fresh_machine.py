@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from hubs import RunningHub, alive
+from tests.support.hubs import RunningHub, alive
 
 BASE_PYTHON = Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
 SETUP_SECONDS = 300
@@ -69,7 +69,17 @@ def test_pip_install_gives_the_same_command(clone: Path, make_hub: Callable[...,
     subprocess.run([str(BASE_PYTHON), "-m", "venv", "--without-pip", str(environment)], check=True)
     constraints = clone / "constraints.txt"
     subprocess.run(
-        [str(uv), "pip", "install", "-q", "-p", str(environment / "bin" / "python"), "-c", str(constraints), str(clone)],
+        [
+            str(uv),
+            "pip",
+            "install",
+            "-q",
+            "-p",
+            str(environment / "bin" / "python"),
+            "-c",
+            str(constraints),
+            str(clone),
+        ],
         check=True,
         timeout=SETUP_SECONDS,
         env=os.environ | {"UV_PYTHON_DOWNLOADS": "never"},

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable
 
 import httpx
-from hubs import RunningHub
 from playwright.sync_api import Page, expect
-from steps import new_notebook, run_cell, sign_in, start_server
+from tests.e2e.steps import new_notebook, run_cell, sign_in, start_server
+from tests.support.hubs import RunningHub
 
 
 def test_from_sign_in_to_a_kernel_and_out_again(

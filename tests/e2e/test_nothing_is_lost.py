@@ -10,10 +10,9 @@ from pathlib import Path
 from threading import Thread
 
 import httpx
-from conftest import OPS_TOKEN
-from hubs import RunningHub, alive, eventually
 from playwright.sync_api import Page, expect
-from steps import LONG, new_notebook, run_cell, sign_in, start_server, type_and_send
+from tests.e2e.steps import LONG, new_notebook, run_cell, sign_in, start_server, type_and_send
+from tests.support.hubs import OPS_TOKEN, RunningHub, alive, eventually
 
 
 def server_pid(hub: RunningHub, name: str) -> int:
@@ -142,4 +141,3 @@ class Background:
 
 def _parent_is_not_among(pid: int, pids: list[int]) -> bool:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]) not in pids
-

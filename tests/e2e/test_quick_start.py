@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable
 
 import pytest
-from hubs import RunningHub, alive, eventually
 from playwright.sync_api import Page, expect
-from steps import become_first_administrator, sign_in, start_server
+from tests.e2e.steps import become_first_administrator, sign_in, start_server
+from tests.support.hubs import RunningHub, alive, eventually
 
 
 @pytest.fixture(scope="module")

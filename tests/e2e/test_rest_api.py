@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
+from typing import Any
 
 import httpx
 import websockets
-from conftest import OPS_TOKEN
-from hubs import RunningHub, eventually, server_sent_events
+from tests.support.hubs import OPS_TOKEN, RunningHub, eventually, server_sent_events
 
 
 async def run_in_kernel(hub: RunningHub, token: str, user: str, code: str) -> str:
@@ -18,7 +18,7 @@ async def run_in_kernel(hub: RunningHub, token: str, user: str, code: str) -> st
     async with httpx.AsyncClient(headers=headers, trust_env=False, timeout=60) as client:
         kernel = (await client.post(f"{hub.url}/user/{user}/api/kernels", json={"name": "python3"})).json()["id"]
     address = f"ws://127.0.0.1:{hub.port}/user/{user}/api/kernels/{kernel}/channels"
-    request = {
+    request: dict[str, Any] = {
         "header": {"msg_id": uuid.uuid4().hex, "msg_type": "execute_request", "username": user, "version": "5.3"},
         "parent_header": {},
         "metadata": {},

@@ -6,8 +6,7 @@ import re
 import subprocess
 
 import httpx
-from conftest import OPS_TOKEN
-from hubs import PERIJOVE, RunningHub, eventually
+from tests.support.hubs import OPS_TOKEN, PERIJOVE, RunningHub, eventually
 
 import perijove
 

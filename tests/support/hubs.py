@@ -16,12 +16,35 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+import pytest
 
 T = TypeVar("T")
 PERIJOVE = Path(sys.executable).with_name("perijove")
 START_SECONDS = 60.0
 STOP_SECONDS = 60.0
 LOOK = 0.05
+OPS_TOKEN = "a-token-of-at-least-thirty-two-characters"
+
+UPSTREAM_CONFIG = """
+c = get_config()
+c.JupyterHub.bind_url = "http://127.0.0.1:{port}"
+c.JupyterHub.hub_port = {hub_port}
+c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:{api_port}"
+c.JupyterHub.cleanup_servers = False
+c.JupyterHub.authenticator_class = "dummy"
+c.Authenticator.allow_all = True
+c.Authenticator.admin_users = {{"admin"}}
+c.JupyterHub.spawner_class = "simple"
+c.Spawner.args = ["--allow-root"]
+c.JupyterHub.db_url = "sqlite:///jupyterhub.sqlite"
+c.JupyterHub.cookie_secret_file = "cookie_secret"
+c.JupyterHub.services = [{{"name": "ops", "api_token": "a-token-of-at-least-thirty-two-characters"}}]
+c.JupyterHub.load_roles = [{{
+    "name": "ops",
+    "services": ["ops"],
+    "scopes": ["admin:users", "admin:servers", "list:users", "tokens", "access:servers", "read:hub"],
+}}]
+"""
 
 
 def free_ports(count: int) -> list[int]:
@@ -130,7 +153,8 @@ class RunningHub:
         try:
             return self.process.wait(STOP_SECONDS)
         finally:
-            self.process.poll() is None and self.process.kill()
+            if self.process.poll() is None:
+                self.process.kill()
 
     def close(self) -> None:
         """Leave nothing running of what this hub, or an earlier process of it, started."""
@@ -167,6 +191,23 @@ class RunningHub:
         """Return a client of the REST API that shows *token*."""
         headers = {"Authorization": f"token {token}"}
         return httpx.Client(base_url=self.api, headers=headers, timeout=60, trust_env=False)
+
+
+@contextlib.contextmanager
+def installations(folders: pytest.TempPathFactory) -> Iterator[Callable[..., RunningHub]]:
+    """Yield what makes installations, each in a folder of its own; nothing of them runs after the block."""
+    hubs: list[RunningHub] = []
+
+    def make(**options: Any) -> RunningHub:
+        hub = RunningHub(folders.mktemp("hub"), **options)
+        hubs.append(hub)
+        return hub
+
+    try:
+        yield make
+    finally:
+        for hub in hubs:
+            hub.close()
 
 
 def server_sent_events(response: httpx.Response) -> Iterator[dict[str, Any]]:
