@@ -6,7 +6,8 @@ import re
 import time
 import uuid
 from importlib.resources import files
-from typing import Any
+from typing import Any, Final
+from urllib.parse import parse_qs
 
 import structlog
 from fastapi import FastAPI, Request, Response
@@ -19,15 +20,19 @@ import perijove
 from perijove.hub.web import errors, oauth, security
 from perijove.hub.web.api import hub as hub_api
 from perijove.hub.web.api import identity, servers, tokens, users
+from perijove.hub.web.callers import ERRORS, hub_of
 from perijove.hub.web.pages import admin, sign_in, various
 from perijove.hub.web.pages import servers as server_pages
-from perijove.hub.web.pages.common import SignInFirst, to_sign_in
+from perijove.hub.web.pages.common import SignInFirst, raw_path, raw_query, to_sign_in
 from perijove.hub.web.state import HubState
 from perijove.wire.versions import PERIJOVE_HEADER, PROTOCOL_HEADER, PROTOCOL_VERSION
 
 log = structlog.get_logger("perijove.hub.access")
-REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")
-MAX_BODY = 8 * 1024 * 1024
+REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,128}")
+MAX_BODY: Final = 8 * 1024 * 1024
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+FOR_EVER: Final = "public, max-age=31536000, immutable"
+UNCHECKED: Final = "no-cache"
 
 
 def create_app(state: HubState) -> FastAPI:
@@ -41,53 +46,59 @@ def create_app(state: HubState) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
     )
     app.state.hub = state
     errors.install(app)
     app.add_exception_handler(SignInFirst, to_sign_in)
-    for resource in (hub_api, identity, users, servers, tokens, oauth):
-        app.include_router(resource.router, prefix=f"{prefix}api")
+    app.include_router(hub_api.router, prefix=f"{prefix}api")
+    for resource in (identity, users, servers, tokens):
+        app.include_router(resource.router, prefix=f"{prefix}api", responses=ERRORS)
+    app.include_router(oauth.router, prefix=f"{prefix}api")
     for module in (various, sign_in, server_pages, admin):
         app.include_router(module.router, prefix=prefix.rstrip("/"))
     app.mount(f"{prefix}static", StaticFiles(directory=str(files("perijove.hub.web") / "static")), name="static")
-    app.add_api_route(f"{prefix}{{path:path}}", _nothing_here, methods=_ALL_METHODS, include_in_schema=False)
-    app.add_api_route("/{path:path}", _outside, methods=_ALL_METHODS, include_in_schema=False)
+    app.router.default = _elsewhere
     app.add_middleware(_Envelope, state=state)
     return app
 
 
-_ALL_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+async def _elsewhere(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer for every address that no route knows."""
+    request = Request(scope, receive, send)
+    settings = hub_of(request).settings
+    if not scope["path"].startswith(settings.prefix):
+        response = await _outside(request)
+    elif request.method == "OPTIONS" and errors.is_api(scope["path"], settings.prefix):
+        response = Response(status_code=200)
+    else:
+        response = errors.error_response(request, 404, "There is no page at this address.")
+    await response(scope, receive, send)
 
 
-async def _nothing_here(request: Request, path: str) -> Response:
-    hub: HubState = request.app.state.hub
-    if request.method == "OPTIONS" and path.startswith("api"):
-        return Response(status_code=200)
-    if request.url.path == hub.settings.prefix.rstrip("/"):
-        return RedirectResponse(hub.settings.prefix, status_code=302)
-    return errors.error_response(request, 404, "There is no page at this address.")
-
-
-async def _outside(request: Request, path: str) -> Response:
+async def _outside(request: Request) -> Response:
     """Lead what is outside the hub's prefix to the hub: above all, servers that the proxy has no route for."""
-    hub: HubState = request.app.state.hub
-    base, prefix = hub.settings.base_url, hub.settings.prefix
-    full = request.scope["raw_path"].decode("ascii", "replace") if request.scope.get("raw_path") else request.url.path
-    inner = full.removeprefix(base).lstrip("/") if full.startswith(base) else ""
-    query = f"?{request.url.query}" if request.url.query else ""
-    if inner.startswith("user/") and request.method not in {"GET", "HEAD"}:
-        # A redirect would lose the body; the answer is the same.
-        return await server_pages.address_of_server(request, path.removeprefix(base.lstrip("/")).removeprefix("user/"))
-    return RedirectResponse(f"{prefix}{inner}{query}", status_code=302)
+    settings = hub_of(request).settings
+    path, query = raw_path(request), raw_query(request)
+    if f"{path}/" == settings.prefix or not path.startswith(settings.base_url):
+        return RedirectResponse(f"{settings.prefix}{query}", status_code=302)
+    inner = path.removeprefix(settings.base_url).lstrip("/")
+    kind, _, rest = inner.partition("/")
+    if kind == "user" and rest:
+        if "/" not in rest:
+            return RedirectResponse(f"{path}/{query}", status_code=301)
+        if request.method != "GET":
+            # A redirect would lose the body; the answer is the same.
+            return await server_pages.answer_for_server(request, rest)
+    return RedirectResponse(f"{settings.prefix}{inner}{query}", status_code=302)
 
 
 class _Envelope:
-    """Puts the headers on every answer that belong there, bounds bodies, measures and logs."""
+    """Puts the headers on every answer that belong there, bounds bodies, answers HEAD, measures and logs."""
 
     def __init__(self, app: ASGIApp, state: HubState) -> None:
         self._app = app
         self._state = state
-        self._api_prefix = f"{state.settings.prefix}api"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -96,24 +107,35 @@ class _Envelope:
         began = time.monotonic()
         given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
         request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-        structlog.contextvars.bind_contextvars(request_id=request_id)
-        status = 500
+        body = _Body(receive)
+        answer = _Answer(send, body, lambda headers: self._complete(scope, headers, request_id), scope["method"])
+        inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._answer(inner, body, answer)
+            finally:
+                self._record({**scope, **inner}, scope["method"], answer.status, time.monotonic() - began)
 
-        async def send_with_headers(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                self._complete(scope, MutableHeaders(scope=message), request_id)
-            await send(message)
-
+    async def _answer(self, scope: Scope, body: _Body, answer: _Answer) -> None:
+        request = Request(scope)
         try:
-            await self._app(scope, _bounded(receive), send_with_headers)
-        finally:
-            self._record(scope, status, time.monotonic() - began)
-            structlog.contextvars.clear_contextvars()
+            if not body.announced_too_long(scope):
+                await self._app(scope, body, answer)
+        except Exception as error:
+            if answer.cut_short or body.too_long:
+                pass
+            elif answer.started:
+                # What was sent cannot be taken back; the connection breaks, so that the client sees it is not whole.
+                raise
+            else:
+                await errors.broken(request, error)(scope, body, answer)
+        if body.too_long and not answer.started:
+            body.too_long = False
+            response = errors.error_response(request, 413, f"A request has at most {MAX_BODY} bytes.")
+            response.headers["Connection"] = "close"
+            await response(scope, body, answer)
 
     def _complete(self, scope: Scope, headers: MutableHeaders, request_id: str) -> None:
-        is_api = scope["path"].startswith(self._api_prefix)
         is_page = headers.get("content-type", "").startswith("text/html")
         headers[PROTOCOL_HEADER] = PROTOCOL_VERSION
         headers[PERIJOVE_HEADER] = perijove.__version__
@@ -124,26 +146,74 @@ class _Envelope:
         headers["Cross-Origin-Resource-Policy"] = "same-origin"
         headers.setdefault("Referrer-Policy", "same-origin")
         headers.setdefault("Content-Security-Policy", security.PAGE_POLICY if is_page else security.API_POLICY)
-        if is_api:
+        prefix = self._state.settings.prefix
+        if errors.is_api(scope["path"], prefix):
             headers["Access-Control-Allow-Headers"] = "accept, content-type, authorization"
-            headers.setdefault("Cache-Control", "no-store")
+        if scope["path"].startswith(f"{prefix}static/") and "etag" in headers:
+            # The address of a file changes with its content (see templating.static_url).
+            has_mark = b"v" in parse_qs(scope["query_string"][:200])
+            headers["Cache-Control"] = FOR_EVER if has_mark else UNCHECKED
+        headers.setdefault("Cache-Control", "no-store")
 
-    def _record(self, scope: Scope, status: int, seconds: float) -> None:
-        route = scope.get("route")
-        handler = getattr(getattr(route, "endpoint", None), "__name__", "static" if route is None else "mount")
-        self._state.metrics.observe_request(scope["method"], handler, status, seconds)
+    def _record(self, scope: Scope, method: str, status: int, seconds: float) -> None:
+        method = method if method in METHODS else "other"
+        handler = getattr(scope.get("endpoint"), "__name__", "static" if "endpoint" in scope else "none")
+        self._state.metrics.observe_request(method, handler, status, seconds)
         write = log.info if status >= 400 and status != 424 else log.debug
-        write("request", method=scope["method"], path=scope["path"][:200], status=status, ms=round(seconds * 1000, 1))
+        write("request", method=method, path=errors.path_of(Request(scope)), status=status, ms=round(seconds * 1000, 1))
 
 
-def _bounded(receive: Receive) -> Receive:
-    """Return *receive* with an end to how much it gives: what is longer is cut off as if the client had gone."""
-    taken = 0
+class _Body:
+    """What the client sends, with an end: what is longer is cut off as if the client had gone."""
 
-    async def bounded() -> dict[str, Any]:
-        nonlocal taken
-        message = await receive()
-        taken += len(message.get("body", b""))
-        return {"type": "http.disconnect"} if taken > MAX_BODY else dict(message)
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._taken = 0
+        self.too_long = False
 
-    return bounded
+    def announced_too_long(self, scope: Scope) -> bool:
+        """Say whether the client announces more than is taken from it."""
+        length = dict(scope["headers"]).get(b"content-length", b"0")
+        self.too_long = length.isdigit() and (len(length) > 18 or int(length) > MAX_BODY)
+        return self.too_long
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self._taken += len(message.get("body", b""))
+        if self._taken > MAX_BODY:
+            self.too_long = True
+            return {"type": "http.disconnect"}
+        return message
+
+
+class _CutShort(OSError):
+    """Whoever asked wants no (more) body."""
+
+
+class _Answer:
+    """What the client is sent: completed with headers; without a body for HEAD; nothing if the request is refused."""
+
+    def __init__(self, send: Send, body: _Body, complete: Any, method: str) -> None:
+        self._send = send
+        self._body = body
+        self._complete = complete
+        self._only_head = method == "HEAD"
+        self.status = 500
+        self.started = False
+        self.cut_short = False
+
+    async def __call__(self, message: Message) -> None:
+        if self._body.too_long and not self.started:
+            return
+        if message["type"] == "http.response.start":
+            self.started = True
+            self.status = message["status"]
+            self._complete(MutableHeaders(scope=message))
+            await self._send(message)
+        elif not self._only_head:
+            await self._send(message)
+        elif not self.cut_short:
+            self.cut_short = True
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+            if message.get("more_body"):
+                raise _CutShort

@@ -1,19 +1,47 @@
-"""Who calls the API, and what each operation asks of them, said so that OpenAPI states it."""
+"""Who calls the API, with what, and what each operation asks of them, said so that OpenAPI states it."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
 
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, SecurityScopes
 from starlette.datastructures import Headers
 
-from perijove.hub.core.errors import Code, PerijoveError
+from perijove.hub.core.errors import Code, PerijoveError, invalid
 from perijove.hub.core.principals import Principal
 from perijove.hub.usecases import identity
 from perijove.hub.usecases.identity import Visitor
 from perijove.hub.web import security
 from perijove.hub.web.state import HubState
+
+INVALID_JSON: Final = "Invalid JSON in body of request"
+MAX_DEPTH: Final = 32
+"""How deep the JSON of a request may be nested: nothing that we are asked needs more than five."""
+
+ERRORS: Final[dict[int | str, dict[str, Any]]] = {
+    status: {
+        "description": description,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"status": {"type": "integer"}, "message": {"type": "string"}},
+                }
+            }
+        },
+    }
+    for status, description in (
+        (400, "The request is wrong; the message says where"),
+        (403, "No valid credentials, or their scopes do not allow it"),
+        (404, "There is no such thing, or the scopes do not reach it"),
+        (503, "Something the hub needs is away; `Retry-After` says when to try again"),
+        ("default", "Any other error, told in the same form"),
+    )
+}
+"""What OpenAPI says of errors that every operation may give."""
 
 token_scheme = APIKeyHeader(
     name="Authorization",
@@ -33,13 +61,15 @@ Hub = Annotated[HubState, Depends(hub_of)]
 
 
 def token_of(headers: Headers) -> str | None:
-    """Return the token of an Authorization header; empty if there is such a header without one; None without a header."""
-    value = headers.get("authorization")
-    if value is None:
+    """Return the token of an Authorization header; None without one, or where it holds credentials of another kind.
+
+    Where it says token and then no single word, the answer is empty, which is nobody's token.
+    """
+    kind, _, token = headers.get("authorization", "").partition(" ")
+    if kind.lower() not in {"token", "bearer"}:
         return None
-    kind, _, token = value.partition(" ")
     token = token.strip()
-    return token if kind.lower() in {"token", "bearer"} and " " not in token else ""
+    return "" if " " in token else token
 
 
 async def find_caller(request: Request, hub: HubState) -> Principal | None:
@@ -54,15 +84,10 @@ async def find_caller(request: Request, hub: HubState) -> Principal | None:
     visitor = await find_visitor(request, hub)
     if visitor is None:
         return None
-    reading = request.method in {"GET", "HEAD"}
     content_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    if not reading and content_type != "application/json":
+    if request.method != "GET" and content_type != "application/json":
         return None
-    if not reading or security.needs_token_for_read(request):
-        sent = request.query_params.get("_xsrf") or request.headers.get("x-xsrftoken", "")
-        if not sent:
-            raise PerijoveError(Code.FORBIDDEN, f"'_xsrf' argument missing from {request.method}")
-        security.check_form(request, hub.settings, visitor, sent)
+    security.check_call(request, hub.settings, visitor)
     return visitor.principal
 
 
@@ -92,3 +117,58 @@ async def caller(
 def needs(*scopes: str) -> Any:
     """Return the dependency of an operation that any one of *scopes* allows."""
     return Security(caller, scopes=scopes)
+
+
+async def json_body(request: Request) -> Any:
+    """Return the JSON of a request, whatever it says of its type; None if there is no body.
+
+    Raises:
+        PerijoveError: INVALID, if it is no JSON, or such that an answer could not hold it.
+    """
+    return parse_json(await request.body())
+
+
+JsonBody = Annotated[Any, Depends(json_body)]
+
+
+def parse_json(raw: bytes) -> Any:
+    """Return the value in *raw*; None if that is empty. Raises PerijoveError INVALID."""
+    if not raw.strip():
+        return None
+    try:
+        text = raw.decode("utf-8")
+        value = json.loads(text, parse_constant=_no_number)
+        if "\\u" in text:
+            # Half of a surrogate pair can be written in JSON, but not sent or stored.
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except (ValueError, RecursionError):
+        raise invalid(INVALID_JSON) from None
+    if _deeper_than(value, MAX_DEPTH):
+        raise invalid(f"{INVALID_JSON}: nested deeper than {MAX_DEPTH} levels")
+    return value
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _deeper_than(value: Any, limit: int) -> bool:
+    level = [value]
+    for _ in range(limit):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, (dict, list))
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, (dict, list))
+        ]
+        if not level:
+            return False
+    return True
+
+
+def takes(description: str, required: bool = False, **properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what OpenAPI says of an operation that takes a JSON object with *properties*."""
+    schema = {"type": "object", "properties": dict(properties)}
+    content = {"application/json": {"schema": schema}}
+    return {"requestBody": {"description": description, "required": required, "content": content}}

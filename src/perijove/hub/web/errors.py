@@ -8,10 +8,11 @@ from typing import Final
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 
 from perijove.hub.core.errors import Code, PerijoveError
+from perijove.hub.core.names import shorten
 from perijove.hub.web.rendering import render
 from perijove.hub.web.state import HubState
 
@@ -29,12 +30,16 @@ STATUS: Final[dict[Code, int]] = {
 }
 """Nobody signed in is 403 and not 401: unchanged clients take only that for "sign in first"."""
 
+RETRY_AFTER: Final = 5
+"""Seconds after which a client tries again when something the hub needs is away."""
+
 TITLES: Final[dict[int, str]] = {
     400: "That did not work",
     403: "You may not do this",
     404: "Nothing is here",
     405: "That did not work",
     409: "Not now",
+    413: "That is too much",
     424: "This server is not running",
     429: "Too much at once",
     500: "Something went wrong",
@@ -44,10 +49,16 @@ TITLES: Final[dict[int, str]] = {
 }
 
 
+def is_api(path: str, prefix: str) -> bool:
+    """Say whether *path* belongs to the REST API of the hub under *prefix*."""
+    return f"{path}/".startswith(f"{prefix}api/")
+
+
 def wants_json(request: Request, hub: HubState) -> bool:
     """Say whether an error is to be told as JSON: below the API, or where the caller prefers it."""
-    if request.url.path.startswith(f"{hub.settings.prefix}api"):
-        return "/oauth2/authorize" not in request.url.path and not request.url.path.endswith("/api/docs")
+    path: str = request.scope["path"]
+    if is_api(path, hub.settings.prefix):
+        return path not in {f"{hub.settings.prefix}api/oauth2/authorize", f"{hub.settings.prefix}api/docs"}
     accept = request.headers.get("accept", "")
     return "application/json" in accept and "text/html" not in accept
 
@@ -76,33 +87,51 @@ def error_response(
 
 
 async def _expected(request: Request, error: Exception) -> Response:
-    assert isinstance(error, PerijoveError)
+    if not isinstance(error, PerijoveError):
+        raise TypeError(f"not an expected error: {error!r}")
     status = STATUS[error.code]
     if status < 500:
         return error_response(request, status, error.message, retry_after=error.retry_after)
     error_id = new_error_id()
-    log.warning("request failed", path=request.url.path[:200], status=status, reason=error.message, error_id=error_id)
-    return error_response(request, status, error.message, retry_after=error.retry_after or 5, error_id=error_id)
+    log.warning("request failed", path=path_of(request), status=status, reason=error.message, error_id=error_id)
+    retry_after = RETRY_AFTER if error.code is Code.UNAVAILABLE and error.retry_after is None else error.retry_after
+    return error_response(request, status, error.message, retry_after=retry_after, error_id=error_id)
 
 
 async def _malformed(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
+    if not isinstance(error, RequestValidationError):
+        raise TypeError(f"not a malformed request: {error!r}")
     first = error.errors()[0]
-    if first["type"] == "json_invalid":
-        return error_response(request, 400, "Invalid JSON in body of request")
-    where = ".".join(str(part) for part in first["loc"] if part != "body")
-    return error_response(request, 400, f"{where or 'body'}: {first['msg']}"[:300])
+    where = ".".join(str(part) for part in first["loc"] if part not in {"body", "query", "path"})
+    return error_response(request, 400, shorten(f"{where or 'body'}: {first['msg']}", 300))
 
 
 async def _http(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return error_response(request, error.status_code, str(error.detail))
+    if not isinstance(error, HTTPException):
+        raise TypeError(f"not an HTTP error: {error!r}")
+    hub: HubState = request.app.state.hub
+    if error.status_code == 405 and request.method == "OPTIONS" and is_api(request.scope["path"], hub.settings.prefix):
+        return Response(status_code=200)
+    response = error_response(request, error.status_code, str(error.detail))
+    response.headers.update(error.headers or {})
+    return response
 
 
-async def _unexpected(request: Request, error: Exception) -> Response:
+def broken(request: Request, error: Exception) -> Response:
+    """Return the answer to a request that broke in a way that nobody expected; the log has the details."""
     error_id = new_error_id()
-    log.error("request broke", path=request.url.path[:200], error_id=error_id, exc_info=error)
-    return error_response(request, 500, "Something went wrong in the hub.", error_id=error_id)
+    log.error("request broke", path=path_of(request), error_id=error_id, exc_info=error)
+    message = "Something went wrong in the hub."
+    try:
+        return error_response(request, 500, message, error_id=error_id)
+    except Exception:
+        log.exception("the error page broke too", error_id=error_id)
+        return PlainTextResponse(f"{message} (error id {error_id})", status_code=500)
+
+
+def path_of(request: Request) -> str:
+    """Return the path of *request* for a line of the log."""
+    return shorten(request.scope["path"], 200)
 
 
 def new_error_id() -> str:
@@ -111,8 +140,7 @@ def new_error_id() -> str:
 
 
 def install(app: FastAPI) -> None:
-    """Let *app* tell all errors this way."""
+    """Let *app* tell all expected errors this way; who calls *app* sees to the others with `broken`."""
     app.add_exception_handler(PerijoveError, _expected)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _unexpected)

@@ -39,7 +39,7 @@ def failure_model(failure: Failure | None) -> FailureModel | None:
 def server_model(server: Server, principal: Principal, settings: WebSettings) -> ServerModel:
     """Return *server*, its spawner's state only for those who may see it."""
     url = server_prefix(settings.base_url, server.user_name, server.name)
-    progress = f"{settings.prefix}api/users/{escape_name(server.user_name)}/{_server_path(server.name)}/progress"
+    progress = progress_url(server, settings.prefix)
     public = settings.public_url.rstrip("/")
     origin = public.removesuffix(settings.base_url.rstrip("/")) if public else ""
     model: ServerModel = {
@@ -63,11 +63,15 @@ def server_model(server: Server, principal: Principal, settings: WebSettings) ->
     return model
 
 
-def _server_path(name: str) -> str:
-    return f"servers/{escape_name(name)}" if name else "server"
+def progress_url(server: Server, prefix: str) -> str:
+    """Return the path of the stream that tells how *server* starts; *prefix* is the hub's."""
+    path = f"servers/{escape_name(server.name)}" if server.name else "server"
+    return f"{prefix}api/users/{escape_name(server.user_name)}/{path}/progress"
 
 
-def user_model(view: UserView, principal: Principal, settings: WebSettings, *, stopped_servers: bool = False) -> UserModel:
+def user_model(
+    view: UserView, principal: Principal, settings: WebSettings, *, stopped_servers: bool = False
+) -> UserModel:
     """Return the user with the fields that the caller may see; servers at rest only if asked for."""
     user = view.user
     default = next((server for server in view.servers if not server.name), None)
@@ -87,8 +91,7 @@ def user_model(view: UserView, principal: Principal, settings: WebSettings, *, s
         "servers": {
             server.name: server_model(server, principal, settings)
             for server in view.servers
-            if (server.active or stopped_servers)
-            and principal.may("read:servers", user=user.name, server=server.name)
+            if (server.active or stopped_servers) and principal.may("read:servers", user=user.name, server=server.name)
         },
     }
     fields = set(view.fields)
@@ -140,7 +143,7 @@ def page_response(request: Request, page: Page[Any], models: Sequence[Any], sett
     following = None
     if page.next is not None:
         query = dict(request.query_params) | {"offset": str(page.next.offset), "limit": str(page.next.limit)}
-        url = f"{own_origin(request, settings)}{request.url.path}?{urlencode(query)}"
+        url = f"{own_origin(request, settings)}{request.scope['path']}?{urlencode(query)}"
         following = {"offset": page.next.offset, "limit": page.next.limit, "url": url}
     body = {
         "items": list(models),

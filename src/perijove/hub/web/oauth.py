@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
-from perijove.hub.core.errors import invalid
 from perijove.hub.core.oauth import AuthorizeRequest, OAuthError
 from perijove.hub.core.scopes import CATALOGUE
 from perijove.hub.usecases import oauth
+from perijove.hub.usecases.identity import Visitor
 from perijove.hub.usecases.oauth import Consent
 from perijove.hub.web import security
 from perijove.hub.web.callers import Hub, find_visitor
@@ -23,26 +23,78 @@ from perijove.wire.scopes import parse_scope
 router = APIRouter(tags=["oauth"])
 MAX_FORM_LENGTH = 16_384
 FORM_TYPE = "application/x-www-form-urlencoded"
+AUTHORIZE: dict[str, Any] = {
+    "parameters": [
+        {"name": name, "in": "query", "required": name in {"client_id", "response_type"}, "schema": {"type": "string"}}
+        for name in (
+            "client_id",
+            "response_type",
+            "redirect_uri",
+            "scope",
+            "state",
+            "code_challenge",
+            "code_challenge_method",
+        )
+    ]
+}
+TOKEN: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            FORM_TYPE: {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        name: {"type": "string"}
+                        for name in (
+                            "grant_type",
+                            "code",
+                            "client_id",
+                            "client_secret",
+                            "redirect_uri",
+                            "code_verifier",
+                        )
+                    },
+                }
+            }
+        },
+    }
+}
+AUTHORIZE_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"description": "A page that asks the person first", "content": {"text/html": {}}},
+    302: {"description": "To the client with a code or an error, or to the sign-in page"},
+    400: {"description": "No such client, or another redirect URI than its own: a page that says so"},
+    403: {"description": "The person may not use this server: a page that says so"},
+}
+TOKEN_ERRORS: dict[int | str, dict[str, Any]] = {
+    400: {"description": "An error of RFC 6749, section 5.2"},
+    401: {"description": "The client or its secret is wrong"},
+}
 
 
-@router.get("/oauth2/authorize", summary="Ask for an authorization code")
+@router.get(
+    "/oauth2/authorize", summary="Ask for an authorization code", openapi_extra=AUTHORIZE, responses=AUTHORIZE_ANSWERS
+)
 async def authorize(request: Request, hub: Hub) -> Response:
     """Send the signed-in person back to the client with a code (RFC 6749, 4.1.1); ask them first where need be."""
     security.check_page_request(request)
-    return await _authorize(request, hub, consented=False)
+    visitor = await find_visitor(request, hub)
+    if visitor is None:
+        return RedirectResponse(login_url(hub.settings.prefix, request), status_code=302)
+    return await _authorize(request, hub, visitor, consented=False)
 
 
 @router.post("/oauth2/authorize", summary="Consent, and ask for an authorization code", include_in_schema=False)
 async def consent(request: Request, hub: Hub, xsrf: Annotated[str, Form(alias="_xsrf")] = "") -> Response:
     """Take the consent of a person and send them back to the client with a code."""
-    security.check_form(request, hub.settings, await find_visitor(request, hub), xsrf)
-    return await _authorize(request, hub, consented=True)
-
-
-async def _authorize(request: Request, hub: HubState, *, consented: bool) -> Response:
     visitor = await find_visitor(request, hub)
     if visitor is None:
-        return RedirectResponse(login_url(hub.settings.prefix, request), status_code=302)
+        return RedirectResponse(login_url(hub.settings.prefix, request, again=True), status_code=302)
+    security.check_form(request, hub.settings, visitor, xsrf)
+    return await _authorize(request, hub, visitor, consented=True)
+
+
+async def _authorize(request: Request, hub: HubState, visitor: Visitor, *, consented: bool) -> Response:
     query = request.query_params
     asked = AuthorizeRequest(
         client_id=query.get("client_id", ""),
@@ -73,15 +125,15 @@ def describe(text: str) -> str:
     return f"{words} Only for yourself." if scope.kind == "user" else words
 
 
-@router.post("/oauth2/token", summary="Trade a code for a token")
+@router.post("/oauth2/token", summary="Trade a code for a token", openapi_extra=TOKEN, responses=TOKEN_ERRORS)
 async def token(request: Request, hub: Hub) -> Response:
     """Give an access token for an authorization code (RFC 6749, 4.1.3); credentials stand in the form body."""
     headers = {"Cache-Control": "no-store", "Pragma": "no-cache"}
     body = await request.body()
-    if len(body) > MAX_FORM_LENGTH:
-        raise invalid("The form is too long")
     form = dict(parse_qsl(body.decode("utf-8", "replace")))
     try:
+        if len(body) > MAX_FORM_LENGTH:
+            raise OAuthError("invalid_request", "The form is too long.")
         granted = await oauth.exchange(hub.ctx, form, lifetime=hub.settings.oauth_lifetime)
     except OAuthError as error:
         content = {"error": error.error}
@@ -99,4 +151,3 @@ async def token(request: Request, hub: Hub) -> Response:
         },
         headers=headers,
     )
-

@@ -1,12 +1,16 @@
 """What protects the hub in a browser: cookies, the origin of requests, and the token that forms carry.
 
-Code in ``/user/x/`` is another person's code on our origin. It can send requests with the visitor's cookies, but it must
-not be able to act on the hub, so:
+Code in ``/user/x/`` is another person's code on our origin. It can send requests with the visitor's cookies, but it
+must not be able to act on the hub, so:
 
 - the session cookie is HttpOnly and confined to the hub's prefix;
 - whatever changes something needs a token that stands only in pages of the hub, bound to the session;
 - pages of the hub are given to navigations only, never to scripts (Fetch Metadata), may not be framed, and share no
   browsing context with other pages (COOP), so that no script outside the hub can read the token.
+
+Somebody not signed in has nothing that a forged form could use, except that it could sign them in as somebody else.
+Such forms carry a value signed by us; it counts if the browser says that the form came from our origin, or, where a
+browser says nothing, if the same value is in a cookie. So each of many tabs that were opened at once can sign in.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 import secrets
 from urllib.parse import urlsplit
 
@@ -33,25 +38,48 @@ FORM_FIELD = "_xsrf"
 STALE_FORM = "Login form invalid or expired. Try again."
 
 PAGE_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 API_POLICY = "default-src 'none'; frame-ancestors 'none'"
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+
+
+def _first(request: Request, header: str) -> str:
+    """Return what the outermost proxy said: others append theirs behind a comma."""
+    return request.headers.get(header, "").partition(",")[0].strip()
+
+
+def browser_origin(request: Request) -> str:
+    """Return ``scheme://host[:port]`` that the browser sent this request to, whatever proxies stand between."""
+    scheme, host = _first(request, "x-forwarded-proto").lower(), _first(request, "x-forwarded-host")
+    if scheme not in _DEFAULT_PORTS:
+        scheme = str(request.scope["scheme"])
+    return f"{scheme}://{host if _HOST.fullmatch(host) else request.headers.get('host', '')}"
 
 
 def is_secure(request: Request, settings: WebSettings) -> bool:
     """Say whether browsers reach us by HTTPS."""
     if settings.public_url:
         return settings.public_url.startswith("https://")
-    return request.url.scheme == "https"
+    return browser_origin(request).startswith("https://")
 
 
 def own_origin(request: Request, settings: WebSettings) -> str:
     """Return ``scheme://host[:port]`` of the hub as the browser sees it."""
-    if settings.public_url:
-        parts = urlsplit(settings.public_url)
-        return f"{parts.scheme}://{parts.netloc}"
-    return f"{request.url.scheme}://{request.headers.get('host', '')}"
+    return _public_origin(settings) or browser_origin(request)
+
+
+def _public_origin(settings: WebSettings) -> str:
+    parts = urlsplit(settings.public_url)
+    return f"{parts.scheme}://{parts.netloc}" if settings.public_url else ""
+
+
+def _comparable(origin: str) -> str:
+    """Return *origin* as browsers write it: lower case, without the port that its scheme has anyway."""
+    origin = origin.lower()
+    return origin.removesuffix(_DEFAULT_PORTS.get(origin.partition(":")[0], "/"))
 
 
 def begin(request: Request, settings: WebSettings, response: Response, session: NewSession) -> None:
@@ -59,11 +87,22 @@ def begin(request: Request, settings: WebSettings, response: Response, session: 
     secure = is_secure(request, settings)
     lifetime = int(settings.session_lifetime.total_seconds())
     response.set_cookie(
-        SESSION_COOKIE, session.key, max_age=lifetime, path=settings.prefix, httponly=True, secure=secure, samesite="lax"
+        SESSION_COOKIE,
+        session.key,
+        max_age=lifetime,
+        path=settings.prefix,
+        httponly=True,
+        secure=secure,
+        samesite="lax",
     )
     # Servers read this one: it says which session their tokens belong to, and is no secret.
     response.set_cookie(
-        SESSION_ID_COOKIE, session.session.session_id, path=settings.base_url, httponly=True, secure=secure, samesite="lax"
+        SESSION_ID_COOKIE,
+        session.session.session_id,
+        path=settings.base_url,
+        httponly=True,
+        secure=secure,
+        samesite="lax",
     )
     response.delete_cookie(FORM_COOKIE, path=settings.prefix)
 
@@ -78,13 +117,15 @@ def end(settings: WebSettings, response: Response) -> None:
 def form_token(request: Request, settings: WebSettings, visitor: Visitor | None) -> tuple[str, bool]:
     """Return the token for the forms of a page, and whether its cookie must be set.
 
-    For somebody signed in it follows from the session; for anybody else it is the value of a cookie.
+    For somebody signed in it follows from the session; for anybody else it is signed by us and kept in a cookie too.
     """
     if visitor is not None:
-        token = _session_token(settings, visitor)
-        return token, request.cookies.get(FORM_COOKIE) != token
+        return _session_token(settings, visitor), False
     held = request.cookies.get(FORM_COOKIE, "")
-    return (held, False) if 20 <= len(held) <= 100 else (secrets.token_urlsafe(32), True)
+    if _is_ours(settings, held):
+        return held, False
+    nonce = secrets.token_urlsafe(24)
+    return f"{nonce}.{_signature(settings, f'anonymous:{nonce}')}", True
 
 
 def set_form_cookie(request: Request, settings: WebSettings, response: Response, token: str) -> None:
@@ -100,9 +141,22 @@ def set_form_cookie(request: Request, settings: WebSettings, response: Response,
     )
 
 
-def _session_token(settings: WebSettings, visitor: Visitor) -> str:
-    digest = hmac.new(settings.cookie_secret, f"xsrf:{visitor.session.session_id}".encode(), hashlib.sha256).digest()
+def _signature(settings: WebSettings, text: str) -> str:
+    digest = hmac.new(settings.cookie_secret, f"xsrf:{text}".encode("utf-8", "replace"), hashlib.sha256).digest()
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def _session_token(settings: WebSettings, visitor: Visitor) -> str:
+    return _signature(settings, f"session:{visitor.session.session_id}")
+
+
+def _is_ours(settings: WebSettings, token: str) -> bool:
+    nonce, dot, signature = token.partition(".")
+    return bool(nonce and dot) and len(token) <= 100 and _equal(signature, _signature(settings, f"anonymous:{nonce}"))
+
+
+def _equal(one: str, other: str) -> bool:
+    return hmac.compare_digest(one.encode("utf-8", "replace"), other.encode("utf-8", "replace"))
 
 
 def check_form(request: Request, settings: WebSettings, visitor: Visitor | None, sent: str) -> None:
@@ -111,23 +165,44 @@ def check_form(request: Request, settings: WebSettings, visitor: Visitor | None,
     Raises:
         PerijoveError: FORBIDDEN.
     """
-    check_origin(request, settings)
-    expected = _session_token(settings, visitor) if visitor is not None else request.cookies.get(FORM_COOKIE, "")
-    if len(expected) < 20 or not hmac.compare_digest(expected.encode(), sent.encode("utf-8", "replace")):
+    proven = check_origin(request, settings)
+    if visitor is not None:
+        right = _equal(sent, _session_token(settings, visitor))
+    else:
+        right = _is_ours(settings, sent) and (proven or _equal(sent, request.cookies.get(FORM_COOKIE, "")))
+    if not right:
         raise PerijoveError(Code.FORBIDDEN, STALE_FORM)
 
 
-def check_origin(request: Request, settings: WebSettings) -> None:
-    """Refuse what another site's page sent: by Fetch Metadata where the browser sends it, and by Origin.
+def check_call(request: Request, settings: WebSettings, visitor: Visitor) -> None:
+    """Return if a call of the API by cookie comes from a page of ours; a person who navigates there needs no token.
 
     Raises:
         PerijoveError: FORBIDDEN.
     """
+    if request.method == "GET" and not needs_token_for_read(request):
+        return
+    check_origin(request, settings)
+    headers = request.headers
+    sent = request.query_params.get(FORM_FIELD) or headers.get("x-xsrftoken") or headers.get("x-csrftoken")
+    if not sent:
+        raise PerijoveError(Code.FORBIDDEN, f"'_xsrf' argument missing from {request.method}")
+    if not _equal(sent, _session_token(settings, visitor)):
+        raise PerijoveError(Code.FORBIDDEN, f"XSRF cookie does not match {request.method} argument")
+
+
+def check_origin(request: Request, settings: WebSettings) -> bool:
+    """Refuse what another site's page sent, and say whether the browser told that it came from a page on our origin.
+
+    Raises:
+        PerijoveError: FORBIDDEN, by Fetch Metadata where the browser sends it, or by Origin.
+    """
     site = request.headers.get("sec-fetch-site")
     origin = request.headers.get("origin")
-    foreign = site is not None and site not in {"same-origin", "none"}
-    if foreign or (origin is not None and origin.lower() != own_origin(request, settings).lower()):
+    ours = {_comparable(known) for known in (browser_origin(request), _public_origin(settings)) if known}
+    if site not in {None, "same-origin", "none"} or (origin is not None and _comparable(origin) not in ours):
         raise PerijoveError(Code.FORBIDDEN, "This request came from another site.")
+    return origin is not None or site == "same-origin"
 
 
 def check_page_request(request: Request) -> None:
@@ -144,4 +219,5 @@ def check_page_request(request: Request) -> None:
 
 def needs_token_for_read(request: Request) -> bool:
     """Say whether even a reading request with a cookie needs the form's token: unless a person navigates there."""
-    return request.headers.get("sec-fetch-mode", "navigate") != "navigate"
+    mode, destination = request.headers.get("sec-fetch-mode"), request.headers.get("sec-fetch-dest")
+    return mode not in {None, "navigate"} or destination not in {None, "document"}

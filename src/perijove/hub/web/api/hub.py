@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.principals import Principal
-from perijove.hub.web.callers import Hub, find_caller, needs
+from perijove.hub.web.callers import ERRORS, Hub, find_caller, needs
 from perijove.hub.web.state import HubState
 from perijove.wire.versions import PROTOCOL_VERSION
 
@@ -25,7 +25,7 @@ async def version(response: Response) -> dict[str, str]:
     return {"version": PROTOCOL_VERSION}
 
 
-@router.get("/info", summary="What the hub is made of")
+@router.get("/info", summary="What the hub is made of", responses=ERRORS)
 async def info(hub: Hub, principal: Annotated[Principal, needs("read:hub")]) -> dict[str, Any]:
     """Tell versions of Python and of the plug-ins in use."""
     principal.require("read:hub")
@@ -38,17 +38,16 @@ async def info(hub: Hub, principal: Annotated[Principal, needs("read:hub")]) -> 
     }
 
 
-@router.get("/health", summary="Whether the hub works")
-@router.head("/health", include_in_schema=False)
+@router.get("/health", summary="Whether the hub works", responses={503: ERRORS[503]})
 async def health(hub: Hub) -> Response:
     """Answer 200 if the hub and its database work, 503 otherwise. Nobody need sign in for it."""
     await hub.ready()
     return Response(status_code=200)
 
 
-@router.get("/metrics", summary="Metrics")
+@router.get("/metrics", summary="Metrics", responses=ERRORS)
 async def metrics(request: Request, hub: Hub) -> Response:
-    """Give metrics in Prometheus' text format; needs the scope ``read:metrics`` unless the configuration says otherwise."""
+    """Give metrics in Prometheus' text format; needs `read:metrics` unless the configuration says otherwise."""
     return await metrics_response(request, hub)
 
 
@@ -62,7 +61,7 @@ async def metrics_response(request: Request, hub: HubState) -> Response:
     return Response(hub.metrics.render(), media_type=METRICS_TYPE)
 
 
-@router.get("/proxy", summary="The proxy's routes")
+@router.get("/proxy", summary="The proxy's routes", responses=ERRORS)
 async def routes(hub: Hub, principal: Annotated[Principal, needs("proxy")]) -> dict[str, Any]:
     """Give the proxy's table by routespec."""
     principal.require("proxy")
@@ -73,7 +72,7 @@ async def routes(hub: Hub, principal: Annotated[Principal, needs("proxy")]) -> d
     }
 
 
-@router.post("/proxy", summary="Put the proxy's routes right")
+@router.post("/proxy", summary="Put the proxy's routes right", responses=ERRORS)
 async def refresh_routes(hub: Hub, principal: Annotated[Principal, needs("proxy")]) -> Response:
     """Compare the proxy's table with what it should be, and mend it."""
     principal.require("proxy")

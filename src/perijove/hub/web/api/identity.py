@@ -8,8 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter
 
 from perijove.hub.core.principals import Principal
-from perijove.hub.core.scopes import IDENTIFY_SCOPES, expand
-from perijove.hub.core.scopes import Holder
+from perijove.hub.core.scopes import IDENTIFY_SCOPES, Holder, expand
 from perijove.hub.usecases import users
 from perijove.hub.web.callers import Hub, needs
 from perijove.hub.web.models import scope_strings, user_model

@@ -6,18 +6,21 @@ import json
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Header, Response
+import structlog
+from fastapi import APIRouter, Header, Response
 from fastapi.responses import StreamingResponse
+from starlette.background import BackgroundTask
 
 from perijove.hub.core.errors import Code, PerijoveError, invalid
 from perijove.hub.core.names import normalize_user_name
 from perijove.hub.core.principals import Principal
 from perijove.hub.core.progress import ProgressEvent
-from perijove.hub.core.servers import Server
-from perijove.hub.web.callers import Hub, needs
+from perijove.hub.core.servers import AT_REST, Server
+from perijove.hub.web.callers import Hub, JsonBody, needs, takes
 from perijove.hub.web.models import server_model
 from perijove.hub.web.state import HubState
 
+log = structlog.get_logger(__name__)
 router = APIRouter(tags=["servers"])
 KEEP_ALIVE = ":\n\n"
 MAX_OPTIONS_LENGTH = 65_536
@@ -25,7 +28,29 @@ MAX_OPTIONS_LENGTH = 65_536
 Reader = Annotated[Principal, needs("read:servers")]
 Starter = Annotated[Principal, needs("start:servers")]
 Stopper = Annotated[Principal, needs("delete:servers")]
-Json = Annotated[Any, Body()]
+OPTIONS = takes(
+    "Options for the spawner. An object with neither of these keys is taken as the options themselves.",
+    user_options={"type": ["object", "null"], "description": "null for those of the last time"},
+    display_name={"type": "string"},
+)
+REMOVE = takes("What else to do", remove={"type": "boolean", "description": "Delete the named server too"})
+STARTED: dict[int | str, dict[str, Any]] = {
+    201: {"description": "The server is ready"},
+    202: {"description": "The server is starting"},
+    429: {"description": "Too many servers; `Retry-After`, if given, says when to try again"},
+    500: {"description": "The server did not start; the message says why"},
+}
+STOPPED: dict[int | str, dict[str, Any]] = {
+    202: {"description": "The server is stopping; it is deleted after that, if this was asked for"},
+    204: {"description": "The server is stopped"},
+}
+STREAM: dict[int | str, dict[str, Any]] = {
+    200: {"description": "Server-sent events", "content": {"text/event-stream": {}}},
+}
+STARTING: dict[str, Any] = {"status_code": 201, "responses": STARTED, "openapi_extra": OPTIONS}
+STOPPING: dict[str, Any] = {"status_code": 204, "responses": STOPPED, "openapi_extra": REMOVE}
+REMOVE_WITHIN = 600.0
+"""Seconds for which a server that is to be deleted is given time to stop."""
 
 
 @router.get("/users/{user_name}/server", summary="Get the default server")
@@ -51,22 +76,20 @@ async def _get(hub: HubState, principal: Principal, user_name: str, name: str) -
     return dict(server_model(server, principal, hub.settings))
 
 
-@router.post("/users/{user_name}/server", summary="Start the default server", status_code=201)
-async def start_default(hub: Hub, principal: Starter, user_name: str, body: Json = None) -> Response:
+@router.post("/users/{user_name}/server", summary="Start the default server", **STARTING)
+async def start_default(hub: Hub, principal: Starter, user_name: str, body: JsonBody) -> Response:
     """Start a user's default server: 201 when it is ready in time, 202 while it is starting."""
     return await _start(hub, principal, user_name, "", body)
 
 
-@router.post("/users/{user_name}/servers/{server_name}", summary="Start a named server", status_code=201)
-async def start_named(
-    hub: Hub, principal: Starter, user_name: str, server_name: str, body: Json = None
-) -> Response:
+@router.post("/users/{user_name}/servers/{server_name}", summary="Start a named server", **STARTING)
+async def start_named(hub: Hub, principal: Starter, user_name: str, server_name: str, body: JsonBody) -> Response:
     """Start one of a user's servers: 201 when it is ready in time, 202 while it is starting."""
     return await _start(hub, principal, user_name, server_name, body)
 
 
 @router.post("/users/{user_name}/servers/", include_in_schema=False)
-async def start_unnamed(hub: Hub, principal: Starter, user_name: str, body: Json = None) -> Response:
+async def start_unnamed(hub: Hub, principal: Starter, user_name: str, body: JsonBody) -> Response:
     """Start a user's default server, whose name is empty."""
     return await _start(hub, principal, user_name, "", body)
 
@@ -119,39 +142,55 @@ def start_request(body: Any) -> tuple[dict[str, Any] | None, str | None]:
     return options, display_name
 
 
-@router.delete("/users/{user_name}/server", summary="Stop the default server", status_code=204)
-async def stop_default(hub: Hub, principal: Stopper, user_name: str, body: Json = None) -> Response:
+@router.delete("/users/{user_name}/server", summary="Stop the default server", **STOPPING)
+async def stop_default(hub: Hub, principal: Stopper, user_name: str, body: JsonBody) -> Response:
     """Stop a user's default server: 204 when it is stopped, 202 while it is stopping."""
     return await _stop(hub, principal, user_name, "", body)
 
 
-@router.delete("/users/{user_name}/servers/{server_name}", summary="Stop a named server", status_code=204)
-async def stop_named(hub: Hub, principal: Stopper, user_name: str, server_name: str, body: Json = None) -> Response:
+@router.delete("/users/{user_name}/servers/{server_name}", summary="Stop a named server", **STOPPING)
+async def stop_named(hub: Hub, principal: Stopper, user_name: str, server_name: str, body: JsonBody) -> Response:
     """Stop one of a user's servers; with `{"remove": true}` it is deleted too."""
     return await _stop(hub, principal, user_name, server_name, body)
 
 
 @router.delete("/users/{user_name}/servers/", include_in_schema=False)
-async def stop_unnamed(hub: Hub, principal: Stopper, user_name: str, body: Json = None) -> Response:
+async def stop_unnamed(hub: Hub, principal: Stopper, user_name: str, body: JsonBody) -> Response:
     """Stop a user's default server, whose name is empty."""
     return await _stop(hub, principal, user_name, "", body)
 
 
 async def _stop(hub: HubState, principal: Principal, user_name: str, name: str, body: Any) -> Response:
-    remove = isinstance(body, dict) and bool(body.get("remove", False))
+    remove = remove_request(body)
     user_name = normalize_user_name(user_name)
     if remove and not name:
         raise invalid("The default server cannot be deleted.")
     server = await hub.servers.stop(principal, user_name, name)
     settled = await hub.servers.settle(server, hub.settings.slow_stop)
     if settled.active:
-        return Response(status_code=202, media_type="text/plain")
+        later = BackgroundTask(_delete_later, hub, principal, server) if remove else None
+        return Response(status_code=202, media_type="text/plain", background=later)
     if remove:
         await hub.servers.delete(principal, user_name, name)
     return Response(status_code=204)
 
 
-@router.get("/users/{user_name}/server/progress", summary="Follow the start of the default server")
+async def _delete_later(hub: HubState, principal: Principal, server: Server) -> None:
+    settled = await hub.servers.settle(server, REMOVE_WITHIN)
+    if settled.state in AT_REST and settled.attempt == server.attempt:
+        await hub.servers.delete(principal, server.user_name, server.name)
+
+
+def remove_request(body: Any) -> bool:
+    """Say whether a request to stop a server asks for its deletion. Raises PerijoveError INVALID."""
+    if body is None:
+        return False
+    if not isinstance(body, dict) or not isinstance(remove := body.get("remove", False), bool):
+        raise invalid("body must be a JSON object; its `remove` is true or false")
+    return remove
+
+
+@router.get("/users/{user_name}/server/progress", summary="Follow the start of the default server", responses=STREAM)
 async def progress_default(
     hub: Hub, principal: Reader, user_name: str, last_event_id: Annotated[str, Header()] = ""
 ) -> Response:
@@ -159,7 +198,9 @@ async def progress_default(
     return await _progress(hub, principal, user_name, "", last_event_id)
 
 
-@router.get("/users/{user_name}/servers/{server_name}/progress", summary="Follow the start of a named server")
+@router.get(
+    "/users/{user_name}/servers/{server_name}/progress", summary="Follow the start of a named server", responses=STREAM
+)
 async def progress_named(
     hub: Hub, principal: Reader, user_name: str, server_name: str, last_event_id: Annotated[str, Header()] = ""
 ) -> Response:
@@ -177,21 +218,27 @@ async def progress_unnamed(
 
 async def _progress(hub: HubState, principal: Principal, user_name: str, name: str, last_event_id: str) -> Response:
     seen = int(last_event_id) if last_event_id.isascii() and last_event_id.isdigit() and len(last_event_id) < 18 else 0
-    steps = await hub.servers.progress(principal, normalize_user_name(user_name), name, seen)
-    url = hub.servers.url(Server(0, 0, normalize_user_name(user_name), name))
+    user_name = normalize_user_name(user_name)
+    steps = await hub.servers.progress(principal, user_name, name, seen)
     return StreamingResponse(
-        _events(steps, url), media_type="text/event-stream", headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+        _events(steps, hub.servers.url(Server(0, 0, user_name, name))),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
     )
 
 
 async def _events(steps: AsyncIterator[ProgressEvent | None], url: str) -> AsyncIterator[str]:
-    async for step in steps:
-        if step is None:
-            yield KEEP_ALIVE
-            continue
-        body = step.as_wire(url)
-        if step.outcome == "ready":
-            body |= {"message": f"Server ready at {url}", "html_message": f'Server ready at <a href="{url}">{url}</a>'}
-        yield f"id: {step.id}\ndata: {json.dumps(body)}\n\n"
+    try:
+        async for step in steps:
+            yield KEEP_ALIVE if step is None else event_text(step, url)
+    except PerijoveError as error:
+        # The client comes again by itself and says where it was.
+        log.warning("a progress stream broke off", reason=error.message)
 
 
+def event_text(step: ProgressEvent, url: str) -> str:
+    """Return one server-sent event; *url* is a path with everything escaped that HTML would take for its own."""
+    body = step.as_wire(url)
+    if step.outcome == "ready":
+        body |= {"message": f"Server ready at {url}", "html_message": f'Server ready at <a href="{url}">{url}</a>'}
+    return f"id: {step.id}\ndata: {json.dumps(body)}\n\n"

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Response
+from fastapi import APIRouter, Response
 
 from perijove.hub.core.errors import Code, PerijoveError, forbidden, invalid, not_found
 from perijove.hub.core.names import normalize_user_name
 from perijove.hub.core.principals import Principal
 from perijove.hub.usecases import tokens
 from perijove.hub.usecases.tokens import TokenRequest
-from perijove.hub.web.callers import Hub, needs
+from perijove.hub.web.callers import Hub, JsonBody, needs, takes
 from perijove.hub.web.models import token_model
 
 router = APIRouter(tags=["tokens"])
 MAX_ID = 2**53
+WANTED = takes(
+    "What the token shall be",
+    note={"type": "string"},
+    expires_in={"type": ["integer", "null"], "description": "Seconds; 0 or null for as long as is allowed"},
+    scopes={"type": "array", "items": {"type": "string"}},
+    roles={"type": "array", "items": {"type": "string"}, "description": "Roles in place of scopes"},
+)
 
 
 @router.get("/users/{user_name}/tokens", summary="List tokens")
@@ -27,12 +34,12 @@ async def list_tokens(
     return {"api_tokens": [token_model(view) for view in views]}
 
 
-@router.post("/users/{user_name}/tokens", summary="Make a token", status_code=201)
+@router.post("/users/{user_name}/tokens", summary="Make a token", status_code=201, openapi_extra=WANTED)
 async def create_token(
     hub: Hub,
     principal: Annotated[Principal, needs("tokens")],
     user_name: str,
-    body: Annotated[Any, Body()] = None,
+    body: JsonBody,
 ) -> dict[str, Any]:
     """Make a token for a user and give its value, this once.
 

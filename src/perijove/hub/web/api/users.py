@@ -6,24 +6,47 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, cast
 
-from fastapi import APIRouter, Body, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from perijove.hub.core.errors import invalid
-from perijove.hub.core.names import normalize_user_name
+from perijove.hub.core.names import normalize_user_name, shorten
 from perijove.hub.core.paging import clamp
 from perijove.hub.core.principals import Principal
+from perijove.hub.core.servers import Server
 from perijove.hub.ports.store import UserQuery, UserSort, UserState
 from perijove.hub.usecases import users
-from perijove.hub.web.callers import Hub, needs
+from perijove.hub.web.callers import Hub, JsonBody, needs, takes
 from perijove.hub.web.models import page_response, user_model, wants_pagination
-from perijove.hub.web.state import HubState
 
 router = APIRouter(tags=["users"])
 
 STATES = {"active", "ready", "inactive"}
 SORTS = {"id", "name", "last_activity"}
+USER_SCOPES = (
+    "read:users",
+    "read:users:name",
+    "read:servers",
+    "read:users:groups",
+    "read:users:activity",
+    "read:roles:users",
+)
+MAX_OFFSET = 2**53
 Flag = Annotated[str | None, Query(description="Any value but `0` and `false` means yes.")]
+NEW_USERS = takes(
+    "Whom to create",
+    required=True,
+    usernames={"type": "array", "items": {"type": "string"}},
+    admin={"type": "boolean", "description": "Whether they become administrators"},
+)
+NEW_USER = takes("What the user shall be", admin={"type": "boolean"})
+ACTIVITY = takes(
+    "When; at least one of the two",
+    required=True,
+    last_activity={"type": "string", "format": "date-time"},
+    servers={"type": "object", "description": '`{"<name>": {"last_activity": "<time>"}}`'},
+)
+EXISTS: dict[int | str, dict[str, Any]] = {409: {"description": "All of them exist already"}}
 
 
 def flag(value: str | None) -> bool:
@@ -31,34 +54,22 @@ def flag(value: str | None) -> bool:
     return value is not None and value.lower() not in {"0", "false"}
 
 
-@router.get("/users", summary="List users")
-async def list_users(
+async def user_query(
     request: Request,
     hub: Hub,
-    principal: Annotated[Principal, needs("list:users")],
-    offset: int = 0,
+    offset: Annotated[int, Query(le=MAX_OFFSET)] = 0,
     limit: int | None = None,
     state: str | None = None,
     name_filter: str = "",
     sort: str = "id",
-    include_stopped_servers: Flag = None,
-) -> JSONResponse:
-    """List users, as far as the caller may see them; with `Accept: application/jupyterhub-pagination+json` in pages."""
-    query = _query(request, hub, offset=offset, limit=limit, state=state, name_filter=name_filter, sort=sort)
-    page = await users.list_users(hub.ctx, principal, query)
-    stopped = flag(include_stopped_servers)
-    models = [user_model(view, principal, hub.settings, stopped_servers=stopped) for view in page.items]
-    return page_response(request, page, models, hub.settings)
-
-
-def _query(
-    request: Request, hub: HubState, *, offset: int, limit: int | None, state: str | None, name_filter: str, sort: str
 ) -> UserQuery:
+    """Return which users are asked for. Raises PerijoveError INVALID."""
     if state is not None and state not in STATES:
-        raise invalid(f"Unrecognized state filter: {state[:40]!r}; use one of {', '.join(sorted(STATES))}")
+        raise invalid(f"Unrecognized state filter: {shorten(state, 40)!r}; use one of {', '.join(sorted(STATES))}")
     key = sort.removeprefix("-")
     if key not in SORTS:
-        raise invalid(f"Unrecognized sort: {sort[:40]!r}; use one of {', '.join(sorted(SORTS))}, with - for descending")
+        allowed = ", ".join(sorted(SORTS))
+        raise invalid(f"Unrecognized sort: {shorten(sort, 40)!r}; use one of {allowed}, with - for descending")
     default = hub.settings.page_default if wants_pagination(request) else hub.settings.page_maximum
     return UserQuery(
         window=clamp(offset, limit, default=default, maximum=hub.settings.page_maximum),
@@ -69,12 +80,27 @@ def _query(
     )
 
 
-@router.post("/users", summary="Create users", status_code=201)
+@router.get("/users", summary="List users")
+async def list_users(
+    request: Request,
+    hub: Hub,
+    principal: Annotated[Principal, needs("list:users")],
+    query: Annotated[UserQuery, Depends(user_query)],
+    include_stopped_servers: Flag = None,
+) -> JSONResponse:
+    """List users, as far as the caller may see them; with `Accept: application/jupyterhub-pagination+json` in pages."""
+    page = await users.list_users(hub.ctx, principal, query)
+    stopped = flag(include_stopped_servers)
+    models = [user_model(view, principal, hub.settings, stopped_servers=stopped) for view in page.items]
+    return page_response(request, page, models, hub.settings)
+
+
+@router.post("/users", summary="Create users", status_code=201, openapi_extra=NEW_USERS, responses=EXISTS)
 async def create_users(
-    hub: Hub, principal: Annotated[Principal, needs("admin:users")], body: Annotated[dict[str, Any], Body()]
+    hub: Hub, principal: Annotated[Principal, needs("admin:users")], body: JsonBody
 ) -> list[dict[str, Any]]:
     """Create several users, `{"usernames": [...], "admin": false}`; those that exist are left out of the answer."""
-    _only(body, {"usernames": list, "admin": bool})
+    body = _object(body, {"usernames": list, "admin": bool})
     names = body.get("usernames") or []
     if not all(isinstance(name, str) for name in names):
         raise invalid("usernames must be a list of strings")
@@ -87,7 +113,7 @@ async def create_users(
 @router.get("/users/{user_name}", summary="Get a user")
 async def get_user(
     hub: Hub,
-    principal: Annotated[Principal, needs("read:users", "read:users:name", "read:servers", "read:users:activity")],
+    principal: Annotated[Principal, needs(*USER_SCOPES)],
     user_name: str,
     include_stopped_servers: Flag = None,
 ) -> dict[str, Any]:
@@ -96,16 +122,15 @@ async def get_user(
     return dict(user_model(view, principal, hub.settings, stopped_servers=flag(include_stopped_servers)))
 
 
-@router.post("/users/{user_name}", summary="Create a user", status_code=201)
+@router.post("/users/{user_name}", summary="Create a user", status_code=201, openapi_extra=NEW_USER, responses=EXISTS)
 async def create_user(
     hub: Hub,
     principal: Annotated[Principal, needs("admin:users")],
     user_name: str,
-    body: Annotated[dict[str, Any] | None, Body()] = None,
+    body: JsonBody,
 ) -> dict[str, Any]:
     """Create one user; the body may hold `{"admin": true}`."""
-    body = body or {}
-    _only(body, {"admin": bool})
+    body = _object(body, {"admin": bool})
     created = await users.create_users(
         hub.ctx, hub.authenticator, principal, [user_name], admin=bool(body.get("admin", False))
     )
@@ -116,23 +141,23 @@ async def create_user(
 async def delete_user(hub: Hub, principal: Annotated[Principal, needs("delete:users")], user_name: str) -> Response:
     """Delete a user with servers and tokens; their servers are stopped first."""
 
-    async def stop(server: Any) -> bool:
+    async def stop(server: Server) -> bool:
         return await hub.servers.stopped_within(server, hub.settings.slow_stop)
 
-    await users.delete_user(
-        hub.ctx, hub.authenticator, principal, normalize_user_name(user_name), stop_server=stop
-    )
+    await users.delete_user(hub.ctx, hub.authenticator, principal, normalize_user_name(user_name), stop_server=stop)
     return Response(status_code=204)
 
 
-@router.post("/users/{user_name}/activity", summary="Report activity")
+@router.post("/users/{user_name}/activity", summary="Report activity", openapi_extra=ACTIVITY)
 async def report_activity(
     hub: Hub,
     principal: Annotated[Principal, needs("users:activity")],
     user_name: str,
-    body: Annotated[dict[str, Any], Body()],
+    body: JsonBody,
 ) -> Response:
     """Report when a user and their servers were last active."""
+    if not isinstance(body, dict):
+        raise invalid("body must be a JSON object")
     at = _time(body["last_activity"]) if body.get("last_activity") else None
     servers = body.get("servers") or {}
     if not isinstance(servers, dict) or not (at or servers):
@@ -147,18 +172,23 @@ async def report_activity(
 
 
 def _time(value: Any) -> datetime:
-    """Return a time that a client wrote; without a zone it is UTC. Raises PerijoveError INVALID."""
+    """Return a time that a client wrote, in UTC; one without a zone is in UTC. Raises PerijoveError INVALID."""
     try:
         time = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        raise invalid(f"Not a valid ISO 8601 timestamp: {str(value)[:40]!r}") from None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    except (TypeError, ValueError, OverflowError):
+        raise invalid(f"Not a valid ISO 8601 timestamp: {shorten(str(value), 40)!r}") from None
 
 
-def _only(body: Mapping[str, Any], allowed: Mapping[str, type]) -> None:
-    """Refuse unknown keys and wrong types. Raises PerijoveError INVALID."""
+def _object(body: Any, allowed: Mapping[str, type]) -> Mapping[str, Any]:
+    """Return *body*, an empty object for None; refuse unknown keys and wrong types. Raises PerijoveError INVALID."""
+    if body is None:
+        return {}
+    if not isinstance(body, dict):
+        raise invalid("body must be a JSON object")
     for key, value in body.items():
         if key not in allowed:
-            raise invalid(f"Invalid JSON keys: {key[:40]!r}; allowed are {', '.join(allowed)}")
+            raise invalid(f"Invalid JSON keys: {shorten(key, 40)!r}; allowed are {', '.join(allowed)}")
         if not isinstance(value, allowed[key]):
             raise invalid(f"{key} must be {allowed[key].__name__}, not {type(value).__name__}")
+    return body

@@ -69,9 +69,7 @@ def _paging(hub: HubState, page: Page[UserView], name_filter: str) -> dict[str, 
 
 
 @router.post("/admin/users")
-async def add_user(
-    hub: Hub, visitor: FormVisitor, name: Annotated[str, Form(max_length=255)] = ""
-) -> Response:
+async def add_user(hub: Hub, visitor: FormVisitor, name: Annotated[str, Form(max_length=255)] = "") -> Response:
     """Create one user."""
     await users.create_users(hub.ctx, hub.authenticator, visitor.principal, [name.strip()], admin=False)
     return go(f"{hub.settings.prefix}admin")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from fastapi import Depends, Form, Request
 from fastapi.responses import RedirectResponse
@@ -59,11 +59,32 @@ PageVisitor = Annotated[Visitor, Depends(page_visitor)]
 FormVisitor = Annotated[Visitor, Depends(form_visitor)]
 
 
-def login_url(prefix: str, request: Request) -> str:
-    """Return the sign-in page that leads back to what *request* asked for."""
-    target = request.url.path if request.method in {"GET", "HEAD"} else f"{prefix}home"
-    query = f"?{request.url.query}" if request.url.query and request.method in {"GET", "HEAD"} else ""
-    return f"{prefix}login?{urlencode({'next': target + query})}"
+_AS_IT_CAME: Final = "%/:?#[]@!$&'()*+,;=~"
+
+
+def raw_path(request: Request) -> str:
+    """Return the path as the browser wrote it, percent-encoding included: decoding and encoding again may change it."""
+    raw = request.scope.get("raw_path")
+    return quote(raw, safe=_AS_IT_CAME) if raw else quote(request.scope["path"])
+
+
+def raw_query(request: Request) -> str:
+    """Return the query as the browser wrote it, with its question mark; empty if there is none."""
+    raw = request.scope["query_string"]
+    return f"?{quote(raw, safe=_AS_IT_CAME)}" if raw else ""
+
+
+def login_url(prefix: str, request: Request, *, again: bool | None = None) -> str:
+    """Return the sign-in page that leads back to what *request* asked for, or home.
+
+    Args:
+        prefix: the prefix of the hub.
+        request: what is to be asked for again after signing in.
+        again: whether that makes sense; only for what was asked with GET if not given.
+    """
+    again = request.method == "GET" if again is None else again
+    target = f"{raw_path(request)}{raw_query(request)}" if again else f"{prefix}home"
+    return f"{prefix}login?{urlencode({'next': target})}"
 
 
 async def to_sign_in(request: Request, error: Exception) -> RedirectResponse:
@@ -90,6 +111,11 @@ def server_path(server: Server) -> str:
     """Return ``user[/server]`` as it stands in the addresses of pages."""
     path = escape_name(server.user_name)
     return f"{path}/{escape_name(server.name)}" if server.name else path
+
+
+def with_next(url: str, target: str) -> str:
+    """Return *url* with where to go on afterwards, if that is known."""
+    return f"{url}?{urlencode({'next': target})}" if target else url
 
 
 def server_view(hub: HubState, server: Server) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Annotated
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
@@ -16,14 +16,18 @@ from perijove.hub.core.servers import Server, State
 from perijove.hub.usecases import users
 from perijove.hub.web import security
 from perijove.hub.web.callers import Hub, find_caller, hub_of
+from perijove.hub.web.models import progress_url
 from perijove.hub.web.pages.common import (
     FormVisitor,
     PageVisitor,
     SignInFirst,
     go,
     next_target,
+    raw_path,
+    raw_query,
     server_path,
     server_view,
+    with_next,
 )
 from perijove.hub.web.rendering import render
 from perijove.hub.web.state import HubState
@@ -60,8 +64,8 @@ async def home(request: Request, hub: Hub, visitor: PageVisitor) -> Response:
 @router.get("/spawn")
 async def spawn_own(request: Request, hub: Hub, visitor: PageVisitor) -> Response:
     """Start the visitor's default server."""
-    query = f"?{request.url.query}" if request.url.query else ""
-    return RedirectResponse(f"{hub.settings.prefix}spawn/{escape_name(visitor.user.name)}{query}", status_code=302)
+    own = f"{hub.settings.prefix}spawn/{escape_name(visitor.user.name)}"
+    return RedirectResponse(f"{own}{raw_query(request)}", status_code=302)
 
 
 @router.get("/spawn/{user_name}")
@@ -75,7 +79,7 @@ async def spawn_page(
     if server.active:
         return _on_the_way(hub, server, target)
     # A link on another site must not start anything by itself: there, a person presses the button.
-    if request.headers.get("sec-fetch-site", "none") == "cross-site":
+    if request.headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
         return _not_running(request, hub, visitor.principal, server, target)
     return await _start(hub, visitor.principal, server, target)
 
@@ -109,15 +113,12 @@ async def _start(hub: HubState, principal: Principal, server: Server, target: st
 def _on_the_way(hub: HubState, server: Server, target: str) -> Response:
     if server.ready:
         return go(target or hub.servers.url(server))
-    query = f"?{urlencode({'next': target})}" if target else ""
-    return go(f"{hub.settings.prefix}spawn-pending/{server_path(server)}{query}")
+    return go(with_next(f"{hub.settings.prefix}spawn-pending/{server_path(server)}", target))
 
 
 @router.get("/spawn-pending/{user_name}")
 @router.get("/spawn-pending/{user_name}/{server_name}")
-async def pending(
-    request: Request, hub: Hub, visitor: PageVisitor, user_name: str, server_name: str = ""
-) -> Response:
+async def pending(request: Request, hub: Hub, visitor: PageVisitor, user_name: str, server_name: str = "") -> Response:
     """Show how a start goes, or why it failed; never starts anything."""
     server = await hub.servers.get(visitor.principal, normalize_user_name(user_name), server_name)
     target = next_target(request, hub, request.query_params.get("next"))
@@ -126,21 +127,18 @@ async def pending(
     if server.state is State.STOPPED:
         return _not_running(request, hub, visitor.principal, server, target)
     view = server_view(hub, server)
-    query = f"?{urlencode({'next': target})}" if target else ""
     token, _ = security.form_token(request, hub.settings, visitor)
-    path = f"servers/{escape_name(server.name)}" if server.name else "server"
-    events_url = f"{hub.settings.prefix}api/users/{escape_name(server.user_name)}/{path}/progress"
     response = render(
         request,
         "spawn_pending.html",
         server=view,
         events=await hub.servers.history(server),
-        events_url=f"{events_url}?{urlencode({'_xsrf': token})}",
+        events_url=f"{progress_url(server, hub.settings.prefix)}?{urlencode({security.FORM_FIELD: token})}",
         next_url=target or view["url"],
         elapsed_since=server.requested,
         stop_action=view["stop_action"],
         failure=server.failure,
-        retry_action=f"{view['start_action']}{query}",
+        retry_action=with_next(view["start_action"], target),
     )
     response.status_code = 500 if server.state is State.FAILED else 200
     return response
@@ -160,12 +158,11 @@ def _not_running(
     request: Request, hub: HubState, principal: Principal, server: Server, target: str, *, status: int = 200
 ) -> Response:
     view = server_view(hub, server)
-    query = f"?{urlencode({'next': target})}" if target else ""
     response = render(
         request,
         "not_running.html",
         server=view,
-        start_action=f"{view['start_action']}{query}",
+        start_action=with_next(view["start_action"], target),
         next_url=target,
         own=server.user_name == principal.name,
         owner=server.user_name,
@@ -174,25 +171,30 @@ def _not_running(
     return response
 
 
-@router.api_route("/user/{path:path}", methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
-async def address_of_server(request: Request, path: str) -> Response:
+@router.api_route("/user/{path:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+async def address_of_server(request: Request, hub: Hub) -> Response:
     """Answer for the address of a server that the proxy has no route for."""
+    return await answer_for_server(request, raw_path(request).removeprefix(f"{hub.settings.prefix}user/"))
+
+
+async def answer_for_server(request: Request, path: str) -> Response:
+    """Answer for ``<base_url>user/<path>``, *path* as the browser wrote it."""
     hub = hub_of(request)
-    asks_json = _asks_json(request, path)
+    asks_json = request.method != "GET" or _asks_json(request, path)
     principal = await _who(request, hub)
     if principal is None:
-        if asks_json or request.method != "GET":
+        if asks_json:
             return _stopped_json(hub, path)
         raise SignInFirst
     server = await _find_server(hub, principal, path)
-    here = f"{hub.settings.base_url}user/{path}"
-    target = next_target(request, hub, f"{here}?{request.url.query}" if request.url.query else here)
     if request.method != "GET" or (asks_json and not server.ready):
         return _stopped_json(hub, path)
+    here = f"{hub.settings.base_url}user/{path}"
     if server.ready:
         return await _back(request, hub, here)
+    target = next_target(request, hub, f"{here}{raw_query(request)}")
     if server.active or server.state is State.FAILED:
-        return go(f"{hub.settings.prefix}spawn-pending/{server_path(server)}?{urlencode({'next': target})}")
+        return go(with_next(f"{hub.settings.prefix}spawn-pending/{server_path(server)}", target))
     security.check_page_request(request)
     return _not_running(request, hub, principal, server, target, status=424)
 
@@ -200,25 +202,26 @@ async def address_of_server(request: Request, path: str) -> Response:
 async def _who(request: Request, hub: HubState) -> Principal | None:
     try:
         return await find_caller(request, hub)
-    except PerijoveError:
+    except PerijoveError as error:
         # A script in a server's page, with the visitor's cookie and without our token, learns only "not running".
-        return None
+        if error.code is Code.FORBIDDEN:
+            return None
+        raise
 
 
 async def _find_server(hub: HubState, principal: Principal, path: str) -> Server:
     """Return the server whose address *path* is: a named one if there is one of that name, else the default one."""
-    user_name, _, rest = path.partition("/")
-    name = rest.partition("/")[0]
-    user_name = normalize_user_name(user_name)
-    if name:
+    user_name, name = (unquote(part) for part in (*path.split("/", 2), "")[:2])
+    error: PerijoveError | None = None
+    for wanted in (name, "") if name else ("",):
         try:
-            return await hub.servers.get(principal, user_name, name, scope="access:servers")
-        except PerijoveError:
-            pass
-    try:
-        return await hub.servers.get(principal, user_name, "", scope="access:servers")
-    except PerijoveError as error:
-        raise not_found("Nothing is here, or you may not see it.") from error
+            user_name = normalize_user_name(user_name)
+            return await hub.servers.get(principal, user_name, wanted, scope="access:servers")
+        except PerijoveError as refused:
+            if refused.code not in {Code.NOT_FOUND, Code.FORBIDDEN, Code.INVALID}:
+                raise
+            error = refused
+    raise not_found("Nothing is here, or you may not see it.") from error
 
 
 def _asks_json(request: Request, path: str) -> bool:
@@ -227,9 +230,8 @@ def _asks_json(request: Request, path: str) -> bool:
 
 
 def _stopped_json(hub: HubState, path: str) -> Response:
-    user_name = path.partition("/")[0]
-    here = f"{hub.settings.base_url}user/{escape_name(user_name)}/"
-    start = f"{hub.settings.prefix}spawn/{escape_name(user_name)}"
+    user_name = escape_name(unquote(path.partition("/")[0]))
+    here, start = f"{hub.settings.base_url}user/{user_name}/", f"{hub.settings.prefix}spawn/{user_name}"
     message = f"JupyterHub server no longer running at {here}. Restart the server at {start}"
     return JSONResponse({"status": 424, "message": message}, status_code=424)
 
@@ -243,19 +245,17 @@ async def _back(request: Request, hub: HubState, here: str) -> Response:
     if redirects:
         await hub.routes.reconcile()
         await asyncio.sleep(min(2**redirects / 4, 2))
-    query = dict(request.query_params) | {"redirects": str(redirects + 1)}
-    return RedirectResponse(f"{here}?{urlencode(query)}", status_code=302)
+    query = [part for part in raw_query(request)[1:].split("&") if part and part.partition("=")[0] != "redirects"]
+    return RedirectResponse(f"{here}?{'&'.join([*query, f'redirects={redirects + 1}'])}", status_code=302)
 
 
 @router.get("/user-redirect")
 @router.get("/user-redirect/{path:path}")
-async def user_redirect(request: Request, hub: Hub, visitor: PageVisitor, path: str = "") -> Response:
-    """Lead to *path* on the visitor's own server, started if need be."""
-    own = f"{hub.settings.base_url}user/{escape_name(visitor.user.name)}/{path}"
-    target = next_target(request, hub, f"{own}?{request.url.query}" if request.url.query else own)
+async def user_redirect(request: Request, hub: Hub, visitor: PageVisitor) -> Response:
+    """Lead to the rest of the address on the visitor's own server, started if need be."""
+    path = raw_path(request).removeprefix(f"{hub.settings.prefix}user-redirect").lstrip("/")
+    name = escape_name(visitor.user.name)
+    target = next_target(request, hub, f"{hub.settings.base_url}user/{name}/{path}{raw_query(request)}")
     if not target:
         raise invalid("That is no address of a server")
-    query = urlencode({"next": target})
-    return RedirectResponse(f"{hub.settings.prefix}spawn/{escape_name(visitor.user.name)}?{query}", status_code=302)
-
-
+    return RedirectResponse(with_next(f"{hub.settings.prefix}spawn/{name}", target), status_code=302)

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import RedirectResponse
 
-from perijove.hub.core.errors import Code, PerijoveError, not_found
+from perijove.hub.core.errors import Code, PerijoveError, forbidden, not_found
 from perijove.hub.ports.authenticator import SignInRequest
 from perijove.hub.usecases import sign_in as use_case
 from perijove.hub.usecases.accounts import TAKEN_INVITATION, Accounts, matching
 from perijove.hub.web import security
 from perijove.hub.web.callers import Hub, find_visitor
 from perijove.hub.web.errors import STATUS
-from perijove.hub.web.pages.common import FormToken, FormVisitor, PageVisitor, go, next_target
+from perijove.hub.web.pages.common import FormToken, FormVisitor, PageVisitor, go, next_target, with_next
 from perijove.hub.web.rendering import render
 from perijove.hub.web.state import HubState
 
 router = APIRouter(include_in_schema=False)
 MAX_FIELDS = 20
 MAX_FIELD_LENGTH = 4096
+MAX_SHOWN = 255
 Text = Annotated[str, Form(max_length=MAX_FIELD_LENGTH)]
 
 
@@ -36,13 +38,12 @@ def _accounts(hub: HubState) -> Accounts:
 
 def _login_page(request: Request, hub: HubState, *, username: str = "", error: str = "", status: int = 200) -> Response:
     target = next_target(request, hub, request.query_params.get("next"))
-    query = f"?{urlencode({'next': target})}" if target else ""
     response = render(
         request,
         "login.html",
-        action=f"{hub.settings.prefix}login{query}",
+        action=with_next(f"{hub.settings.prefix}login", target),
         error=error,
-        username=username[:255],
+        username=username[:MAX_SHOWN],
         signup=hub.accounts is not None,
         needs_form=True,
         login_service=hub.authenticator.login_service,
@@ -63,41 +64,49 @@ async def login_page(request: Request, hub: Hub) -> Response:
 @router.post("/login")
 async def login(request: Request, hub: Hub) -> Response:
     """Sign somebody in."""
-    form = await request.form(max_fields=MAX_FIELDS)
-    data = {key: value for key, value in form.items() if isinstance(value, str)}
+    async with request.form(max_fields=MAX_FIELDS, max_files=MAX_FIELDS) as form:
+        data = {key: value for key, value in form.items() if isinstance(value, str)}
+    typed = data.get("username", "")
     target = request.query_params.get("next")
     visitor = await find_visitor(request, hub)
     try:
-        security.check_form(request, hub.settings, visitor, data.pop("_xsrf", ""))
-    except PerijoveError as error:
-        # A tab left open from before somebody signed in here is not worth an error.
-        if visitor is not None:
-            return go(_after_sign_in(request, hub, target))
-        return _login_page(request, hub, username=data.get("username", ""), error=error.message, status=403)
-    asked = SignInRequest(request.client.host if request.client else "", dict(request.headers))
-    try:
+        security.check_form(request, hub.settings, visitor, data.pop(security.FORM_FIELD, ""))
+        if any(len(value) > MAX_FIELD_LENGTH for value in data.values()):
+            raise forbidden(use_case.REFUSED)
+        asked = SignInRequest(request.client.host if request.client else "", dict(request.headers))
         session = await use_case.sign_in(
             hub.ctx, hub.authenticator, asked, data, lifetime=hub.settings.session_lifetime
         )
     except PerijoveError as error:
-        status = STATUS[error.code]
-        return _login_page(request, hub, username=data.get("username", ""), error=error.message, status=status)
-    response = go(_after_sign_in(request, hub, target))
-    response.status_code = 302
+        # A tab left open from before somebody signed in here is not worth an error.
+        if visitor is not None:
+            return go(_after_sign_in(request, hub, target))
+        return _login_page(request, hub, username=typed, error=error.message, status=_shown_in_form(error))
+    response = RedirectResponse(_after_sign_in(request, hub, target), status_code=302)
     security.begin(request, hub.settings, response, session)
     return response
 
 
+def _shown_in_form(error: PerijoveError) -> int:
+    """Return the status of the form that tells *error*; what is not the visitor's doing gets a page of its own."""
+    status = STATUS[error.code]
+    if status >= 500:
+        raise error
+    return status
+
+
 @router.get("/logout")
 async def logout(request: Request, hub: Hub) -> Response:
-    """Sign out, here and in all servers."""
+    """Sign out, here and in all servers. A link on another site does nothing: it leads home, where the button is."""
+    security.check_page_request(request)
     visitor = await find_visitor(request, hub)
     if visitor is not None:
-        # Another site must not be able to sign people out with a mere link or picture.
-        security.check_origin(request, hub.settings)
+        try:
+            security.check_origin(request, hub.settings)
+        except PerijoveError:
+            return RedirectResponse(f"{hub.settings.prefix}home", status_code=302)
         await use_case.sign_out(hub.ctx, visitor)
-    response = go(f"{hub.settings.prefix}login")
-    response.status_code = 302
+    response = RedirectResponse(f"{hub.settings.prefix}login", status_code=302)
     security.end(hub.settings, response)
     return response
 
@@ -113,7 +122,12 @@ async def signup_page(request: Request, hub: Hub) -> Response:
 
 @router.post("/signup")
 async def signup(
-    request: Request, hub: Hub, xsrf: FormToken = "", username: Text = "", password: Text = "", password_again: Text = ""
+    request: Request,
+    hub: Hub,
+    xsrf: FormToken = "",
+    username: Text = "",
+    password: Text = "",
+    password_again: Text = "",
 ) -> Response:
     """Keep a name and password until an administrator approves."""
     accounts = _accounts(hub)
@@ -121,14 +135,15 @@ async def signup(
         security.check_form(request, hub.settings, await find_visitor(request, hub), xsrf)
         await accounts.sign_up(username, matching(password, password_again))
     except PerijoveError as error:
-        return _again(request, error, "signup.html", username=username[:255], done=False)
+        return _again(request, error, "signup.html", username=username[:MAX_SHOWN], done=False)
     return render(request, "signup.html", error="", username=username, done=True)
 
 
 def _again(request: Request, error: PerijoveError, template: str, **context: Any) -> Response:
     """Show a form again with what was wrong, nothing typed lost but passwords."""
+    status = _shown_in_form(error)
     response = render(request, template, error=error.message, **context)
-    response.status_code = STATUS[error.code]
+    response.status_code = status
     return response
 
 
@@ -162,7 +177,7 @@ async def setup(
         )
     except PerijoveError as error:
         used_up = error.code is Code.FORBIDDEN and error.message == TAKEN_INVITATION
-        return _again(request, error, "setup.html", code=code, username=username[:255], valid=not used_up)
+        return _again(request, error, "setup.html", code=code, username=username[:MAX_SHOWN], valid=not used_up)
     response = go(f"{hub.settings.prefix}home")
     security.begin(request, hub.settings, response, session)
     return response
@@ -191,6 +206,7 @@ async def account(
         )
     except PerijoveError as error:
         return _again(request, error, "account.html", done=False)
-    response = render(request, "account.html", error="", done=True)
+    renewed = replace(visitor, session=session.session)
+    response = render(request, "account.html", visitor=renewed, error="", done=True)
     security.begin(request, hub.settings, response, session)
     return response

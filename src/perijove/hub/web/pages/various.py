@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from importlib.resources import files
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from perijove.hub.core.errors import PerijoveError
 from perijove.hub.web import security
 from perijove.hub.web.api.hub import health, metrics_response
 from perijove.hub.web.callers import Hub, find_visitor
@@ -14,7 +16,7 @@ from perijove.hub.web.errors import TITLES
 from perijove.hub.web.rendering import render
 
 router = APIRouter(include_in_schema=False)
-router.add_api_route("/health", health, methods=["GET", "HEAD"])
+router.add_api_route("/health", health)
 
 PROXY_MESSAGES = {
     404: "There is no page at this address.",
@@ -34,7 +36,9 @@ async def metrics(request: Request, hub: Hub) -> Response:
 async def error_page(request: Request, hub: Hub, status: int) -> Response:
     """Give the page that the proxy shows for an error of its own; answered with 200, the proxy sets the status."""
     status = status if status in TITLES else 500
-    await find_visitor(request, hub)
+    # Who is there only decorates the page; it is shown where the database is away, too.
+    with contextlib.suppress(PerijoveError):
+        await find_visitor(request, hub)
     return render(
         request,
         "error.html",
