@@ -121,3 +121,34 @@ def test_look_up_equals_a_scan_of_all_routes(added: list[str], removed: list[str
     whole = canonical_path(asked).rstrip("/") + "/"
     matching = [key for key in keys if key == "/" or whole.startswith(key + "/")]
     assert found(routes, asked) == (max(matching, key=len) if matching else None)
+
+
+changes = st.lists(
+    st.tuples(st.lists(paths, max_size=4), st.lists(paths, max_size=3)),
+    max_size=8,
+)
+
+
+@given(changes, paths)
+def test_each_table_in_a_row_of_changes_stays_what_it_was(steps: list[tuple[list[str], list[str]]], path: str) -> None:
+    tables, models = [RouteTable()], [dict[str, Route]()]
+    for number, (put, drop) in enumerate(steps):
+        routes = [Route(canonical_key(each), target(), {"step": number}) for each in put]
+        tables.append(tables[-1].changed(routes, [canonical_key(each) for each in drop]))
+        model = {key: route for key, route in models[-1].items() if key not in {canonical_key(each) for each in drop}}
+        models.append(model | {route.key: route for route in routes})
+    for routes_then, model in zip(tables, models, strict=True):
+        assert {route.key: route for route in routes_then} == model
+        assert len(routes_then) == len(model)
+        fresh = RouteTable(model.values())
+        assert routes_then.find(path) == fresh.find(path)
+        assert all(routes_then.get(key) is route for key, route in model.items())
+
+
+def test_a_change_among_many_routes_copies_next_to_nothing() -> None:
+    many = RouteTable(Route(f"/user/u{number}", target()) for number in range(10_000))
+    after = many.with_route(Route("/user/new", target()))
+    assert sum(old is not new for old, new in zip(many._shards, after._shards, strict=True)) == 1
+    assert max(len(shard) for shard in after._shards) < 100
+    assert len(after) == 10_001
+    assert many.get("/user/new") is None

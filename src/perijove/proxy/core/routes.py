@@ -7,13 +7,16 @@ With host routing the first segment of every key is a host name.
 
 The longest key that is a prefix of the path by whole segments wins. A look-up costs one dictionary probe per segment,
 whatever the number of routes. A table never changes: adding a route makes a new table, which takes the old one's place.
+Routes are spread by hash over a fixed number of small dictionaries, the *shards*; a new table shares with the old one
+all shards but those of the routes that differ, so that a change costs microseconds among ten thousand routes.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 
 from perijove.proxy.core.targets import Target
 
@@ -77,37 +80,70 @@ class Route:
         return "user" in self.data
 
 
+SHARDS = 1024
+_MASK = SHARDS - 1
+_EMPTY: dict[str, Route] = {}
+
+
 class RouteTable:
     """All routes at one moment; immutable."""
 
-    __slots__ = ("_depth", "_routes", "host_routing")
+    __slots__ = ("_depth", "_shards", "_size", "host_routing")
 
-    def __init__(self, routes: Mapping[str, Route] | None = None, *, host_routing: bool = False) -> None:
-        self._routes = dict(routes or {})
+    def __init__(self, routes: Iterable[Route] = (), *, host_routing: bool = False) -> None:
         self.host_routing = host_routing
-        self._depth = max((key.count("/") for key in self._routes), default=1)
+        self._depth = 1
+        self._size = 0
+        # A shard is never changed once another table may hold it; the empty one is shared by all.
+        self._shards: list[dict[str, Route]] = [_EMPTY] * SHARDS
+        self._change(routes, ())
 
-    def _replaced(self, routes: dict[str, Route], depth: int) -> RouteTable:
+    def _change(self, put: Iterable[Route], drop: Iterable[str]) -> None:
+        """Change a table that nobody else holds yet: copy each shard that a change falls into, once."""
+        shards = self._shards
+        own: set[int] = set()
+
+        def shard(key: str) -> dict[str, Route]:
+            number = hash(key) & _MASK
+            if number not in own:
+                own.add(number)
+                shards[number] = shards[number].copy()
+            return shards[number]
+
+        for key in drop:
+            if key in shards[hash(key) & _MASK]:
+                del shard(key)[key]
+                self._size -= 1
+        # The depth is an upper bound: not shrinking it costs a probe, recounting would cost a pass over all routes.
+        if not self._size:
+            self._depth = 1
+        for route in put:
+            mine = shard(route.key)
+            self._size += route.key not in mine
+            mine[route.key] = route
+            self._depth = max(self._depth, route.key.count("/"))
+
+    def changed(self, put: Iterable[Route] = (), drop: Iterable[str] = ()) -> RouteTable:
+        """Return a table without the routes of the keys *drop*, and with the routes *put* in place of others."""
         table = RouteTable.__new__(RouteTable)
-        table._routes = routes
-        table._depth = depth
         table.host_routing = self.host_routing
+        table._depth = self._depth
+        table._size = self._size
+        table._shards = self._shards.copy()
+        table._change(put, drop)
         return table
 
     def with_route(self, route: Route) -> RouteTable:
         """Return a table that has *route* in place of any other with its key."""
-        return self._replaced({**self._routes, route.key: route}, max(self._depth, route.key.count("/")))
+        return self.changed((route,))
 
     def without(self, key: str) -> RouteTable:
         """Return a table without the route of *key*."""
-        routes = dict(self._routes)
-        routes.pop(key, None)
-        # The depth is an upper bound: not shrinking it costs a probe, recounting would cost a pass over all routes.
-        return self._replaced(routes, self._depth if routes else 1)
+        return self.changed((), (key,))
 
     def get(self, key: str) -> Route | None:
         """Return the route with exactly this key."""
-        return self._routes.get(key)
+        return self._shards[hash(key) & _MASK].get(key)
 
     def find(self, path: str, host: str = "") -> Route | None:
         """Return the route for a request's path (without query) and lower-case host name (without port)."""
@@ -119,19 +155,21 @@ class RouteTable:
         segments = path.split("/", depth + 1)
         if len(segments) > depth + 1:
             segments.pop()
-        routes = self._routes
+        shards = self._shards
         while len(segments) > 1:
-            route = routes.get("/".join(segments))
+            key = "/".join(segments)
+            route = shards[hash(key) & _MASK].get(key)
             if route is not None:
                 return route
             segments.pop()
-        return routes.get("/")
+        return self.get("/")
 
     def __iter__(self) -> Iterator[Route]:
-        return iter(self._routes.values())
+        """Give all routes, in no particular order."""
+        return chain.from_iterable(shard.values() for shard in self._shards if shard)
 
     def __len__(self) -> int:
-        return len(self._routes)
+        return self._size
 
     def __repr__(self) -> str:
-        return f"<RouteTable of {len(self._routes)}>"
+        return f"<RouteTable of {self._size}>"
