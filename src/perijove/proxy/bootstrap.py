@@ -9,9 +9,11 @@ import resource
 import signal
 import socket
 import ssl
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import perijove
 from perijove.proxy.admin.api import AdminApi
@@ -94,8 +96,7 @@ class RunningProxy:
     context: Context
     port: int
     api_port: int
-    _servers: list[asyncio.Server]
-    _admin: set[asyncio.Transport]
+    _listeners: Listeners
     _sockets: list[str]
 
     @property
@@ -106,8 +107,7 @@ class RunningProxy:
     async def stop(self, drain: float | None = None) -> None:
         """Stop accepting, let exchanges under way finish for *drain* seconds (default: as set), then close all."""
         context = self.context
-        for server in self._servers:
-            server.close()
+        self._listeners.close()
         for path in self._sockets:
             with contextlib.suppress(OSError):
                 os.unlink(path)  # noqa: PTH108 - one call on a local socket file
@@ -122,56 +122,108 @@ class RunningProxy:
         for connection in list(context.connections):
             if isinstance(connection, ClientConnection):
                 connection.abort()
-        for transport in [*context.tunnels, *self._admin]:
+        for transport in [*context.tunnels, *self._listeners.admin]:
             transport.close()
         await context.close()
         # Closed transports tell their protocols in the next turn of the loop.
         await asyncio.sleep(0)
 
 
-async def start(settings: ProxySettings) -> RunningProxy:
-    """Start a proxy in the running loop and return it, listening. Raises CannotStart."""
-    tls = public_tls(settings)
-    book = RouteBook(host_routing=settings.host_routing)
+class Listeners:
+    """The listening sockets of a proxy, and the connections of its admin API."""
+
+    def __init__(self) -> None:
+        self.servers: list[asyncio.Server] = []
+        self.admin: set[asyncio.Transport] = set()
+
+    async def open(
+        self, make: Callable[[], asyncio.Protocol], bound: socket.socket, secure: ssl.SSLContext | None
+    ) -> int:
+        """Listen; return the port, 0 for a UNIX socket."""
+        loop = asyncio.get_running_loop()
+        unix = bound.family == socket.AF_UNIX
+        opening = loop.create_unix_server if unix else loop.create_server
+        self.servers.append(await opening(make, sock=bound, ssl=secure, backlog=BACKLOG))
+        return 0 if unix else int(bound.getsockname()[1])
+
+    def close(self) -> None:
+        """Stop listening."""
+        for server in self.servers:
+            server.close()
+
+
+def new_context(settings: ProxySettings, book: RouteBook) -> Context:
+    """Return what the connections of the public side share. Raises CannotStart."""
     try:
         errors = error_pages(settings.error_target, settings.error_path, settings.error_timeout)
     except (ValueError, OSError) as error:
         raise CannotStart(f"error pages: {error}") from error
-    context = Context(settings, book, UpstreamPool(settings.pool_idle, settings.pool_size), errors)
-    api = AdminApi(book, settings.auth_token, {"name": "perijove", "version": perijove.__version__, "pid": os.getpid()})
-    admin: set[asyncio.Transport] = set()
+    return Context(settings, book, UpstreamPool(settings.pool_idle, settings.pool_size), errors)
+
+
+def new_book(settings: ProxySettings) -> RouteBook:
+    """Return the routes that a proxy begins with. Raises CannotStart."""
+    book = RouteBook(host_routing=settings.host_routing)
+    if settings.default_target:
+        target = parse_target(settings.default_target)
+        if isinstance(target, BadTarget):
+            raise CannotStart(f"--default-target: {target.reason}")
+        book.put("/", target, {}, time.time())
+    return book
+
+
+async def open_public(listeners: Listeners, context: Context, bound: socket.socket | None = None) -> int:
+    """Open the public side, on *bound* if given; return its port, 0 for a UNIX socket. Raises CannotStart."""
+    settings = context.settings
+    tls = public_tls(settings)
     proto = b"https" if tls else b"http"
-    servers: list[asyncio.Server] = []
+    public = bound or bind(settings.ip, settings.port, settings.socket)
+    return await listeners.open(lambda: ClientConnection(context, proto), public, tls)
 
-    async def listen(make: Callable[[], asyncio.Protocol], bound: socket.socket, secure: ssl.SSLContext | None) -> int:
-        loop = asyncio.get_running_loop()
-        unix = bound.family == socket.AF_UNIX
-        opening = loop.create_unix_server if unix else loop.create_server
-        servers.append(await opening(make, sock=bound, ssl=secure, backlog=BACKLOG))
-        return 0 if unix else int(bound.getsockname()[1])
 
-    try:
-        if settings.default_target:
-            target = parse_target(settings.default_target)
-            if isinstance(target, BadTarget):
-                raise CannotStart(f"--default-target: {target.reason}")
-            book.put("/", target, {}, context.now())
-        public = bind(settings.ip, settings.port, settings.socket)
-        port = await listen(lambda: ClientConnection(context, proto), public, tls)
-        wanted = settings.api_port if settings.api_port is not None else settings.port + 1 if settings.port else 0
-        private = bind(settings.api_ip, wanted, settings.api_socket)
-        api_port = await listen(lambda: AdminConnection(api, admin), private, None)
-    except CannotStart:
-        for server in servers:
-            server.close()
-        await context.close()
-        raise
-    return RunningProxy(
-        context, port, api_port, servers, admin, [p for p in (settings.socket, settings.api_socket) if p]
+async def open_admin(listeners: Listeners, settings: ProxySettings, api: AdminApi) -> int:
+    """Open the admin API; return its port, 0 for a UNIX socket. Raises CannotStart."""
+    wanted = settings.api_port if settings.api_port is not None else settings.port + 1 if settings.port else 0
+    private = bind(settings.api_ip, wanted, settings.api_socket)
+    return await listeners.open(lambda: AdminConnection(api, listeners.admin), private, None)
+
+
+def new_api(settings: ProxySettings, book: RouteBook) -> AdminApi:
+    """Return the admin API over *book*."""
+    return AdminApi(
+        book, settings.auth_token, {"name": "perijove", "version": perijove.__version__, "pid": os.getpid()}
     )
 
 
-async def serve(settings: ProxySettings) -> None:
+async def start(settings: ProxySettings) -> RunningProxy:
+    """Start a proxy in the running loop and return it, listening. Raises CannotStart."""
+    book = new_book(settings)
+    context = new_context(settings, book)
+    listeners = Listeners()
+    try:
+        port = await open_public(listeners, context)
+        api_port = await open_admin(listeners, settings, new_api(settings, book))
+    except CannotStart:
+        listeners.close()
+        await context.close()
+        raise
+    return RunningProxy(context, port, api_port, listeners, [p for p in (settings.socket, settings.api_socket) if p])
+
+
+class Stoppable(Protocol):
+    """A proxy at work, in this process or in several."""
+
+    port: int
+    api_port: int
+
+    async def stop(self, drain: float | None = None) -> None:
+        """Stop accepting, let exchanges under way finish for *drain* seconds (default: as set), then close all."""
+
+
+Starter = Callable[[ProxySettings], Coroutine[Any, Any, Stoppable]]
+
+
+async def serve(settings: ProxySettings, starter: Starter = start) -> None:
     """Run a proxy until SIGTERM or SIGINT; a second signal ends the wait for exchanges under way."""
     loop = asyncio.get_running_loop()
     told = asyncio.Event()
@@ -184,7 +236,7 @@ async def serve(settings: ProxySettings) -> None:
         loop.add_signal_handler(number, on_signal)
     # The proxy may outlive the terminal of whoever started it.
     loop.add_signal_handler(signal.SIGHUP, lambda: log.info("SIGHUP ignored"))
-    proxy = await start(settings)
+    proxy = await starter(settings)
     try:
         # Only now, so that a second proxy that cannot have the port does not take the first one's file.
         if settings.pid_file:
@@ -207,13 +259,13 @@ async def serve(settings: ProxySettings) -> None:
     log.info("stopped")
 
 
-def run(settings: ProxySettings) -> None:
+def run(settings: ProxySettings, starter: Starter = start) -> None:
     """Run a proxy in this process until it is told to stop. Raises CannotStart."""
     handler = configure(settings.log_level)
     _raise_open_files()
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(serve(settings))
+            runner.run(serve(settings, starter))
     except OSError as error:
         raise CannotStart(str(error)) from error
     finally:
