@@ -60,3 +60,48 @@ def test_removing() -> None:
 def test_host_routing_makes_keys_by_host() -> None:
     book = RouteBook(host_routing=True)
     assert book.key("/Host.TLD/User/a") == "/host.tld/User/a"
+
+
+def test_a_whole_table_takes_the_place_of_another_at_once() -> None:
+    book = RouteBook(epoch="now")
+    book.put("/same", A, {}, 10.0)
+    book.put("/moved", A, {}, 10.0)
+    book.put("/gone", A, {}, 10.0)
+    seen: list[tuple[int, set[str]]] = []
+    book.watchers.add(lambda change: seen.append((change.number, {route.key for route in book.table})))
+    change = book.replace([book.route("/same", A, {}), book.route("/moved", B, {}), book.route("/new", A, {})], 20.0)
+    assert change is not None
+    assert ({route.key for route in change.put}, change.dropped) == ({"/moved", "/new"}, ("/gone",))
+    assert seen == [(4, {"/same", "/moved", "/new"})]
+    last = {key: book.activity.last(key) for key in ("/same", "/moved", "/new", "/gone")}
+    assert last == {"/same": 10.0, "/moved": 20.0, "/new": 20.0, "/gone": None}
+
+
+def test_what_changes_nothing_is_no_change() -> None:
+    book = RouteBook(epoch="now")
+    book.put("/a", A, {"user": "a"}, 10.0)
+    table = book.table
+    assert book.replace(list(table), 20.0) is None
+    assert not book.put("/a", A, {"user": "a"}, 20.0)
+    assert book.change((), ["/b"], 20.0) is None
+    assert book.table is table
+    assert book.changes.last == 1
+    book.put("/a", A, {"user": "b"}, 20.0)
+    assert book.changes.last == 2
+
+
+def test_a_route_that_is_both_put_and_dropped_stays() -> None:
+    book = RouteBook()
+    book.put("/a", A, {}, 10.0)
+    assert book.change([book.route("/a", A, {})], ["/a"], 20.0) is None
+    change = book.change([book.route("/a", B, {})], ["/a"], 20.0)
+    assert change is not None
+    assert change.dropped == ()
+    assert book.table.get("/a") == book.route("/a", B, {})
+
+
+def test_a_listing_is_sorted() -> None:
+    book = RouteBook()
+    names = [f"/user/u{number:03}" for number in range(100)]
+    book.replace([book.route(name, A, {}) for name in reversed(names)], 1.0)
+    assert list(book.listing()) == names
