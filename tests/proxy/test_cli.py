@@ -139,7 +139,12 @@ def test_a_process_serves_until_it_is_told_to_stop(launch: Callable[..., Process
     assert json.loads(ask(public, "/_chp_healthz")[1]) == {"status": "OK"}
     headers = {"Authorization": "token secret"}
     info = json.loads(ask(private, "/api/info", headers=headers)[1])
-    assert info == {"name": "perijove", "version": perijove.__version__, "pid": proxy.process.pid}
+    assert info == {
+        "name": "perijove",
+        "version": perijove.__version__,
+        "pid": proxy.process.pid,
+        "features": ["bulk-routes", "changes"],
+    }
     assert proxy.pid_file.read_text() == f"{proxy.process.pid}\n"
     proxy.process.send_signal(signal.SIGHUP)
     assert "SIGHUP" in proxy.lines(1)[0]

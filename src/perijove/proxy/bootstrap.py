@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import resource
+import secrets
 import signal
 import socket
 import ssl
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import perijove
-from perijove.proxy.admin.api import AdminApi
+from perijove.proxy.admin.api import FEATURES, AdminApi
 from perijove.proxy.admin.protocol import AdminConnection
 from perijove.proxy.core.book import RouteBook
 from perijove.proxy.core.targets import BadTarget, parse_target
@@ -94,6 +95,7 @@ class RunningProxy:
     """A proxy at work. ``port`` and ``api_port`` are the bound ones, 0 for UNIX sockets."""
 
     context: Context
+    api: AdminApi
     port: int
     api_port: int
     _listeners: Listeners
@@ -163,7 +165,7 @@ def new_context(settings: ProxySettings, book: RouteBook) -> Context:
 
 def new_book(settings: ProxySettings) -> RouteBook:
     """Return the routes that a proxy begins with. Raises CannotStart."""
-    book = RouteBook(host_routing=settings.host_routing)
+    book = RouteBook(host_routing=settings.host_routing, epoch=secrets.token_hex(8))
     if settings.default_target:
         target = parse_target(settings.default_target)
         if isinstance(target, BadTarget):
@@ -190,24 +192,26 @@ async def open_admin(listeners: Listeners, settings: ProxySettings, api: AdminAp
 
 def new_api(settings: ProxySettings, book: RouteBook) -> AdminApi:
     """Return the admin API over *book*."""
-    return AdminApi(
-        book, settings.auth_token, {"name": "perijove", "version": perijove.__version__, "pid": os.getpid()}
-    )
+    info: dict[str, object] = {"name": "perijove", "version": perijove.__version__, "pid": os.getpid()}
+    return AdminApi(book, settings.auth_token, info | {"features": FEATURES})
 
 
 async def start(settings: ProxySettings) -> RunningProxy:
     """Start a proxy in the running loop and return it, listening. Raises CannotStart."""
     book = new_book(settings)
     context = new_context(settings, book)
+    api = new_api(settings, book)
     listeners = Listeners()
     try:
         port = await open_public(listeners, context)
-        api_port = await open_admin(listeners, settings, new_api(settings, book))
+        api_port = await open_admin(listeners, settings, api)
     except CannotStart:
         listeners.close()
         await context.close()
         raise
-    return RunningProxy(context, port, api_port, listeners, [p for p in (settings.socket, settings.api_socket) if p])
+    return RunningProxy(
+        context, api, port, api_port, listeners, [p for p in (settings.socket, settings.api_socket) if p]
+    )
 
 
 class Stoppable(Protocol):

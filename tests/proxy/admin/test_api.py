@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from perijove.proxy.admin.api import AdminAnswer, AdminApi, AdminRequest, authorized
+from perijove.proxy.admin.api import MAX_BODY, MAX_TABLE, AdminAnswer, AdminApi, AdminRequest, AdminWait, authorized
 from perijove.proxy.core.book import RouteBook
 
 TARGET = "http://127.0.0.1:8081"
@@ -16,14 +16,21 @@ class Caller:
     """Calls an API of its own."""
 
     def __init__(self, *, host_routing: bool = False) -> None:
-        self.book = RouteBook(host_routing=host_routing)
+        self.book = RouteBook(host_routing=host_routing, epoch="now")
         self.api = AdminApi(self.book, "secret", {"pid": 7})
 
     def __call__(
         self, method: str, path: str, body: object = None, query: str = "", token: str = "token secret"
     ) -> AdminAnswer:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return self.api.handle(AdminRequest(method, path, query, token, raw), 100.0)
+        answer = self.api.handle(AdminRequest(method, path, query, token, raw), 100.0)
+        assert isinstance(answer, AdminAnswer)
+        return answer
+
+    def wait(self, query: str) -> AdminWait:
+        answer = self.api.handle(AdminRequest("GET", "/api/changes", query, "token secret", b""), 100.0)
+        assert isinstance(answer, AdminWait)
+        return answer
 
     def add(self, path: str, **data: object) -> AdminAnswer:
         return self("POST", f"/api/routes{path}", {"target": TARGET, **data})
@@ -56,7 +63,8 @@ def test_the_token(shown: str, allowed: bool) -> None:
 
 
 def test_without_the_token_nothing_is_told_or_done(call: Caller) -> None:
-    for method, path in [("GET", "/api/routes"), ("POST", "/api/routes/a"), ("GET", "/other"), ("GET", "/api/info")]:
+    routes, others = "/api/routes", ("/other", "/api/info", "/api/changes", "/api/routes")
+    for method, path in [("POST", "/api/routes/a"), ("PUT", routes), ("PATCH", routes), *(("GET", p) for p in others)]:
         assert call(method, path, {"target": TARGET}, token="token wrong").status == 403
     assert not len(call.book.table)
 
@@ -136,7 +144,8 @@ def test_inactive_routes(call: Caller, name: str) -> None:
     ("method", "path", "status"),
     [
         ("PUT", "/api/routes/a", 405),
-        ("PATCH", "/api/routes", 405),
+        ("PATCH", "/api/routes/", 405),
+        ("POST", "/api/changes", 405),
         ("POST", "/api/info", 405),
         ("GET", "/", 404),
         ("GET", "/api", 404),
@@ -157,3 +166,120 @@ def test_host_routing() -> None:
     call.add("/Alice.hub.tld/user/alice")
     assert list(call.book.listing()) == ["/alice.hub.tld/user/alice"]
     assert call("DELETE", "/api/routes/alice.hub.tld/user/alice").status == 204
+
+
+def test_the_whole_table_in_one_call(call: Caller) -> None:
+    call.add("/gone")
+    call.add("/user/same", user="same")
+    same = {"target": TARGET, "user": "same", "last_activity": "2000-01-01T00:00:00Z"}
+    answer = call("PUT", "/api/routes", {"/user/same/": same, "/user/a%40b/": {"target": TARGET}})
+    assert answer == AdminAnswer(
+        200,
+        {"epoch": "now", "id": 3, "put": 1, "deleted": 1},
+        "table replaced: 1 routes added or changed, 1 removed",
+    )
+    assert list(call.book.listing()) == ["/user/a@b", "/user/same"]
+    assert call.book.activity.last("/user/same") == 100.0
+    assert call("PUT", "/api/routes", {}).content == {"epoch": "now", "id": 4, "put": 0, "deleted": 2}
+    assert call("PUT", "/api/routes", {}) == AdminAnswer(200, {"epoch": "now", "id": 4, "put": 0, "deleted": 0})
+
+
+def test_some_routes_in_one_call(call: Caller) -> None:
+    call.add("/a")
+    call.add("/b")
+    answer = call("PATCH", "/api/routes", {"/a/": None, "/c/": {"target": TARGET}, "/unknown/": None})
+    assert answer.content == {"epoch": "now", "id": 3, "put": 1, "deleted": 1}
+    assert list(call.book.listing()) == ["/b", "/c"]
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b'{"/a": 5}', b'{"/a": {}}', b'{"/b": {"target": "http://h"}, "/a": {"target": "ftp://x"}}'],
+)
+def test_a_bad_route_changes_nothing(call: Caller, method: str, body: bytes) -> None:
+    call.add("/kept")
+    assert call(method, "/api/routes", body).status == 400
+    assert list(call.book.listing()) == ["/kept"]
+
+
+def test_a_table_may_be_bound_to_what_its_maker_saw(call: Caller) -> None:
+    call.add("/a")
+    assert call("PUT", "/api/routes", {}, query="epoch=now&since=0").status == 409
+    assert call("PUT", "/api/routes", {}, query="epoch=before&since=1").status == 409
+    assert call("PUT", "/api/routes", {}, query="epoch=now").status == 400
+    assert len(call.book.table) == 1
+    assert call("PUT", "/api/routes", {}, query="epoch=now&since=1").status == 200
+
+
+def test_only_who_shows_the_token_may_send_a_large_body(call: Caller) -> None:
+    limit = call.api.body_limit
+    assert limit("PUT", "/api/routes", "token secret") == limit("PATCH", "/api/routes", "token secret") == MAX_TABLE
+    assert limit("PUT", "/api/routes", "token wrong") == MAX_BODY
+    assert limit("POST", "/api/routes", "token secret") == limit("PUT", "/api/routes/a", "token secret") == MAX_BODY
+
+
+def test_the_feed_of_changes(call: Caller) -> None:
+    call.add("/a", user="a")
+    call("DELETE", "/api/routes/a")
+    added = {"id": 1, "put": {"/a": {"user": "a", "target": TARGET}}, "deleted": []}
+    removed = {"id": 2, "put": {}, "deleted": ["/a"]}
+    told = call("GET", "/api/changes", query="epoch=now&since=0")
+    assert told.content == {"epoch": "now", "id": 2, "changes": [added, removed]}
+    assert call("GET", "/api/changes", query="epoch=now&since=1&wait=9").content == {
+        "epoch": "now",
+        "id": 2,
+        "changes": [removed],
+    }
+
+
+@pytest.mark.parametrize("query", ["", "epoch=now", "since=0", "epoch=before&since=1&wait=9", "epoch=now&since=9"])
+def test_whoever_is_not_of_this_life_gets_the_whole_table(call: Caller, query: str) -> None:
+    call.add("/a")
+    expected = {"/a": {"target": TARGET, "last_activity": "1970-01-01T00:01:40.000Z"}}
+    assert call("GET", "/api/changes", query=query).content == {
+        "epoch": "now",
+        "id": 1,
+        "reset": True,
+        "routes": expected,
+    }
+
+
+def test_waiting_for_a_change(call: Caller) -> None:
+    looked: list[int] = []
+    call.api.waiting.add(lambda: looked.append(1))
+    wait = call.wait("epoch=now&since=0&wait=1e9")
+    assert wait.seconds == 60
+    assert not wait.ready()
+    assert wait.answer().content == {"epoch": "now", "id": 0, "changes": []}
+    call.add("/a")
+    assert looked
+    assert wait.ready()
+    changes = wait.answer().content
+    assert isinstance(changes, dict)
+    assert changes["id"] == 1
+    assert len(changes["changes"]) == 1
+
+
+@pytest.mark.parametrize(
+    "query", ["since=x", "since=-1", "since=" + "9" * 30, "wait=x", "wait=-1", "wait=nan", "wait=inf"]
+)
+def test_a_bad_question_for_changes(call: Caller, query: str) -> None:
+    assert call("GET", "/api/changes", query=f"epoch=now&{query}").status == 400
+
+
+def test_an_answer_to_a_change_waits_for_those_who_serve(call: Caller) -> None:
+    settled: set[int] = set()
+    call.api.settled = lambda number: number in settled
+    body = json.dumps({"target": TARGET}).encode()
+    waits = [
+        call.api.handle(AdminRequest("POST", "/api/routes/a", "", "token secret", body), 1.0),
+        call.api.handle(AdminRequest("POST", "/api/routes/a", "", "token secret", body), 1.0),
+    ]
+    for wait in waits:
+        assert isinstance(wait, AdminWait)
+        assert not wait.ready()
+        assert wait.answer().status == 201
+    settled.add(1)
+    assert all(isinstance(wait, AdminWait) and wait.ready() for wait in waits)
+    assert call("GET", "/api/routes").status == 200

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from perijove.proxy.admin.protocol import MAX_BODY
+from perijove.proxy.admin.api import MAX_BODY, MAX_TABLE
 
 TOKEN = "Authorization: token secret"
 
@@ -90,6 +90,8 @@ async def test_chunked_and_expected_bodies(start_proxy: Any, connect: Any) -> No
             + ("10000\r\n" + "x" * 65536 + "\r\n") * 16,
             413,
         ),
+        (f"PUT /api/routes HTTP/1.1\r\nHost: h\r\n{TOKEN}\r\nContent-Length: {MAX_TABLE + 1}\r\n\r\n", 413),
+        (f"PUT /api/routes HTTP/1.1\r\nHost: h\r\nContent-Length: {MAX_BODY + 1}\r\n\r\n", 413),
         (f"POST /api/routes/a HTTP/1.1\r\nHost: h\r\n{TOKEN}\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
         ("GET /api/routes HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n", 400),
         ("GET /api/routes HTTP/1.1\nHost: h\n\n", 400),
@@ -115,3 +117,81 @@ async def test_many_changes_at_once_all_arrive(start_proxy: Any) -> None:
         assert len((await api.get("/api/routes")).json()) == 100
         await asyncio.gather(*(api.delete(f"/api/routes/user/{n}") for n in range(0, 100, 2)))
         assert len((await api.get("/api/routes")).json()) == 50
+
+
+async def feed(client: Any, query: str) -> Any:
+    status, _, body = await client.get(f"/api/changes?{query}", TOKEN)
+    assert status == 200
+    return json.loads(body)
+
+
+async def test_ten_thousand_routes_in_one_call(start_proxy: Any) -> None:
+    proxy = await start_proxy()
+    routes = {
+        f"/user/u{number}/": {"target": f"http://127.0.0.1:{number + 1}", "user": f"u{number}", "jupyterhub": True}
+        for number in range(10_000)
+    }
+    async with httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{proxy.api_port}", headers={"Authorization": "token secret"}
+    ) as api:
+        for put in (10_000, 0):
+            answer = await api.put("/api/routes", json=routes)
+            assert answer.status_code == 200
+            assert answer.json() == {"epoch": proxy.book.changes.epoch, "id": 1, "put": put, "deleted": 0}
+    assert len(proxy.book.table) == 10_000
+
+
+async def test_a_follower_is_told_at_once_and_can_go_on(start_proxy: Any, connect: Any, eventually: Any) -> None:
+    proxy = await start_proxy({"/old": "http://127.0.0.1:1"})
+    follower = await connect(proxy.api_port)
+    first = await feed(follower, "")
+    assert first["reset"] is True
+    assert list(first["routes"]) == ["/old"]
+    asked = f"epoch={first['epoch']}&since={first['id']}&wait=50"
+    waiting = asyncio.create_task(feed(follower, asked))
+    await eventually(lambda: len(proxy.api.waiting) == 1)
+    caller = await connect(proxy.api_port)
+    await caller.send(f"DELETE /api/routes/old HTTP/1.1\r\nHost: h\r\n{TOKEN}\r\n\r\n".encode())
+    assert (await caller.head()).startswith(b"HTTP/1.1 204 ")
+    second = await waiting
+    assert second["changes"] == [{"id": 2, "put": {}, "deleted": ["/old"]}]
+    assert not proxy.api.waiting
+    assert (await feed(follower, f"epoch={second['epoch']}&since=2&wait=0.01"))["changes"] == []
+
+
+async def test_requests_behind_one_that_waits_are_answered_in_turn(start_proxy: Any, connect: Any) -> None:
+    proxy = await start_proxy()
+    client = await connect(proxy.api_port)
+    epoch = proxy.book.changes.epoch
+    wait = f"GET /api/changes?epoch={epoch}&since=0&wait=0.05 HTTP/1.1\r\nHost: h\r\n{TOKEN}\r\n\r\n"
+    show = f"GET /api/routes HTTP/1.1\r\nHost: h\r\n{TOKEN}\r\n\r\n"
+    await client.send((wait + show).encode())
+    await client.send((wait + show).encode())
+    for expected in ({"epoch": epoch, "id": 0, "changes": []}, {}) * 2:
+        assert json.loads((await client.answer())[2]) == expected
+
+
+async def test_a_follower_that_leaves_is_forgotten(start_proxy: Any, connect: Any, eventually: Any) -> None:
+    proxy = await start_proxy()
+    client = await connect(proxy.api_port)
+    asked = f"/api/changes?epoch={proxy.book.changes.epoch}&since=0&wait=50"
+    await client.send(f"GET {asked} HTTP/1.1\r\nHost: h\r\n{TOKEN}\r\n\r\n".encode())
+    await eventually(lambda: len(proxy.api.waiting) == 1)
+    client.writer.transport.abort()
+    await eventually(lambda: not proxy.api.waiting)
+
+
+async def test_an_answer_waits_until_all_workers_have_the_change(
+    start_proxy: Any, connect: Any, eventually: Any
+) -> None:
+    proxy = await start_proxy()
+    settled = 0
+    proxy.api.settled = lambda number: number <= settled
+    client = await connect(proxy.api_port)
+    body = b'{"target": "http://127.0.0.1:1"}'
+    head = f"POST /api/routes/a HTTP/1.1\r\nHost: h\r\n{TOKEN}\r\nContent-Length: {len(body)}\r\n\r\n"
+    await client.send(head.encode() + body)
+    await eventually(lambda: len(proxy.api.waiting) == 1)
+    settled = 1
+    proxy.api.look()
+    assert (await client.head()).startswith(b"HTTP/1.1 201 ")

@@ -1,4 +1,4 @@
-"""The connection of a caller of the admin API: one request at a time, bounded, answered at once."""
+"""The connection of a caller of the admin API: one request at a time, bounded, answered at once or when it is due."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ import logging
 import time
 from typing import cast
 
-from perijove.proxy.admin.api import AdminAnswer, AdminApi, AdminRequest
+from perijove.proxy.admin.api import AdminAnswer, AdminApi, AdminRequest, AdminWait
 from perijove.proxy.core.bodies import BodyReader, ChunkedBody, LengthBody, Progress
 from perijove.proxy.core.errors import render_answer
 from perijove.proxy.core.heads import CHUNKED, MAX_HEAD, Refusal, RequestHead, has_bare_line_feed, parse_request
 
 log = logging.getLogger("perijove.proxy")
 
-MAX_BODY = 1024 * 1024
 IDLE_SECONDS = 75.0
 
 
@@ -31,7 +30,10 @@ class AdminConnection(asyncio.Protocol):
         self._body: BodyReader | None = None
         self._content: list[bytes] = []
         self._size = 0
+        self._limit = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._due: asyncio.TimerHandle | None = None
+        self._wait: tuple[AdminWait, RequestHead] | None = None
         self._blocked = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -43,6 +45,7 @@ class AdminConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is closed."""
         self._connections.discard(self._transport)
+        self._stop_waiting()
         if self._timer is not None:
             self._timer.cancel()
 
@@ -60,6 +63,8 @@ class AdminConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
+        if self._wait is not None:
+            self._transport.pause_reading()
         self._take(data)
 
     def _restart_timer(self) -> None:
@@ -71,7 +76,7 @@ class AdminConnection(asyncio.Protocol):
         data = self._pending + data
         self._pending = b""
         while data and not self._transport.is_closing():
-            if self._blocked:
+            if self._blocked or self._wait is not None:
                 self._pending = data
                 return
             head, body = self._head, self._body
@@ -95,7 +100,9 @@ class AdminConnection(asyncio.Protocol):
         if isinstance(head, Refusal):
             self._answer(AdminAnswer(head.status, {"message": head.reason}), close=True)
             return None
-        if head.body > MAX_BODY:
+        path, _, _ = head.target.decode("latin-1").partition("?")
+        self._limit = self._api.body_limit(head.method.decode(), path, _authorization(head))
+        if head.body > self._limit:
             self._answer(AdminAnswer(413, {"message": "the body is too large"}), close=True)
             return None
         self._head = head
@@ -116,7 +123,7 @@ class AdminConnection(asyncio.Protocol):
         part, used, progress = body.feed(data)
         self._content.append(part)
         self._size += len(part)
-        if progress is Progress.BAD or self._size > MAX_BODY:
+        if progress is Progress.BAD or self._size > self._limit:
             self._answer(AdminAnswer(400 if progress is Progress.BAD else 413), close=True)
             return None
         if progress is Progress.MORE:
@@ -125,13 +132,41 @@ class AdminConnection(asyncio.Protocol):
         return data[used:]
 
     def _finish(self, head: RequestHead) -> None:
-        fields = {name.lower(): value.decode("latin-1") for name, value in head.fields}
         path, _, query = head.target.decode("latin-1").partition("?")
-        request = AdminRequest(
-            head.method.decode(), path, query, fields.get(b"authorization", ""), b"".join(self._content)
-        )
+        request = AdminRequest(head.method.decode(), path, query, _authorization(head), b"".join(self._content))
         self._head, self._body, self._content = None, None, []
         answer = self._api.handle(request, time.time())
+        if isinstance(answer, AdminWait):
+            self._wait = answer, head
+            self._api.waiting.add(self._look)
+            self._due = asyncio.get_running_loop().call_later(answer.seconds, self._end_wait)
+            self._restart_timer()
+        else:
+            self._give(answer, head)
+
+    def _look(self) -> None:
+        """Give the answer that waits, if it is due."""
+        if self._wait is not None and self._wait[0].ready():
+            self._end_wait()
+
+    def _end_wait(self) -> None:
+        if self._wait is None:
+            return
+        wait, head = self._wait
+        self._stop_waiting()
+        self._give(wait.answer(), head)
+        if not self._blocked and not self._transport.is_closing():
+            self._transport.resume_reading()
+            self._take(b"")
+
+    def _stop_waiting(self) -> None:
+        self._wait = None
+        self._api.waiting.discard(self._look)
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+
+    def _give(self, answer: AdminAnswer, head: RequestHead) -> None:
         if answer.event:
             log.info("%s", answer.event)
         if answer.status >= 400:
@@ -145,3 +180,7 @@ class AdminConnection(asyncio.Protocol):
         self._restart_timer()
         if close:
             self._transport.close()
+
+
+def _authorization(head: RequestHead) -> str:
+    return next((value.decode("latin-1") for name, value in head.fields if name.lower() == b"authorization"), "")
