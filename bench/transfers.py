@@ -1,0 +1,84 @@
+"""A large download and a large upload: how fast, and how much memory the proxy takes meanwhile."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import time
+from collections.abc import Callable, Sequence
+from statistics import median
+
+from backends import LARGE, Backends
+from processes import MEGABYTE, CannotMeasure, peak, reset_peak
+from proxies import Proxy
+from table import Figure, Result
+
+ROUNDS = 3
+
+
+def _head(connection: socket.socket) -> tuple[bytes, bytes]:
+    data = b""
+    while b"\r\n\r\n" not in data:
+        got = connection.recv(65536)
+        if not got:
+            raise CannotMeasure(f"the connection closed in the head of an answer: {data[:60]!r}")
+        data += got
+    head, _, rest = data.partition(b"\r\n\r\n")
+    if not head.startswith(b"HTTP/1.1 200"):
+        raise CannotMeasure(f"a transfer was answered {head[:40]!r}")
+    return head, rest
+
+
+def download(port: int, behind: Backends) -> float:
+    """Fetch the large file; return bytes per second."""
+    del behind
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+        begin = time.perf_counter()
+        connection.sendall(b"GET /user/u0/large HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+        head, rest = _head(connection)
+        length = re.search(rb"(?i)content-length: *(\d+)", head)
+        if length is None or int(length[1]) != LARGE:
+            raise CannotMeasure("a download without its length")
+        room = bytearray(1 << 20)
+        left = LARGE - len(rest)
+        while left:
+            got = connection.recv_into(room)
+            if not got:
+                raise CannotMeasure("a download was cut")
+            left -= got
+        return LARGE / (time.perf_counter() - begin)
+
+
+def upload(port: int, behind: Backends) -> float:
+    """Send the large file; return bytes per second."""
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection, behind.large.open("rb") as file:
+        begin = time.perf_counter()
+        connection.sendall(
+            b"POST /upload/x HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % LARGE
+        )
+        sent = 0
+        while sent < LARGE:
+            sent += os.sendfile(connection.fileno(), file.fileno(), sent, 1 << 22)
+        _head(connection)
+        return LARGE / (time.perf_counter() - begin)
+
+
+def transfers(proxies: Sequence[Proxy], behind: Backends) -> Result:
+    """Throughput and peak memory both ways."""
+    ways: dict[str, Callable[[int, Backends], float]] = {"download": download, "upload": upload}
+    result = Result()
+    for way, move in ways.items():
+        seen: dict[str, list[tuple[float, float]]] = {proxy.name: [] for proxy in proxies}
+        for _ in range(ROUNDS):
+            for proxy in proxies:
+                reset_peak(proxy.pid)
+                speed = move(proxy.port, behind)
+                seen[proxy.name].append((speed, peak(proxy.pid)))
+        speeds = {name: median(speed for speed, _ in values) / MEGABYTE for name, values in seen.items()}
+        peaks = {name: max(most for _, most in values) / MEGABYTE for name, values in seen.items()}
+        result.figures += [
+            Figure("transfer", f"1 GB {way}", "MB/s", speeds, target="≥ 0.8 × nginx"),
+            Figure("transfer", f"peak resident memory in a 1 GB {way}", "MB", peaks, False, "< 64 MB"),
+        ]
+    return result
