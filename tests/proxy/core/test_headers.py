@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from perijove.proxy.core.headers import Peer, render_interim, render_request, render_response, render_switch
+from perijove.proxy.core.forwarding import Peer
+from perijove.proxy.core.headers import relocated, render_interim, render_request, render_response, render_switch
 from perijove.proxy.core.heads import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead, parse_request, parse_response
+from perijove.proxy.core.rewriting import NO_REWRITING, Rewriting
 from perijove.proxy.core.routes import Route
 from perijove.proxy.core.targets import Target, parse_target
 
@@ -14,6 +16,10 @@ def target(url: str = "http://127.0.0.1:8081") -> Target:
     parsed = parse_target(url)
     assert isinstance(parsed, Target)
     return parsed
+
+
+def to(url: str = "http://127.0.0.1:8081") -> Route:
+    return Route("/", target(url))
 
 
 def head(raw: bytes) -> RequestHead:
@@ -39,7 +45,7 @@ USER = Route("/user/a", target(), {"user": "a"})
 
 def test_a_request_goes_on_with_its_host_path_and_origin() -> None:
     request = head(b"GET /user/a%40b?x=1 HTTP/1.1\r\nHost: hub.tld:8000\r\nCookie: c\r\nConnection: keep-alive\r\n\r\n")
-    assert lines(render_request(request, target(), PEER, b"id-1")) == [
+    assert lines(render_request(request, to(), PEER, b"id-1")) == [
         b"GET /user/a%40b?x=1 HTTP/1.1",
         b"Host: hub.tld:8000",
         b"Cookie: c",
@@ -47,6 +53,7 @@ def test_a_request_goes_on_with_its_host_path_and_origin() -> None:
         b"X-Forwarded-Proto: http",
         b"X-Forwarded-For: 10.0.0.1",
         b"X-Forwarded-Host: hub.tld:8000",
+        b'Forwarded: for=10.0.0.1;host="hub.tld:8000";proto=http',
         b"X-Request-ID: id-1",
     ]
 
@@ -56,7 +63,7 @@ def test_behind_another_proxy_its_word_comes_first() -> None:
         b"GET / HTTP/1.1\r\nHost: inner\r\nX-Forwarded-For: 1.1.1.1\r\nX-Forwarded-Proto: https\r\n"
         b"X-Forwarded-Port: 443\r\nX-Forwarded-Host: outer\r\n\r\n"
     )
-    rendered = lines(render_request(request, target(), PEER, b"i"))
+    rendered = lines(render_request(request, to(), PEER, b"i"))
     assert b"X-Forwarded-For: 1.1.1.1,10.0.0.1" in rendered
     assert b"X-Forwarded-Proto: https,http" in rendered
     assert b"X-Forwarded-Port: 443,80" in rendered
@@ -65,38 +72,38 @@ def test_behind_another_proxy_its_word_comes_first() -> None:
 
 def test_without_a_peer_what_came_passes() -> None:
     request = head(b"GET / HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 1.1.1.1\r\n\r\n")
-    rendered = lines(render_request(request, target(), None, b"i"))
+    rendered = lines(render_request(request, to(), None, b"i"))
     assert [line for line in rendered if line.startswith(b"X-Forwarded")] == [b"X-Forwarded-For: 1.1.1.1"]
 
 
 def test_a_client_on_a_socket_file_has_no_address() -> None:
     request = head(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
-    assert not any(b"For:" in line for line in lines(render_request(request, target(), Peer(b"", b"https"), b"i")))
-    assert b"X-Forwarded-Port: 443" in lines(render_request(request, target(), Peer(b"", b"https"), b"i"))
+    assert not any(b"For:" in line for line in lines(render_request(request, to(), Peer(b"", b"https"), b"i")))
+    assert b"X-Forwarded-Port: 443" in lines(render_request(request, to(), Peer(b"", b"https"), b"i"))
 
 
 def test_the_base_of_a_target_goes_in_front() -> None:
     request = head(b"GET /x?y HTTP/1.0\r\n\r\n")
-    rendered = lines(render_request(request, target("http://127.0.0.1:81/base/"), PEER, b"i"))
+    rendered = lines(render_request(request, to("http://127.0.0.1:81/base/"), PEER, b"i"))
     assert rendered[:2] == [b"GET /base/x?y HTTP/1.1", b"Host: 127.0.0.1:81"]
     options = head(b"OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n")
-    assert lines(render_request(options, target("http://127.0.0.1:81/b"), PEER, b"i"))[0] == b"OPTIONS * HTTP/1.1"
+    assert lines(render_request(options, to("http://127.0.0.1:81/b"), PEER, b"i"))[0] == b"OPTIONS * HTTP/1.1"
 
 
 def test_framing_is_written_anew() -> None:
     chunked = head(b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n")
-    assert b"Transfer-Encoding: chunked" in lines(render_request(chunked, target(), PEER, b"i"))
+    assert b"Transfer-Encoding: chunked" in lines(render_request(chunked, to(), PEER, b"i"))
     empty = head(b"POST / HTTP/1.1\r\nHost: h\r\n\r\n")
-    assert b"Content-Length: 0" in lines(render_request(empty, target(), PEER, b"i"))
+    assert b"Content-Length: 0" in lines(render_request(empty, to(), PEER, b"i"))
     sized = head(b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 007\r\n\r\n")
-    assert b"Content-Length: 7" in lines(render_request(sized, target(), PEER, b"i"))
+    assert b"Content-Length: 7" in lines(render_request(sized, to(), PEER, b"i"))
 
 
 def test_an_upgrade_is_asked_for() -> None:
     request = head(
         b"GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: k\r\n\r\n"
     )
-    rendered = lines(render_request(request, target(), PEER, b"i"))
+    rendered = lines(render_request(request, to(), PEER, b"i"))
     assert rendered[-2:] == [b"Connection: Upgrade", b"Upgrade: websocket"]
     assert b"Sec-WebSocket-Key: k" in rendered
 
@@ -153,3 +160,28 @@ def test_interim_answers_and_switching() -> None:
         b"Connection: Upgrade",
         b"Upgrade: websocket",
     ]
+
+
+def test_an_operator_may_change_requests() -> None:
+    request = head(b"GET /user/a/x HTTP/1.1\r\nHost: public\r\nX-From: client\r\nA: b\r\n\r\n")
+    route = Route("/user/a", target("http://inside:81/base"))
+    rewriting = Rewriting(change_origin=True, include_prefix=False, fields=((b"x-from", b"proxy"), (b"X-New", b"1")))
+    rendered = lines(render_request(request, route, None, b"i", rewriting))
+    assert rendered == [
+        b"GET /base/x HTTP/1.1",
+        b"Host: inside:81",
+        b"A: b",
+        b"x-from: proxy",
+        b"X-New: 1",
+        b"X-Request-ID: i",
+    ]
+    named = lines(render_request(request, route, PEER, b"i", Rewriting(fields=((b"host", b"named"),))))
+    assert [line for line in named if line.lower().startswith(b"host:")] == [b"host: named"]
+    assert b"X-Forwarded-Host: public" in named
+
+
+def test_a_redirect_to_the_target_may_lead_to_the_proxy() -> None:
+    redirect = answer(b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:8081/x\r\nA: http://127.0.0.1:8081/\r\n\r\n")
+    moved = relocated(redirect, target(), b"public", Rewriting(auto_rewrite=True))
+    assert moved.fields == [(b"location", b"http://public/x"), (b"A", b"http://127.0.0.1:8081/")]
+    assert relocated(redirect, target(), b"public", NO_REWRITING) is redirect

@@ -2,57 +2,39 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from perijove.proxy.core.forwarding import Peer, forwarded_lines
 from perijove.proxy.core.guard import passes_guard
 from perijove.proxy.core.heads import CHUNKED, Fields, RequestHead, ResponseHead
+from perijove.proxy.core.rewriting import NO_REWRITING, Rewriting, location, target_path
 from perijove.proxy.core.routes import Route
 from perijove.proxy.core.targets import Target
 
 
-class Peer(NamedTuple):
-    """What X-Forwarded-* say of a client connection. ``address`` is empty for a client on a socket file."""
-
-    address: bytes
-    proto: bytes
+def _with_custom(fields: Fields, rewriting: Rewriting) -> Fields:
+    names = rewriting.field_names
+    return [field for field in fields if field[0].lower() not in names] + list(rewriting.fields)
 
 
-def _appended(head: RequestHead, name: bytes, value: bytes) -> bytes:
-    came = head.forwarded.get(name, b"")
-    return came + b"," + value if came and value else came or value
+def render_request(
+    head: RequestHead, route: Route, peer: Peer | None, request_id: bytes, rewriting: Rewriting = NO_REWRITING
+) -> bytes:
+    """Return the head to send to the target of *route*.
 
-
-def _default_port(head: RequestHead, peer: Peer) -> bytes:
-    name, colon, port = head.host.rpartition(b":")
-    if colon and port.isdigit() and name:
-        return port
-    return b"443" if peer.proto == b"https" else b"80"
-
-
-def _forwarded(head: RequestHead, peer: Peer) -> list[bytes]:
-    """Append this hop to X-Forwarded-*; the first host named stays (as configurable-http-proxy does)."""
-    lines = [
-        b"X-Forwarded-Port: " + _appended(head, b"x-forwarded-port", _default_port(head, peer)),
-        b"X-Forwarded-Proto: " + _appended(head, b"x-forwarded-proto", peer.proto),
-    ]
-    address = _appended(head, b"x-forwarded-for", peer.address)
-    if address:
-        lines.append(b"X-Forwarded-For: " + address)
-    host = head.forwarded.get(b"x-forwarded-host") or head.host
-    if host:
-        lines.append(b"X-Forwarded-Host: " + host)
-    return lines
-
-
-def render_request(head: RequestHead, target: Target, peer: Peer | None, request_id: bytes) -> bytes:
-    """Return the head to send to *target*. Without a *peer* what came as X-Forwarded-* is passed on unchanged."""
-    lines = [
-        head.method + b" " + (target.base + head.target if head.target != b"*" else b"*") + b" HTTP/1.1",
-        b"Host: " + (head.host or target.authority),
-    ]
-    lines += [name + b": " + value for name, value in head.fields]
+    Without a *peer* what came as X-Forwarded-* is passed on unchanged.
+    """
+    target, fields, host = route.target, head.fields, head.host or route.target.authority
+    path = target.base + head.target if head.target != b"*" else b"*"
+    if rewriting is not NO_REWRITING:
+        path = target_path(head.target, target, route.prefix, rewriting)
+        fields = _with_custom(fields, rewriting)
+        if rewriting.change_origin:
+            host = target.authority
+    lines = [head.method + b" " + path + b" HTTP/1.1"]
+    if b"host" not in rewriting.field_names:
+        lines.append(b"Host: " + host)
+    lines += [name + b": " + value for name, value in fields]
     if peer is not None:
-        lines += _forwarded(head, peer)
+        lines += forwarded_lines(head.forwarded, head.host, peer)
     elif head.forwarded:
         lines += [name.title() + b": " + value for name, value in head.forwarded.items()]
     lines.append(b"X-Request-ID: " + request_id)
@@ -64,6 +46,17 @@ def render_request(head: RequestHead, target: Target, peer: Peer | None, request
         lines.append(b"Connection: Upgrade\r\nUpgrade: " + head.upgrade)
     lines.append(b"\r\n")
     return b"\r\n".join(lines)
+
+
+def relocated(head: ResponseHead, target: Target, host: bytes, rewriting: Rewriting) -> ResponseHead:
+    """Return an answer's head with its Location as *rewriting* has it; *host* is the one the client asked for."""
+    if not (rewriting.auto_rewrite or rewriting.protocol_rewrite):
+        return head
+    fields = [
+        (name, location(value, head.status, target, host, rewriting) if name.lower() == b"location" else value)
+        for name, value in head.fields
+    ]
+    return head._replace(fields=fields)
 
 
 def _status_line(head: ResponseHead) -> bytes:

@@ -54,7 +54,9 @@ _HOP_BY_HOP = frozenset(
         b"http2-settings",
     )
 )
-_FORWARDED = frozenset((b"x-forwarded-for", b"x-forwarded-port", b"x-forwarded-proto", b"x-forwarded-host"))
+_FORWARDED = frozenset(
+    (b"forwarded", b"x-forwarded-for", b"x-forwarded-port", b"x-forwarded-proto", b"x-forwarded-host")
+)
 _SPECIAL = _HOP_BY_HOP | {b"content-length"}
 _SPECIAL_REQUEST = _SPECIAL | _FORWARDED | {b"host", b"x-request-id", b"accept"}
 _USUAL_CONNECTION = frozenset((b"close", b"keep-alive", b"upgrade", b""))
@@ -86,7 +88,7 @@ class RequestHead(NamedTuple):
     upgrade: bytes
     """The protocol to change to, empty for none."""
     forwarded: dict[bytes, bytes]
-    """The X-Forwarded-* fields that came, by lower-case name."""
+    """The fields X-Forwarded-* and Forwarded that came, by lower-case name."""
     request_id: bytes
     """What came as X-Request-ID, if it is well formed."""
     accept: bytes

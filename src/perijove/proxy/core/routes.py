@@ -79,6 +79,13 @@ class Route:
         """Whether the route leads to a server in which a user's code runs."""
         return "user" in self.data
 
+    @property
+    def kind(self) -> str:
+        """Whose it is: ``hub``, ``user``, ``service`` or ``other``."""
+        if self.is_hub:
+            return "hub"
+        return "user" if self.is_user else "service" if "service" in self.data else "other"
+
 
 SHARDS = 1024
 _MASK = SHARDS - 1

@@ -7,11 +7,17 @@ import secrets
 import time
 from collections.abc import Coroutine
 from itertools import count
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, cast
 
 from perijove.proxy.core.book import RouteBook
+from perijove.proxy.core.forwarding import read_networks
+from perijove.proxy.core.heads import host_name
+from perijove.proxy.core.limits import ConnectionLimits, Throttle
+from perijove.proxy.core.rewriting import NO_REWRITING, Rewriting
+from perijove.proxy.core.routes import Route
 from perijove.proxy.net.errorpages import ErrorPages
 from perijove.proxy.net.logs import log
+from perijove.proxy.net.observer import Observer
 from perijove.proxy.net.upstream import UpstreamPool
 from perijove.proxy.settings import ProxySettings
 
@@ -25,14 +31,39 @@ class Expiring(Protocol):
         """Act on the passed deadline, and set another."""
 
 
-class Context:
-    """Settings, routes, pool, error pages, and the watch over deadlines."""
+def rewriting_of(settings: ProxySettings) -> Rewriting:
+    """Return the changes to requests and answers that settings ask for."""
+    asked = Rewriting(
+        change_origin=settings.change_origin,
+        prepend_path=settings.prepend_path,
+        include_prefix=settings.include_prefix,
+        auto_rewrite=settings.auto_rewrite,
+        protocol_rewrite=cast("Literal['', 'http', 'https']", settings.protocol_rewrite),
+        fields=tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in settings.custom_headers),
+    )
+    return NO_REWRITING if asked == NO_REWRITING else asked
 
-    def __init__(self, settings: ProxySettings, book: RouteBook, pool: UpstreamPool, errors: ErrorPages) -> None:
+
+class Context:
+    """Settings, routes, pool, error pages, limits, who observes, and the watch over deadlines."""
+
+    def __init__(
+        self,
+        settings: ProxySettings,
+        book: RouteBook,
+        pool: UpstreamPool,
+        errors: ErrorPages,
+        observer: Observer | None = None,
+    ) -> None:
         self.settings = settings
         self.book = book
         self.pool = pool
         self.errors = errors
+        self.observer = observer
+        self.rewriting = rewriting_of(settings)
+        self.trusted = read_networks(settings.trusted_proxies)
+        self.limits = ConnectionLimits(settings.max_connections, settings.max_connections_per_client)
+        self.refusals = Throttle(1.0)
         self.loop = asyncio.get_running_loop()
         self.connections: set[Expiring] = set()
         self.tunnels: set[asyncio.Transport] = set()
@@ -57,7 +88,36 @@ class Context:
 
     def touch(self, key: str) -> None:
         """Note that a route is in use now."""
+        if self.observer is None:
+            self.book.activity.touch(key, time.time())
+            return
+        began = time.perf_counter()
         self.book.activity.touch(key, time.time())
+        metrics = self.observer.metrics
+        metrics.touch_seconds += time.perf_counter() - began
+        metrics.touch_count += 1
+
+    def find(self, path: str, host: bytes) -> Route | None:
+        """Return the route for a request's path and Host."""
+        table = self.book.table
+        name = host_name(host) if table.host_routing else ""
+        if self.observer is None:
+            return table.find(path, name)
+        began = time.perf_counter()
+        route = table.find(path, name)
+        metrics = self.observer.metrics
+        metrics.find_seconds += time.perf_counter() - began
+        metrics.find_count += 1
+        return route
+
+    def refuse_connection(self, address: str, status: int) -> None:
+        """Count and log that a connection is refused because of a limit, one line a second at most."""
+        if self.observer is not None:
+            self.observer.metrics.refused(status, connection=True)
+        count = self.refusals.allows(self.loop.time())
+        if count:
+            why = "too many of this address" if status == 429 else "too many in all"
+            log.warning("refused %d connections; the last from %s: %s", count, address or "a socket file", why)
 
     def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run *work* in a task that lives as long as it takes, and log what it fails with."""
@@ -74,7 +134,13 @@ class Context:
     def forget(self, connection: Expiring) -> None:
         """Take a closed client connection from the books."""
         self.connections.discard(connection)
-        if not self.connections:
+        if not self.connections and not self.tunnels:
+            self.idle.set()
+
+    def forget_tunnel(self, client: asyncio.Transport) -> None:
+        """Take a closed tunnel from the books."""
+        self.tunnels.discard(client)
+        if not self.connections and not self.tunnels:
             self.idle.set()
 
     def _sweep(self) -> None:

@@ -12,9 +12,8 @@ from typing import cast
 
 from perijove.proxy.core.bodies import BodyReader, Progress, request_reader
 from perijove.proxy.core.errors import html_page, render_answer
-from perijove.proxy.core.headers import Peer
+from perijove.proxy.core.forwarding import Peer, is_trusted
 from perijove.proxy.core.heads import (
-    MAX_HEAD,
     MAX_REQUEST_LINE,
     Refusal,
     RequestHead,
@@ -24,6 +23,7 @@ from perijove.proxy.core.heads import (
 from perijove.proxy.net.context import Context
 from perijove.proxy.net.logs import log
 from perijove.proxy.net.relay import HOLD_CONNECTING, HOLD_PENDING, HOLD_UPSTREAM, Relay
+from perijove.proxy.net.sockets import unsent
 from perijove.proxy.net.tunnel import tie
 
 HIGH_WATER = 256 * 1024
@@ -31,6 +31,9 @@ HEALTH_PATH = "/_chp_healthz"
 
 # A connection closed with bytes unread makes the kernel discard what the client has not read yet: our answer, too.
 LINGER_SECONDS = 2.0
+
+# Refused connections that may wait for their answer to be read; beyond these, connections are closed without one.
+MAX_REFUSED = 64
 
 # A client that takes nothing of a finished answer for so long is cut off; one that reads slowly is not.
 STALL_SECONDS = 60.0
@@ -43,6 +46,8 @@ class ClientConnection(asyncio.Protocol):
         self.deadline = inf
         self.blocked = False
         self.peer: Peer | None = None
+        self.address = ""
+        self._refused = False
         self._context = context
         self._proto = proto
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
@@ -59,13 +64,29 @@ class ClientConnection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=HIGH_WATER)
         context = self._context
+        peername = transport.get_extra_info("peername")
+        if isinstance(peername, tuple):
+            self.address = peername[0].removeprefix("::ffff:")
         if context.settings.x_forward:
-            peername = transport.get_extra_info("peername")
-            address = peername[0] if isinstance(peername, tuple) else ""
-            self.peer = Peer(address.removeprefix("::ffff:").encode("ascii", "ignore"), self._proto)
+            trusted = is_trusted(self.address, context.trusted)
+            self.peer = Peer(self.address.encode("ascii", "ignore"), self._proto, trusted)
         context.connections.add(self)
         context.idle.clear()
         self._set_deadline(context.settings.head_timeout)
+        status = context.limits.admit(self.address)
+        if status:
+            self._refused = True
+            self._refuse_connection(status)
+
+    def _refuse_connection(self, status: int) -> None:
+        context = self._context
+        context.refuse_connection(self.address, status)
+        if context.limits.refused > MAX_REFUSED:
+            self.abort()
+            return
+        page = html_page(status, "Too many connections are open. Try again later.", context.new_request_id().decode())
+        self.write(render_answer(status, *page, close=True))
+        self._close(unread=True)
 
     def _set_deadline(self, seconds: float) -> None:
         self.deadline = self._context.loop.time() + seconds if seconds > 0 else inf
@@ -99,6 +120,10 @@ class ClientConnection(asyncio.Protocol):
         if relay is not None:
             relay.client_lost()
         self._context.forget(self)
+        if self._refused:
+            self._context.limits.dismiss()
+        else:
+            self._context.limits.release(self.address)
 
     def pause_writing(self) -> None:
         """The client reads too slowly."""
@@ -119,9 +144,9 @@ class ClientConnection(asyncio.Protocol):
         if self._relay is not None:
             self._relay.expire()
             return
-        unsent = self._transport.get_write_buffer_size()
-        if unsent and unsent != self._unsent:
-            self._unsent = unsent
+        waiting = self.unsent()
+        if waiting and waiting != self._unsent:
+            self._unsent = waiting
             self._set_deadline(STALL_SECONDS)
         elif self._pending and not self._lingering and not self.blocked:
             self._refuse(Refusal(408, "the request took too long"))
@@ -165,7 +190,7 @@ class ClientConnection(asyncio.Protocol):
         size = end if end >= 0 else len(data)
         if size > MAX_REQUEST_LINE and data.find(b"\r\n", 0, MAX_REQUEST_LINE) < 0:
             return Refusal(414, "the request line is too long")
-        if size > MAX_HEAD:
+        if size > self._context.settings.max_header_size:
             return Refusal(431, "the request head is too large")
         if end < 0 and has_bare_line_feed(data, max(0, len(self._pending) - 1)):
             return Refusal(400, "the request head has a bare line feed")
@@ -208,6 +233,8 @@ class ClientConnection(asyncio.Protocol):
         log.info("refused: %d %s request=%s", refusal.status, refusal.reason, request_id)
         page = html_page(refusal.status, f"Refused: {refusal.reason}.", request_id)
         self.write(render_answer(refusal.status, *page, close=True))
+        if self._context.observer is not None:
+            self._context.observer.refused(self.address, refusal.status, request_id)
         self._close(unread=True)
 
     # What the relay asks
@@ -215,6 +242,10 @@ class ClientConnection(asyncio.Protocol):
     def write(self, data: bytes) -> None:
         """Send bytes of an answer."""
         self._transport.write(data)
+
+    def unsent(self) -> int:
+        """Return how many bytes the client has still to take."""
+        return unsent(self._transport)
 
     def hold(self, reason: int) -> None:
         """Stop reading."""
@@ -266,17 +297,25 @@ class ClientConnection(asyncio.Protocol):
         if self._relay is None and not self._lingering:
             self._close(unread=False)
 
-    def open_tunnel(self, upstream: asyncio.Transport, head: bytes, rest: bytes, key: str) -> None:
+    def open_tunnel(self, upstream: asyncio.Transport, head: bytes, rest: bytes, relay: Relay) -> None:
         """Become one end of a tunnel: *head* and *rest* go to the client, what it sent already to the target."""
         context, client = self._context, self._transport
         self._relay = None
         pending, self._pending = self._pending, b""
         if self.blocked:
             upstream.pause_reading()
-        end = tie(client, upstream, lambda: context.touch(key))
-        context.forget(self)
+        end = tie(client, upstream, relay.tunnel_used)
+        end.moved, end.peer.moved = len(pending), len(head) + len(rest)
+
+        def closed() -> None:
+            context.forget_tunnel(client)
+            context.limits.release(self.address)
+            relay.tunnel_closed(end.moved, end.peer.moved)
+
+        # Known as a tunnel before it is forgotten as a connection: at no moment does the proxy seem idle.
         context.tunnels.add(client)
-        end.closed = lambda: context.tunnels.discard(client)
+        context.forget(self)
+        end.closed = closed
         self.release(self._holds)
         client.write(head + rest)
         if pending:

@@ -11,14 +11,18 @@ from typing import Protocol
 
 from perijove.proxy.core.errors import Fault, html_page, json_page, render_answer, wants_json
 from perijove.proxy.core.exchange import TRANSITIONS, Action, Event, State, idle_limit, may_retry
-from perijove.proxy.core.headers import Peer, render_interim, render_request, render_response, render_switch
-from perijove.proxy.core.heads import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead, host_name
+from perijove.proxy.core.forwarding import Peer
+from perijove.proxy.core.headers import relocated, render_interim, render_request, render_response, render_switch
+from perijove.proxy.core.heads import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
+from perijove.proxy.core.rewriting import NO_REWRITING
 from perijove.proxy.core.routes import Route
 from perijove.proxy.core.targets import Endpoint, Target
 from perijove.proxy.core.text import printable
 from perijove.proxy.net.context import Context
 from perijove.proxy.net.errorpages import Page
 from perijove.proxy.net.logs import log
+from perijove.proxy.net.observer import Observation, Observer
+from perijove.proxy.net.sockets import unsent
 from perijove.proxy.net.upstream import UpstreamConnection, open_upstream
 
 # Stands where no route was found; nothing is ever sent there.
@@ -36,6 +40,7 @@ class RelayClient(Protocol):
     deadline: float
     blocked: bool
     peer: Peer | None
+    address: str
 
     def write(self, data: bytes) -> None:
         """Send bytes of the answer."""
@@ -52,8 +57,11 @@ class RelayClient(Protocol):
     def abort(self) -> None:
         """Cut the connection."""
 
-    def open_tunnel(self, upstream: asyncio.Transport, head: bytes, rest: bytes, key: str) -> None:
-        """Become one end of a tunnel: *head* and *rest* go to the client first."""
+    def unsent(self) -> int:
+        """Return how many bytes the client has still to take."""
+
+    def open_tunnel(self, upstream: asyncio.Transport, head: bytes, rest: bytes, relay: Relay) -> None:
+        """Become one end of a tunnel: *head* and *rest* go to the client first; *relay* is told of its end."""
 
 
 class Relay:
@@ -66,10 +74,13 @@ class Relay:
         "_context",
         "_early",
         "_good",
+        "_observer",
         "_paging",
         "_retried",
         "_route",
+        "_seen",
         "_state",
+        "_unsent",
         "_upstream",
         "head",
         "method",
@@ -93,6 +104,15 @@ class Relay:
         self._retried = False
         self._good = False
         self._close = not head.keep_alive or bool(head.upgrade)
+        self._unsent = (0, 0)
+        self._observer: Observer | None = context.observer
+        self._seen: Observation | None = None
+        if self._observer is not None:
+            self._seen = Observation(client.address)
+            if head.upgrade:
+                self._observer.metrics.requests_ws += 1
+            else:
+                self._observer.metrics.requests_web += 1
 
     def __repr__(self) -> str:
         return f"<Relay {self.request_id.decode()}: {self._state.value}>"
@@ -104,8 +124,7 @@ class Relay:
     def begin(self) -> None:
         """Find the route and send the request on, or answer with an error."""
         context = self._context
-        table = context.book.table
-        route = table.find(self.head.path, host_name(self.head.host) if table.host_routing else "")
+        route = context.find(self.head.path, self.head.host)
         if route is None:
             self._fault(Fault.NO_ROUTE)
             return
@@ -147,7 +166,7 @@ class Relay:
         upstream.assign(self)
         if self._client.blocked:
             upstream.pause(True)
-        head = render_request(self.head, self._route.target, self._client.peer, self.request_id)
+        head = render_request(self.head, self._route, self._client.peer, self.request_id, self._context.rewriting)
         upstream.transport.write(b"".join((head, *self._early)) if self._early else head)
         self._early.clear()
         self._arm()
@@ -161,6 +180,8 @@ class Relay:
 
     def request_data(self, data: bytes) -> None:
         """Pass on a part of the request's body; after a failure it is dropped."""
+        if self._seen is not None:
+            self._seen.received += len(data)
         if self._upstream is not None:
             self._upstream.transport.write(data)
             self._arm()
@@ -182,6 +203,7 @@ class Relay:
         """The client is gone."""
         if (self._state, Event.CLIENT_LOST) in TRANSITIONS:
             self._step(Event.CLIENT_LOST)
+            self._ended()
             self._drop()
             if self._paging is not None:
                 self._paging.cancel()
@@ -192,7 +214,13 @@ class Relay:
             self._upstream.pause(blocked)
 
     def expire(self) -> None:
-        """A deadline has passed."""
+        """A deadline has passed. As long as either side takes bytes, however slowly, the exchange goes on."""
+        upstream = self._upstream
+        unsent_now = self._client.unsent(), unsent(upstream.transport) if upstream is not None else 0
+        if unsent_now != self._unsent and any(unsent_now):
+            self._unsent = unsent_now
+            self._arm()
+            return
         self._client.deadline = inf
         self._log("timed out", self._state.value)
         self._fault(Fault.TOO_SLOW)
@@ -216,12 +244,30 @@ class Relay:
             return
         self._step(Event.SWITCH)
         upstream, self._upstream = self._upstream, None
+        if self._seen is not None:
+            self._seen.answered(head.status)
+            self._seen.tunnel = True
         rendered = render_switch(head, self._route, self.head.path)
-        self._client.open_tunnel(upstream.detach(), rendered, rest, self._route.key)
+        self._client.open_tunnel(upstream.detach(), rendered, rest, self)
+
+    def tunnel_used(self) -> None:
+        """Bytes went through the tunnel."""
+        self._context.touch(self._route.key)
+
+    def tunnel_closed(self, received: int, sent: int) -> None:
+        """The tunnel is closed; so many bytes came from the client and went to it."""
+        if self._seen is not None:
+            self._seen.received += received
+            self._seen.sent += sent
+            self._ended()
 
     def answer(self, head: ResponseHead, body: int) -> bytes:
         """The target's answer begins."""
         self._step(Event.ANSWER)
+        if self._seen is not None:
+            self._seen.answered(head.status)
+        if self._context.rewriting is not NO_REWRITING:
+            head = relocated(head, self._route.target, self.head.host, self._context.rewriting)
         self._good = head.status < 300
         if body == UNTIL_CLOSE or (body == CHUNKED and self.unwrap_chunks) or self._context.draining:
             self._close = True
@@ -230,6 +276,8 @@ class Relay:
     def answer_data(self, data: bytes) -> None:
         """A part of the answer."""
         self._client.write(data)
+        if self._seen is not None:
+            self._seen.sent += len(data)
         if self._good:
             self._context.touch(self._route.key)
         self._arm()
@@ -243,6 +291,7 @@ class Relay:
                 self._context.pool.give(upstream, self._context.loop.time())
             else:
                 upstream.drop()
+        self._ended()
         self._client.exchange_over(close=self._close or action is Action.FINISH_AND_CLOSE)
 
     def answer_invalid(self, reason: str) -> None:
@@ -275,9 +324,12 @@ class Relay:
         action = self._step(Event.FAULT)
         if action is Action.NOTHING:
             return
+        if self._observer is not None and self._seen is not None:
+            self._observer.faulted(self._seen, fault)
         self._drop()
         self._client.deadline = inf
         if action is Action.ABORT:
+            self._ended()
             self._client.abort()
             return
         if wants_json(self.head.path, self.head.accept):
@@ -298,17 +350,26 @@ class Relay:
             page = Page(*html_page(fault.status, fault.message, self.request_id.decode()))
         action = self._step(Event.OWN_ANSWER)
         close = self._close or action is Action.FINISH_AND_CLOSE or self._context.draining
-        self._client.write(
-            render_answer(
-                fault.status,
-                page.content_type,
-                page.body,
-                head_only=self.method == b"HEAD",
-                close=close,
-                content_encoding=page.content_encoding,
-            )
+        answer = render_answer(
+            fault.status,
+            page.content_type,
+            page.body,
+            head_only=self.method == b"HEAD",
+            close=close,
+            content_encoding=page.content_encoding,
         )
+        self._client.write(answer)
+        if self._seen is not None:
+            self._seen.status = fault.status
+            self._seen.sent += len(answer)
+            self._ended()
         self._client.exchange_over(close=close)
+
+    def _ended(self) -> None:
+        """Tell the observer, once, that the exchange is over."""
+        seen, self._seen = self._seen, None
+        if self._observer is not None and seen is not None:
+            self._observer.ended(seen, self.head, self._route, self.request_id)
 
     def _log(self, what: str, detail: str) -> None:
         target = self._route.target.url

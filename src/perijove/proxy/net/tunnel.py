@@ -23,11 +23,13 @@ class TunnelEnd(asyncio.Protocol):
         self._used = used
         self._write = other.write
         self.ended = False
+        self.moved = 0
         self.closed: Callable[[], None] | None = None
 
     def data_received(self, data: bytes) -> None:
         """Pass bytes on."""
         self._write(data)
+        self.moved += len(data)
         self._used()
 
     def eof_received(self) -> bool:
