@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.error import URLError
@@ -33,6 +34,7 @@ def test_no_flags_mean_the_defaults() -> None:
 def test_the_flags_a_hub_passes() -> None:
     flags = "--ip= --port=80 --api-ip=127.0.0.1 --api-port 81 --error-target=http://h/hub/error --host-routing"
     flags += " --log-level debug --ssl-key k --ssl-cert=c --no-x-forward --timeout 1500 --proxy-timeout=0 --pid-file p"
+    flags += " --state-file s --workers 4"
     settings = read_settings(flags.split(), "secret")
     assert settings == ProxySettings(
         ip="",
@@ -47,6 +49,8 @@ def test_the_flags_a_hub_passes() -> None:
         x_forward=False,
         timeout=1.5,
         pid_file="p",
+        state_file="s",
+        workers=4,
         auth_token="secret",
     )
 
@@ -59,6 +63,9 @@ def test_the_flags_a_hub_passes() -> None:
         "--storage-backend x",
         "--change-origin",
         "--host",
+        "--workers 0",
+        "--workers x",
+        "--workers 1000",
         "--port x",
         "--port 70000",
         "--port -1",
@@ -151,6 +158,32 @@ def test_a_process_serves_until_it_is_told_to_stop(launch: Callable[..., Process
     proxy.process.terminate()
     assert proxy.process.wait(10) == 0
     assert not proxy.pid_file.exists()
+
+
+def test_a_proxy_started_again_alone_serves_with_the_table_it_had(
+    launch: Callable[..., Process], tmp_path: Path
+) -> None:
+    routes = {f"/user/u{number}": {"target": "http://127.0.0.1:1", "user": f"u{number}"} for number in range(100)}
+    state = tmp_path / "routes.json"
+    headers = {"Authorization": "token secret"}
+    first = launch(f"--state-file={state}")
+    private = port_of(first.lines(2)[1])
+    assert ask(private, "/api/routes", method="PUT", data=json.dumps(routes).encode(), headers=headers)[0] == 200
+    listed = json.loads(ask(private, "/api/routes", headers=headers)[1])
+    deadline = time.monotonic() + 10
+    while not state.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    first.process.kill()
+    first.process.wait(10)
+    again = launch(f"--state-file={state}")
+    lines = again.lines(3)
+    assert "100 routes read" in lines[0]
+    restored = json.loads(ask(port_of(lines[2]), "/api/routes", headers=headers)[1])
+    for name, data in listed.items():
+        assert restored[name] == data | {"last_activity": data["last_activity"][:-5] + ".000Z"}
+    with pytest.raises(URLError, match="503"):
+        ask(port_of(lines[1]), "/user/u7/lab")
 
 
 def test_without_a_token_it_warns_and_serves(launch: Callable[..., Process]) -> None:

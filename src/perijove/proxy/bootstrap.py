@@ -26,6 +26,7 @@ from perijove.proxy.net.errorpages import error_pages
 from perijove.proxy.net.listener import ClientConnection
 from perijove.proxy.net.logs import configure, log
 from perijove.proxy.net.sockets import notice_vanished_peers
+from perijove.proxy.net.statefile import StateFile, load
 from perijove.proxy.net.upstream import UpstreamPool
 from perijove.proxy.settings import ProxySettings
 
@@ -100,6 +101,7 @@ class RunningProxy:
     api_port: int
     _listeners: Listeners
     _sockets: list[str]
+    _state: StateFile | None
 
     @property
     def book(self) -> RouteBook:
@@ -127,6 +129,8 @@ class RunningProxy:
         for transport in [*context.tunnels, *self._listeners.admin]:
             transport.close()
         await context.close()
+        if self._state is not None:
+            await self._state.close()
         # Closed transports tell their protocols in the next turn of the loop.
         await asyncio.sleep(0)
 
@@ -166,6 +170,8 @@ def new_context(settings: ProxySettings, book: RouteBook) -> Context:
 def new_book(settings: ProxySettings) -> RouteBook:
     """Return the routes that a proxy begins with. Raises CannotStart."""
     book = RouteBook(host_routing=settings.host_routing, epoch=secrets.token_hex(8))
+    if settings.state_file:
+        load(Path(settings.state_file), book)
     if settings.default_target:
         target = parse_target(settings.default_target)
         if isinstance(target, BadTarget):
@@ -196,6 +202,16 @@ def new_api(settings: ProxySettings, book: RouteBook) -> AdminApi:
     return AdminApi(book, settings.auth_token, info | {"features": FEATURES})
 
 
+def keep_state(settings: ProxySettings, book: RouteBook) -> StateFile | None:
+    """Keep the routes on disk from now on, if settings say where."""
+    return StateFile(Path(settings.state_file), book) if settings.state_file else None
+
+
+def socket_paths(settings: ProxySettings) -> list[str]:
+    """Return the files of UNIX sockets to remove at the end."""
+    return [path for path in (settings.socket, settings.api_socket) if path]
+
+
 async def start(settings: ProxySettings) -> RunningProxy:
     """Start a proxy in the running loop and return it, listening. Raises CannotStart."""
     book = new_book(settings)
@@ -209,9 +225,7 @@ async def start(settings: ProxySettings) -> RunningProxy:
         listeners.close()
         await context.close()
         raise
-    return RunningProxy(
-        context, api, port, api_port, listeners, [p for p in (settings.socket, settings.api_socket) if p]
-    )
+    return RunningProxy(context, api, port, api_port, listeners, socket_paths(settings), keep_state(settings, book))
 
 
 class Stoppable(Protocol):

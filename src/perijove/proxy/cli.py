@@ -25,7 +25,9 @@ _TEXT = (
     "error_target",
     "error_path",
     "pid_file",
+    "state_file",
 )
+MAX_WORKERS = 256
 _PORTS = ("port", "api_port")
 _MILLISECONDS = ("timeout", "proxy_timeout", "keep_alive_timeout")
 
@@ -35,6 +37,13 @@ def _port(text: str) -> int:
     if not 0 <= port <= 65535:
         raise ValueError(text)
     return port
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if not 1 <= count <= MAX_WORKERS:
+        raise ValueError(text)
+    return count
 
 
 def _milliseconds(text: str) -> float:
@@ -63,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         add(name, metavar="PORT", type=_port)
     for name in _MILLISECONDS:
         add(name, f"in milliseconds: {_HELP[name]}", metavar="MS", type=_milliseconds)
+    add("workers", metavar="NUMBER", type=_count)
     add("host_routing", action="store_true")
     add("no_x_forward", "do not " + _HELP["x_forward"], action="store_false", dest="x_forward")
     add("log_level", choices=sorted(LEVELS))

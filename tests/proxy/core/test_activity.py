@@ -19,6 +19,22 @@ def test_only_routes_that_are_kept_are_touched() -> None:
     assert activity.last("/a") is None
 
 
+def test_a_copy_stays_as_it_was() -> None:
+    activity = Activity()
+    activity.begin("/a", 1.0)
+    copy = activity.copy()
+    activity.touch("/a", 2.0)
+    assert copy.last("/a") == 1.0
+
+
+def test_what_was_in_use_since() -> None:
+    activity = Activity()
+    activity.begin("/a", 1.0)
+    activity.begin("/b", 2.0)
+    assert activity.since(1.0) == {"/b": 2.0}
+    assert activity.since(0.0) == {"/a": 1.0, "/b": 2.0}
+
+
 def test_times_are_written_as_the_hub_reads_them() -> None:
     assert to_iso(0.0) == "1970-01-01T00:00:00.000Z"
     assert to_iso(1767225600.5) == "2026-01-01T00:00:00.500Z"

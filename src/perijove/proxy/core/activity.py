@@ -26,6 +26,16 @@ class Activity:
         """Stop to keep a route."""
         self._seen.pop(key, None)
 
+    def copy(self) -> Activity:
+        """Return the times as they are now."""
+        copy = Activity()
+        copy._seen = self._seen.copy()
+        return copy
+
+    def since(self, moment: float) -> dict[str, float]:
+        """Return the times after *moment*, by route key."""
+        return {key: seen for key, seen in self._seen.items() if seen > moment}
+
     def last(self, key: str) -> float | None:
         """Return the time of last activity, None for a route that is not kept."""
         return self._seen.get(key)
