@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from traitlets.config import Config
 
-from perijove.hub.ports.proxy import Proxy
+from perijove.hub.adapters.proxies.configurable_http_proxy import ConfigurableHTTPProxy
+from perijove.hub.ports.proxy import ChangesRoutesAtOnce, Proxy
 from perijove.hub.testing.fakes import FakeProxy
 
 
@@ -32,3 +33,8 @@ async def test_a_proxy_that_nobody_started_need_not_be_stopped() -> None:
 def test_options_of_the_base_reach_every_subclass() -> None:
     assert FakeProxy().should_start
     assert not FakeProxy(config=Config({"Proxy": {"should_start": False}})).should_start
+
+
+def test_changing_many_routes_at_once_is_an_ability_that_not_all_have() -> None:
+    assert isinstance(ConfigurableHTTPProxy(), ChangesRoutesAtOnce)
+    assert not isinstance(FakeProxy(), ChangesRoutesAtOnce)

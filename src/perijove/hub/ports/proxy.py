@@ -6,9 +6,9 @@ Subclass `Proxy` and name the class in ``c.JupyterHub.proxy_class``, or register
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from traitlets import Bool, Float
 from traitlets.config import LoggingConfigurable
@@ -76,3 +76,15 @@ class Proxy(LoggingConfigurable):
     async def get_all_routes(self) -> Mapping[str, Route]:
         """Return the routes that a hub made, by routespec; raises PerijoveError UNAVAILABLE."""
         raise TypeError(f"{type(self).__name__} must override get_all_routes()")
+
+
+@runtime_checkable
+class ChangesRoutesAtOnce(Protocol):
+    """A proxy that can be told of many routes in one call, as after a restart."""
+
+    async def change_routes(self, add: Sequence[Route], delete: Sequence[str]) -> None:
+        """Add or replace the routes *add* and delete those of the routespecs *delete*; leave all others alone.
+
+        Raises:
+            PerijoveError: UNAVAILABLE; then any part of it may have been done.
+        """

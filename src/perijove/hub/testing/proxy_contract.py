@@ -10,7 +10,7 @@ import asyncio
 import pytest
 
 from perijove.hub.core.routes import Route
-from perijove.hub.ports.proxy import Proxy
+from perijove.hub.ports.proxy import ChangesRoutesAtOnce, Proxy
 from perijove.wire.prefixes import server_prefix
 
 TARGET = "http://127.0.0.1:9"
@@ -89,3 +89,17 @@ class ProxyContract:
         await proxy.stop()
         assert not await proxy.is_running()
         await proxy.stop()
+
+
+class ChangesRoutesAtOnceContract(ProxyContract):
+    """The suite of a proxy with that ability. Override `proxy`."""
+
+    async def test_many_routes_may_be_changed_in_one_call(self, proxy: Proxy) -> None:
+        assert isinstance(proxy, ChangesRoutesAtOnce)
+        for routespec in ("/user/al%20ice/", "/user/gone/", "/user/moved/", "/user/left/"):
+            await proxy.add_route(routespec, TARGET, {})
+        moved = Route("/user/moved/", "http://127.0.0.1:10", {"user": "moved"})
+        new = Route("/user/%E5%90%8D%25/", TARGET, {"user": "名%"})
+        await proxy.change_routes([moved, new], ["/user/al%20ice/", "/user/gone/", "/user/nobody/"])
+        left = Route("/user/left/", TARGET)
+        assert await table(proxy) == {route.routespec: route for route in (moved, new, left)}

@@ -11,7 +11,7 @@ import structlog
 from perijove.hub.core.errors import PerijoveError
 from perijove.hub.core.events import ProxyRestarted, RoutesChanged
 from perijove.hub.core.routes import Changes, Route, differences, hub_route
-from perijove.hub.ports.proxy import Proxy
+from perijove.hub.ports.proxy import ChangesRoutesAtOnce, Proxy
 from perijove.hub.ports.traits import call_plugin
 from perijove.hub.usecases.activity import Activity
 from perijove.hub.usecases.context import Context
@@ -89,11 +89,18 @@ class Routes:
             if route is not None and (at := _last_activity(route.data)) is not None:
                 self._activity.server_used(server.id, server.user_id, at)
         changes = differences(hub_route(self._base_url, self._hub_url), servers, observed, self._base_url)
-        for new in changes.add:
-            await call_plugin(self._proxy.add_route, new.routespec, new.target, new.data)
-        for routespec in changes.delete:
-            await call_plugin(self._proxy.delete_route, routespec)
+        await self._apply(changes)
         return changes
+
+    async def _apply(self, changes: Changes) -> None:
+        proxy = self._proxy
+        if isinstance(proxy, ChangesRoutesAtOnce) and len(changes.add) + len(changes.delete) > 1:
+            await call_plugin(proxy.change_routes, changes.add, changes.delete)
+            return
+        for new in changes.add:
+            await call_plugin(proxy.add_route, new.routespec, new.target, new.data)
+        for routespec in changes.delete:
+            await call_plugin(proxy.delete_route, routespec)
 
     async def observed(self) -> Mapping[str, Route]:
         """Return the table as the proxy has it. Raises PerijoveError UNAVAILABLE."""

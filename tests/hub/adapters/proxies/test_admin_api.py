@@ -146,3 +146,32 @@ async def test_something_that_is_no_proxy_of_ours(api: Any, client: AdminApi, an
     with pytest.raises(PerijoveError) as error:
         await client.info()
     assert error.value.code is Code.UNAVAILABLE
+
+
+OTHER = Route("/user/b/", "http://127.0.0.1:8", {"user": "b"})
+
+
+async def test_many_routes_go_in_one_call_where_the_proxy_can(api: Any, client: AdminApi) -> None:
+    api.answers = [(200, '{"features": ["bulk-routes"]}')]
+    await client.change([ROUTE, OTHER], ["/user/gone/"])
+    assert [line for line, _, _ in api.requests] == ["GET /api/info", "PATCH /api/routes"]
+    assert json.loads(api.requests[1][2]) == {
+        "/user/al%20ice/": {"target": "http://127.0.0.1:9", "jupyterhub": True, "user": "al ice"},
+        "/user/b/": {"target": "http://127.0.0.1:8", "jupyterhub": True, "user": "b"},
+        "/user/gone/": None,
+    }
+
+
+@pytest.mark.parametrize("info", [(404, ""), (200, '{"features": 5}'), (200, '{"pid": 7}')])
+async def test_many_routes_go_one_by_one_elsewhere(api: Any, client: AdminApi, info: tuple[int, str]) -> None:
+    api.answers = [info, (201, "")]
+    await client.change([ROUTE, OTHER], ["/user/gone/"])
+    lines = sorted(line for line, _, _ in api.requests[1:])
+    assert lines == ["DELETE /api/routes/user/gone", "POST /api/routes/user/al%20ice", "POST /api/routes/user/b"]
+
+
+async def test_the_first_of_many_failures_is_told(api: Any, client: AdminApi) -> None:
+    api.answers = [(404, ""), (400, "")]
+    with pytest.raises(PerijoveError, match="status 400") as error:
+        await client.change([ROUTE, OTHER], [])
+    assert error.value.code is Code.UNAVAILABLE

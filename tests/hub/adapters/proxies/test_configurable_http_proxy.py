@@ -20,7 +20,7 @@ from perijove.hub.adapters.proxies import record as records
 from perijove.hub.adapters.proxies.configurable_http_proxy import ConfigurableHTTPProxy
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.ports.proxy import Proxy, ProxySetting
-from perijove.hub.testing.proxy_contract import ProxyContract
+from perijove.hub.testing.proxy_contract import ChangesRoutesAtOnceContract
 
 TARGET = "http://127.0.0.1:9"
 Make = Callable[..., ConfigurableHTTPProxy]
@@ -73,7 +73,7 @@ def process_in(path: Path) -> ProcessIdentity:
     return process
 
 
-class TestContract(ProxyContract):
+class TestContract(ChangesRoutesAtOnceContract):
     @pytest.fixture
     async def proxy(self, make: Make) -> Proxy:
         proxy = make()
@@ -292,3 +292,22 @@ async def test_a_cancelled_start_is_written_down(make: Make, tmp_path: Path, mon
     process = process_in(tmp_path)
     await make().stop()
     assert not processes.is_alive(process)
+
+
+@pytest.mark.parametrize(
+    ("command", "passed"),
+    [
+        (["perijove", "proxy"], True),
+        (["/opt/bin/perijove", "proxy"], True),
+        ([sys.executable, "-m", "perijove.proxy"], True),
+        (["configurable-http-proxy"], False),
+        ([], False),
+    ],
+)
+def test_only_the_built_in_proxy_is_told_where_to_keep_its_routes(
+    make: Make, tmp_path: Path, command: list[str], passed: bool
+) -> None:
+    words = make(command=command).full_command
+    assert ("--state-file" in words) is passed
+    if passed:
+        assert words[words.index("--state-file") + 1] == str(tmp_path / "proxy-routes.json")

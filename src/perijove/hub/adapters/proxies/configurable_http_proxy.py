@@ -10,7 +10,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -31,6 +31,8 @@ START_SECONDS: Final = 10.0
 LOOK_SECONDS: Final = 0.02
 TERM_SECONDS: Final = 5.0
 KILL_SECONDS: Final = 5.0
+STATE_FILE: Final = "proxy-routes.json"
+"""Where the built-in proxy keeps its routes, in the hub's data folder: started again, it serves before the hub does."""
 
 
 class ConfigurableHTTPProxy(Proxy):
@@ -77,6 +79,8 @@ class ConfigurableHTTPProxy(Proxy):
             arguments["--ssl-key"] = self.setting.ssl_key
         if self.setting.ssl_cert:
             arguments["--ssl-cert"] = self.setting.ssl_cert
+        if _is_built_in(self.command):
+            arguments["--state-file"] = str(Path(self.setting.data_dir, STATE_FILE).absolute())
         return (*self.command, *(word for pair in arguments.items() for word in pair))
 
     @property
@@ -255,9 +259,18 @@ class ConfigurableHTTPProxy(Proxy):
         """Delete a route; it is no error if there is none. Raises PerijoveError UNAVAILABLE."""
         await self._api.delete(routespec)
 
+    async def change_routes(self, add: Sequence[Route], delete: Sequence[str]) -> None:
+        """Add and delete many routes, in one call where the proxy can; raises PerijoveError UNAVAILABLE."""
+        await self._api.change(add, delete)
+
     async def get_all_routes(self) -> Mapping[str, Route]:
         """Return the routes that a hub made, by routespec; raises PerijoveError UNAVAILABLE."""
         return await self._api.routes()
+
+
+def _is_built_in(command: Sequence[str]) -> bool:
+    """Say whether a command starts our own proxy, which has flags that others lack."""
+    return "perijove.proxy" in command or (Path(command[0]).name == "perijove" if command else False)
 
 
 def _is_of(info: Mapping[str, Any], process: ProcessIdentity) -> bool:
