@@ -117,7 +117,9 @@ class Upstreams:
         for task in list(self._tasks):
             task.cancel()
         for writer in self._writers:
-            writer.transport.abort()
+            # Aborting what asyncio has closed already fails; what is closing may still wait to be rid of its bytes.
+            if not writer.transport.is_closing() or writer.transport.get_write_buffer_size():
+                writer.transport.abort()
         await asyncio.sleep(0.01)
 
 

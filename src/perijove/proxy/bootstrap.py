@@ -20,37 +20,27 @@ import perijove
 from perijove.proxy.admin.api import FEATURES, AdminApi
 from perijove.proxy.admin.protocol import AdminConnection
 from perijove.proxy.core.book import RouteBook
+from perijove.proxy.core.metrics import Snapshot
 from perijove.proxy.core.targets import BadTarget, parse_target
 from perijove.proxy.net.context import Context
 from perijove.proxy.net.errorpages import error_pages
+from perijove.proxy.net.gauges import worker_samples
 from perijove.proxy.net.listener import ClientConnection
 from perijove.proxy.net.logs import configure, log
+from perijove.proxy.net.observer import new_observer
+from perijove.proxy.net.oneshot import OneShot, Respond, metrics_from, redirect_to
 from perijove.proxy.net.sockets import notice_vanished_peers
 from perijove.proxy.net.statefile import StateFile, load
+from perijove.proxy.net.tls import BadTls, Certificates, TlsFiles, api_files, client_files, public_files
 from perijove.proxy.net.upstream import UpstreamPool
 from perijove.proxy.settings import ProxySettings
 
 BACKLOG = 2048
+HANDSHAKE_SECONDS = 30.0
 
 
 class CannotStart(Exception):
     """Why a proxy cannot be started, in words for the operator."""
-
-
-def public_tls(settings: ProxySettings) -> ssl.SSLContext | None:
-    """Return the TLS context of the public side, None without a certificate. Raises CannotStart."""
-    if not settings.ssl_cert and not settings.ssl_key:
-        return None
-    if not settings.ssl_cert:
-        raise CannotStart("--ssl-key needs --ssl-cert")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    try:
-        context.load_cert_chain(settings.ssl_cert, settings.ssl_key or None)
-    except OSError as error:
-        raise CannotStart(f"cannot read the TLS certificate or key: {error}") from error
-    return context
 
 
 def bind(ip: str, port: int, path: str) -> socket.socket:
@@ -93,7 +83,7 @@ def _bind_unix(path: str) -> socket.socket:
 
 @dataclass(slots=True)
 class RunningProxy:
-    """A proxy at work. ``port`` and ``api_port`` are the bound ones, 0 for UNIX sockets."""
+    """A proxy at work. The ports are the bound ones, 0 for UNIX sockets and for what is off."""
 
     context: Context
     api: AdminApi
@@ -102,11 +92,20 @@ class RunningProxy:
     _listeners: Listeners
     _sockets: list[str]
     _state: StateFile | None
+    metrics_port: int = 0
+    redirect_port: int = 0
 
     @property
     def book(self) -> RouteBook:
         """The routes."""
         return self.context.book
+
+    def reload(self) -> None:
+        """Take changed certificates into use, and open the access log anew."""
+        self._listeners.certificates.check()
+        self.context.certificates.check()
+        if self.context.observer is not None and self.context.observer.access is not None:
+            self.context.observer.access.reopen()
 
     async def stop(self, drain: float | None = None) -> None:
         """Stop accepting, let exchanges under way finish for *drain* seconds (default: as set), then close all."""
@@ -120,7 +119,8 @@ class RunningProxy:
             if isinstance(connection, ClientConnection):
                 connection.finish()
         limit = context.settings.drain_timeout if drain is None else drain
-        if context.connections and limit > 0:
+        if (context.connections or context.tunnels) and limit > 0:
+            log.info("waiting for %d exchanges and %d tunnels", len(context.connections), len(context.tunnels))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(context.idle.wait(), limit)
         for connection in list(context.connections):
@@ -131,6 +131,8 @@ class RunningProxy:
         await context.close()
         if self._state is not None:
             await self._state.close()
+        if context.observer is not None and context.observer.access is not None:
+            context.observer.access.close()
         # Closed transports tell their protocols in the next turn of the loop.
         await asyncio.sleep(0)
 
@@ -141,6 +143,7 @@ class Listeners:
     def __init__(self) -> None:
         self.servers: list[asyncio.Server] = []
         self.admin: set[asyncio.Transport] = set()
+        self.certificates = Certificates()
 
     async def open(
         self, make: Callable[[], asyncio.Protocol], bound: socket.socket, secure: ssl.SSLContext | None
@@ -149,22 +152,44 @@ class Listeners:
         loop = asyncio.get_running_loop()
         unix = bound.family == socket.AF_UNIX
         opening = loop.create_unix_server if unix else loop.create_server
-        self.servers.append(await opening(make, sock=bound, ssl=secure, backlog=BACKLOG))
+        patience = HANDSHAKE_SECONDS if secure else None
+        self.servers.append(
+            await opening(make, sock=bound, ssl=secure, backlog=BACKLOG, ssl_handshake_timeout=patience)
+        )
         return 0 if unix else int(bound.getsockname()[1])
+
+    def tls(self, files: TlsFiles) -> ssl.SSLContext | None:
+        """Return the TLS context of a side, None where it has no certificate. Raises CannotStart."""
+        try:
+            return self.certificates.listening(files)
+        except BadTls as error:
+            raise CannotStart(str(error)) from error
 
     def close(self) -> None:
         """Stop listening."""
+        self.certificates.stop()
         for server in self.servers:
             server.close()
 
 
 def new_context(settings: ProxySettings, book: RouteBook) -> Context:
     """Return what the connections of the public side share. Raises CannotStart."""
+    pool = UpstreamPool(settings.pool_idle, settings.pool_size)
+    certificates = Certificates()
     try:
-        errors = error_pages(settings.error_target, settings.error_path, settings.error_timeout)
+        files = client_files(settings)
+        if files != TlsFiles(files.name) or settings.insecure:
+            certificates.targets(files, pool.use_tls, insecure=settings.insecure)
+        errors = error_pages(settings.error_target, settings.error_path, settings.error_timeout, pool.tls_for)
+    except BadTls as error:
+        raise CannotStart(str(error)) from error
     except (ValueError, OSError) as error:
         raise CannotStart(f"error pages: {error}") from error
-    return Context(settings, book, UpstreamPool(settings.pool_idle, settings.pool_size), errors)
+    try:
+        observer = new_observer(settings)
+    except OSError as error:
+        raise CannotStart(f"the access log cannot be written: {error}") from error
+    return Context(settings, book, pool, errors, certificates, observer)
 
 
 def new_book(settings: ProxySettings) -> RouteBook:
@@ -183,7 +208,7 @@ def new_book(settings: ProxySettings) -> RouteBook:
 async def open_public(listeners: Listeners, context: Context, bound: socket.socket | None = None) -> int:
     """Open the public side, on *bound* if given; return its port, 0 for a UNIX socket. Raises CannotStart."""
     settings = context.settings
-    tls = public_tls(settings)
+    tls = listeners.tls(public_files(settings))
     proto = b"https" if tls else b"http"
     public = bound or bind(settings.ip, settings.port, settings.socket)
     return await listeners.open(lambda: ClientConnection(context, proto), public, tls)
@@ -193,7 +218,33 @@ async def open_admin(listeners: Listeners, settings: ProxySettings, api: AdminAp
     """Open the admin API; return its port, 0 for a UNIX socket. Raises CannotStart."""
     wanted = settings.api_port if settings.api_port is not None else settings.port + 1 if settings.port else 0
     private = bind(settings.api_ip, wanted, settings.api_socket)
-    return await listeners.open(lambda: AdminConnection(api, listeners.admin), private, None)
+    return await listeners.open(
+        lambda: AdminConnection(api, listeners.admin), private, listeners.tls(api_files(settings))
+    )
+
+
+async def open_redirect(listeners: Listeners, settings: ProxySettings, public_port: int) -> int:
+    """Open the port that leads to HTTPS, if it is asked for; return it, 0 if not. Raises CannotStart."""
+    if settings.redirect_port is None:
+        return 0
+    if not settings.ssl_cert:
+        raise CannotStart("--redirect-port needs --ssl-cert: there is no HTTPS to lead to")
+    respond = redirect_to(settings.redirect_to or public_port)
+    return await _open_oneshot(listeners, bind(settings.ip, settings.redirect_port, ""), respond)
+
+
+async def open_metrics(
+    listeners: Listeners, settings: ProxySettings, collect: Callable[[], Coroutine[Any, Any, Snapshot]]
+) -> int:
+    """Open the metrics, if they are asked for; return their port, 0 if not or on a socket file. Raises CannotStart."""
+    if settings.metrics_port is None and not settings.metrics_socket:
+        return 0
+    bound = bind(settings.metrics_ip, settings.metrics_port or 0, settings.metrics_socket)
+    return await _open_oneshot(listeners, bound, metrics_from(collect))
+
+
+async def _open_oneshot(listeners: Listeners, bound: socket.socket, respond: Respond) -> int:
+    return await listeners.open(lambda: OneShot(respond, listeners.admin), bound, None)
 
 
 def new_api(settings: ProxySettings, book: RouteBook) -> AdminApi:
@@ -209,7 +260,7 @@ def keep_state(settings: ProxySettings, book: RouteBook) -> StateFile | None:
 
 def socket_paths(settings: ProxySettings) -> list[str]:
     """Return the files of UNIX sockets to remove at the end."""
-    return [path for path in (settings.socket, settings.api_socket) if path]
+    return [path for path in (settings.socket, settings.api_socket, settings.metrics_socket) if path]
 
 
 async def start(settings: ProxySettings) -> RunningProxy:
@@ -218,14 +269,26 @@ async def start(settings: ProxySettings) -> RunningProxy:
     context = new_context(settings, book)
     api = new_api(settings, book)
     listeners = Listeners()
+    if context.observer is not None:
+        api.metrics = context.observer.metrics
+
+    async def collect() -> Snapshot:
+        return worker_samples(context)
+
     try:
         port = await open_public(listeners, context)
         api_port = await open_admin(listeners, settings, api)
+        redirect_port = await open_redirect(listeners, settings, port)
+        metrics_port = await open_metrics(listeners, settings, collect)
     except CannotStart:
         listeners.close()
         await context.close()
         raise
-    return RunningProxy(context, api, port, api_port, listeners, socket_paths(settings), keep_state(settings, book))
+    listeners.certificates.start()
+    state = keep_state(settings, book)
+    return RunningProxy(
+        context, api, port, api_port, listeners, socket_paths(settings), state, metrics_port, redirect_port
+    )
 
 
 class Stoppable(Protocol):
@@ -233,6 +296,11 @@ class Stoppable(Protocol):
 
     port: int
     api_port: int
+
+    metrics_port: int
+
+    def reload(self) -> None:
+        """Take changed certificates into use, and open the access log anew."""
 
     async def stop(self, drain: float | None = None) -> None:
         """Stop accepting, let exchanges under way finish for *drain* seconds (default: as set), then close all."""
@@ -252,9 +320,14 @@ async def serve(settings: ProxySettings, starter: Starter = start) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
-    # The proxy may outlive the terminal of whoever started it.
-    loop.add_signal_handler(signal.SIGHUP, lambda: log.info("SIGHUP ignored"))
     proxy = await starter(settings)
+
+    def on_hangup() -> None:
+        # No reason to stop: the proxy may outlive the terminal of whoever started it.
+        log.info("SIGHUP: looking for changed certificates, opening the access log anew")
+        proxy.reload()
+
+    loop.add_signal_handler(signal.SIGHUP, on_hangup)
     try:
         # Only now, so that a second proxy that cannot have the port does not take the first one's file.
         if settings.pid_file:

@@ -43,7 +43,7 @@ class ProxySettings:
     client_ssl_ca: str = _option("", "file with the certificates of who may sign those of targets")
     client_ssl_passphrase: str = _option("", "passphrase of the key to show to targets", secret=True)
     insecure: bool = _option(False, "do not check the certificates of targets")
-    redirect_port: int = _option(0, "port on which plain HTTP is answered with a redirect to HTTPS; none when 0")
+    redirect_port: int | None = _option(None, "port on which plain HTTP is answered with a redirect to HTTPS")
     redirect_to: int = _option(0, "port that the redirect leads to; the public one when 0")
     metrics_ip: str = _option("", "address of the metrics; all addresses when empty")
     metrics_port: int | None = _option(None, "port of the metrics, at /metrics; none when not given")

@@ -12,13 +12,14 @@ import pytest
 from perijove.proxy.core.book import RouteBook
 from perijove.proxy.net.context import Context
 from perijove.proxy.net.errorpages import ErrorPages
+from perijove.proxy.net.tls import Certificates
 from perijove.proxy.net.upstream import UpstreamPool
 from perijove.proxy.settings import ProxySettings
 
 
 def make() -> Context:
     settings = ProxySettings(keep_alive_timeout=0.1)
-    return Context(settings, RouteBook(), UpstreamPool(1, 1), ErrorPages(None, {}, 1))
+    return Context(settings, RouteBook(), UpstreamPool(1, 1), ErrorPages(None, {}, 1, lambda _: None), Certificates())
 
 
 async def test_request_ids_never_repeat() -> None:

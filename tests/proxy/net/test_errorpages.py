@@ -135,10 +135,10 @@ async def test_a_body_behind_an_error_keeps_the_connection_in_step(
 
 
 async def test_without_target_or_directory_there_are_no_pages() -> None:
-    pages = error_pages("", "", 1.0)
+    pages = error_pages("", "", 1.0, lambda _: None)
     assert isinstance(pages, ErrorPages)
     assert not pages.remote
     assert pages.local(404) is None
     assert await pages.fetch(404, b"/", b"i") is None
     with pytest.raises(ValueError, match="target"):
-        error_pages("ftp://x", "", 1.0)
+        error_pages("ftp://x", "", 1.0, lambda _: None)

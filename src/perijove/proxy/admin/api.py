@@ -27,6 +27,7 @@ from urllib.parse import parse_qsl
 from perijove.proxy.admin.tables import BadTable, change_as_json, read_route, read_routes
 from perijove.proxy.core.activity import from_iso
 from perijove.proxy.core.book import RouteBook
+from perijove.proxy.core.metrics import Metrics
 from perijove.proxy.core.text import printable
 
 FEATURES: Final = ("bulk-routes", "changes")
@@ -82,6 +83,7 @@ class AdminApi:
     Attributes:
         settled: says whether all who serve requests have the change of that number.
         waiting: called whenever an answer that waits may have become due.
+        metrics: what counts the answers, if anything does.
     """
 
     def __init__(self, book: RouteBook, token: str, info: dict[str, object]) -> None:
@@ -90,6 +92,7 @@ class AdminApi:
         self._info = info
         self.settled: Callable[[int], bool] = lambda _: True
         self.waiting: set[Callable[[], None]] = set()
+        self.metrics: Metrics | None = None
         book.watchers.add(lambda _: self.look())
 
     def look(self) -> None:

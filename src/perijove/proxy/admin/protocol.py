@@ -167,6 +167,9 @@ class AdminConnection(asyncio.Protocol):
             self._due = None
 
     def _give(self, answer: AdminAnswer, head: RequestHead) -> None:
+        if self._api.metrics is not None:
+            listing = head.path.rstrip("/") == "/api/routes"
+            self._api.metrics.asked_api(head.method.decode(), answer.status, listing=listing)
         if answer.event:
             log.info("%s", answer.event)
         if answer.status >= 400:

@@ -11,6 +11,9 @@ from perijove.proxy.core.routes import Route, canonical_path
 # A service worker over "/" would see every request to the hub; clearing site data would sign the person out of the hub.
 _HUB_ONLY = frozenset((b"service-worker-allowed", b"clear-site-data"))
 
+# All fields that some routes may not send, in lower case; any other need not be looked at.
+GUARDED = _HUB_ONLY | {b"set-cookie"}
+
 
 def passes_guard(name: bytes, value: bytes, route: Route, request_path: str) -> bool:
     """Return whether a field in the answer of a route other than the hub's may reach the client."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from perijove.proxy.core.forwarding import Peer, forwarded_lines
 from perijove.proxy.core.guard import passes_guard
-from perijove.proxy.core.heads import CHUNKED, Fields, RequestHead, ResponseHead
+from perijove.proxy.core.heads import CHUNKED, Fields, RequestHead, ResponseHead, render_fields
 from perijove.proxy.core.rewriting import NO_REWRITING, Rewriting, location, target_path
 from perijove.proxy.core.routes import Route
 from perijove.proxy.core.targets import Target
@@ -15,6 +17,20 @@ def _with_custom(fields: Fields, rewriting: Rewriting) -> Fields:
     return [field for field in fields if field[0].lower() not in names] + list(rewriting.fields)
 
 
+@lru_cache(1024)
+def _told_of_stranger(host: bytes, peer: Peer) -> bytes:
+    """The forwarding fields of a client that said nothing of others, which are nearly all."""
+    return b"\r\n".join([*forwarded_lines({}, host, peer), b""])
+
+
+def _told(head: RequestHead, peer: Peer | None) -> bytes:
+    if peer is None:
+        return b"".join([b"%b: %b\r\n" % (name.title(), value) for name, value in head.forwarded.items()])
+    if not head.forwarded and len(head.host) < 256:
+        return _told_of_stranger(head.host, peer)
+    return b"\r\n".join([*forwarded_lines(head.forwarded, head.host, peer), b""])
+
+
 def render_request(
     head: RequestHead, route: Route, peer: Peer | None, request_id: bytes, rewriting: Rewriting = NO_REWRITING
 ) -> bytes:
@@ -22,30 +38,23 @@ def render_request(
 
     Without a *peer* what came as X-Forwarded-* is passed on unchanged.
     """
-    target, fields, host = route.target, head.fields, head.host or route.target.authority
+    target, fields, host = route.target, head.rendered, b"Host: %b\r\n" % (head.host or route.target.authority)
     path = target.base + head.target if head.target != b"*" else b"*"
     if rewriting is not NO_REWRITING:
         path = target_path(head.target, target, route.prefix, rewriting)
-        fields = _with_custom(fields, rewriting)
+        fields = render_fields(_with_custom(head.fields, rewriting))
         if rewriting.change_origin:
-            host = target.authority
-    lines = [head.method + b" " + path + b" HTTP/1.1"]
-    if b"host" not in rewriting.field_names:
-        lines.append(b"Host: " + host)
-    lines += [name + b": " + value for name, value in fields]
-    if peer is not None:
-        lines += forwarded_lines(head.forwarded, head.host, peer)
-    elif head.forwarded:
-        lines += [name.title() + b": " + value for name, value in head.forwarded.items()]
-    lines.append(b"X-Request-ID: " + request_id)
+            host = b"Host: %b\r\n" % target.authority
+        if b"host" in rewriting.field_names:
+            host = b""
+    body = b""
     if head.body == CHUNKED:
-        lines.append(b"Transfer-Encoding: chunked")
+        body = b"Transfer-Encoding: chunked\r\n"
     elif head.body or head.method in (b"POST", b"PUT", b"PATCH"):
-        lines.append(b"Content-Length: %d" % head.body)
-    if head.upgrade:
-        lines.append(b"Connection: Upgrade\r\nUpgrade: " + head.upgrade)
-    lines.append(b"\r\n")
-    return b"\r\n".join(lines)
+        body = b"Content-Length: %d\r\n" % head.body
+    upgrade = b"Connection: Upgrade\r\nUpgrade: %b\r\n" % head.upgrade if head.upgrade else b""
+    parts = (head.method, path, host, fields, _told(head, peer), request_id, body, upgrade)
+    return b"%b %b HTTP/1.1\r\n%b%b%bX-Request-ID: %b\r\n%b%b\r\n" % parts
 
 
 def relocated(head: ResponseHead, target: Target, host: bytes, rewriting: Rewriting) -> ResponseHead:
@@ -56,7 +65,7 @@ def relocated(head: ResponseHead, target: Target, host: bytes, rewriting: Rewrit
         (name, location(value, head.status, target, host, rewriting) if name.lower() == b"location" else value)
         for name, value in head.fields
     ]
-    return head._replace(fields=fields)
+    return head._replace(fields=fields, rendered=render_fields(fields))
 
 
 def _status_line(head: ResponseHead) -> bytes:
@@ -67,32 +76,29 @@ def render_response(
     head: ResponseHead, body: int, route: Route, request_path: str, *, http11: bool, close: bool
 ) -> bytes:
     """Return the head of a final answer. *body* is what follows as ``response_body`` says; *close*: so will we."""
-    lines = [_status_line(head)]
-    lines += _guarded(head.fields, route, request_path)
+    framing = b""
     if body == CHUNKED:
         if http11:
-            lines.append(b"Transfer-Encoding: chunked")
+            framing = b"Transfer-Encoding: chunked\r\n"
     elif head.length is not None and head.status != 204:
-        lines.append(b"Content-Length: %d" % head.length)
+        framing = b"Content-Length: %d\r\n" % head.length
     if close:
-        lines.append(b"Connection: close")
-    lines.append(b"\r\n")
-    return b"\r\n".join(lines)
+        framing += b"Connection: close\r\n"
+    return b"HTTP/1.1 %d %b\r\n%b%b\r\n" % (head.status, head.reason, _guarded(head, route, request_path), framing)
 
 
 def render_interim(head: ResponseHead, route: Route, request_path: str) -> bytes:
     """Return the head of a 1xx answer other than 101."""
-    return b"\r\n".join([_status_line(head), *_guarded(head.fields, route, request_path), b"\r\n"])
+    return b"%b\r\n%b\r\n" % (_status_line(head), _guarded(head, route, request_path))
 
 
 def render_switch(head: ResponseHead, route: Route, request_path: str) -> bytes:
     """Return the head of the 101 answer that opens a tunnel."""
-    lines = [_status_line(head), *_guarded(head.fields, route, request_path)]
-    lines += [b"Connection: Upgrade", b"Upgrade: " + head.upgrade, b"\r\n"]
-    return b"\r\n".join(lines)
+    parts = (_status_line(head), _guarded(head, route, request_path), head.upgrade)
+    return b"%b\r\n%bConnection: Upgrade\r\nUpgrade: %b\r\n\r\n" % parts
 
 
-def _guarded(fields: Fields, route: Route, request_path: str) -> list[bytes]:
-    if route.is_hub:
-        return [name + b": " + value for name, value in fields]
-    return [name + b": " + value for name, value in fields if passes_guard(name, value, route, request_path)]
+def _guarded(head: ResponseHead, route: Route, request_path: str) -> bytes:
+    if route.is_hub or not head.guarded:
+        return head.rendered
+    return render_fields([field for field in head.fields if passes_guard(*field, route, request_path)])

@@ -4,14 +4,20 @@ A proxy and the server behind it must never disagree on where a message ends. So
 here: bare line feeds, folded lines, white space before a colon, control characters, several or malformed lengths, a
 length together with a transfer coding, codings other than ``chunked``, and several or missing Host fields.
 
-Each head is checked by one regular expression and its fields are sorted in one pass: those that end at this hop are
+Each head is checked by regular expressions and its fields are sorted in one pass: those that end at this hop are
 consumed, those the proxy writes anew are set aside, all others are passed on as they came.
+
+A browser sends the same fields with request after request, and a server answers many with the same ones, so what a
+block of fields says is remembered for the last few hundred different blocks. What is remembered was read as strictly.
 """
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
+
+from perijove.proxy.core.guard import GUARDED
 
 MAX_HEAD = 64 * 1024
 MAX_REQUEST_LINE = 16 * 1024
@@ -21,14 +27,10 @@ CHUNKED = -1
 UNTIL_CLOSE = -2
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
-_REQUEST = re.compile(
-    rb"(" + _TOKEN + rb"{1,32}) ([\x21\x22\x24-\x7e]+) HTTP/1\.([01])\r\n"
-    rb"((?:" + _TOKEN + rb"+:[\t\x20-\x7e\x80-\xff]*\r\n)*)\r\n"
-)
-_RESPONSE = re.compile(
-    rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: ([\t\x20-\x7e\x80-\xff]*))?\r\n"
-    rb"((?:" + _TOKEN + rb"+:[^\r\n\0]*\r\n)*)\r\n"
-)
+_REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb"{1,32}) ([\x21\x22\x24-\x7e]+) HTTP/1\.([01])\r\n")
+_REQUEST_FIELDS = re.compile(rb"(?:" + _TOKEN + rb"+:[\t\x20-\x7e\x80-\xff]*\r\n)*\r\n")
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: ([\t\x20-\x7e\x80-\xff]*))?\r\n")
+_RESPONSE_FIELDS = re.compile(rb"(?:" + _TOKEN + rb"+:[^\r\n\0]*\r\n)*\r\n")
 _FIELD = re.compile(rb"([^:\r\n]+):([^\r\n]*)\r\n")
 _OTHER_VERSION = re.compile(rb"[^\r\n]* HTTP/(?!1\.[01]\r)[0-9.]+\r\n")
 _BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
@@ -59,6 +61,11 @@ _FORWARDED = frozenset(
 )
 _SPECIAL = _HOP_BY_HOP | {b"content-length"}
 _SPECIAL_REQUEST = _SPECIAL | _FORWARDED | {b"host", b"x-request-id", b"accept"}
+
+# Blocks of fields remembered, and the largest one: together a few megabytes at most.
+REMEMBERED = 256
+MAX_REMEMBERED = 4096
+
 _USUAL_CONNECTION = frozenset((b"close", b"keep-alive", b"upgrade", b""))
 
 Fields = list[tuple[bytes, bytes]]
@@ -92,10 +99,15 @@ class RequestHead(NamedTuple):
     request_id: bytes
     """What came as X-Request-ID, if it is well formed."""
     accept: bytes
+    rendered: bytes
+    """``fields`` as they are written."""
 
 
 class ResponseHead(NamedTuple):
-    """A response head. ``length`` is the stated Content-Length, None for none, also where no body follows."""
+    """A response head. ``length`` is the stated Content-Length, None for none, also where no body follows.
+
+    ``rendered`` is ``fields`` as they are written; ``guarded`` says whether one of them is in GUARDED.
+    """
 
     status: int
     reason: bytes
@@ -104,6 +116,13 @@ class ResponseHead(NamedTuple):
     length: int | None
     keep_alive: bool
     upgrade: bytes
+    rendered: bytes
+    guarded: bool
+
+
+def render_fields(fields: Fields) -> bytes:
+    """Return *fields* as they are written in a head."""
+    return b"".join([b"%b: %b\r\n" % field for field in fields])
 
 
 def has_bare_line_feed(data: bytes, start: int = 0) -> bool:
@@ -176,21 +195,79 @@ def _origin_form(method: bytes, target: bytes, host: bytes) -> tuple[bytes, byte
     return (rest if rest.startswith(b"/") else b"/" + rest), absolute[1]
 
 
-def parse_request(data: bytes, start: int, end: int) -> RequestHead | Refusal:
-    """Read the request head in ``data[start:end]``, whose end is just behind its empty line."""
-    match = _REQUEST.fullmatch(data, start, end)
-    if match is None:
-        if _OTHER_VERSION.match(data, start, end):
-            return Refusal(505, "only HTTP/1.0 and HTTP/1.1 are spoken here")
+class _RequestFields(NamedTuple):
+    """What a block of request fields says, whatever the request line."""
+
+    fields: Fields
+    hosts: list[bytes]
+    chunked: bool
+    length: int
+    closes: bool
+    upgrade: bytes
+    forwarded: dict[bytes, bytes]
+    request_id: bytes
+    accept: bytes
+    rendered: bytes
+
+
+def _read_request_fields(block: bytes) -> _RequestFields | Refusal:
+    if _REQUEST_FIELDS.fullmatch(block) is None:
         return Refusal(400, "the request head is malformed")
-    method, target, minor, block = match.groups()
-    if len(target) > MAX_REQUEST_LINE:
-        return Refusal(414, "the request line is too long")
-    http11 = minor == b"1"
     kept, special = _sort_fields(block, _SPECIAL_REQUEST)
     found = special.found
     hosts = found.get(b"host", [])
-    if len(hosts) > 1 or (http11 and not hosts):
+    if len(hosts) > 1:
+        return Refusal(400, "the request must have one Host")
+    framing = _framing(special)
+    if isinstance(framing, str):
+        return Refusal(400, framing)
+    chunked, length = framing
+    closes, upgrade = False, b""
+    if b"connection" in found:
+        connection = special.tokens(b"connection")
+        kept = _without_named(kept, connection)
+        closes = b"close" in connection
+        if b"upgrade" in connection and not chunked and not length:
+            upgrade = _single_upgrade(found.get(b"upgrade", []))
+    if b"accept" in found:
+        kept.append((b"Accept", special.joined(b"accept")))
+    request_id = found.get(b"x-request-id", [b""])[0]
+    return _RequestFields(
+        fields=kept,
+        hosts=hosts,
+        chunked=chunked,
+        length=length or 0,
+        closes=closes,
+        upgrade=upgrade,
+        forwarded={name: special.joined(name) for name in _FORWARDED if name in found},
+        request_id=request_id if _REQUEST_ID.fullmatch(request_id) else b"",
+        accept=special.joined(b"accept"),
+        rendered=render_fields(kept),
+    )
+
+
+_remembered_request_fields = lru_cache(REMEMBERED)(_read_request_fields)
+
+
+def parse_request(data: bytes, start: int, end: int) -> RequestHead | Refusal:
+    """Read the request head in ``data[start:end]``, whose end is just behind its empty line.
+
+    Members that are collections may be shared with other heads and must not be changed.
+    """
+    line = _REQUEST_LINE.match(data, start, end)
+    if line is None:
+        if _OTHER_VERSION.match(data, start, end):
+            return Refusal(505, "only HTTP/1.0 and HTTP/1.1 are spoken here")
+        return Refusal(400, "the request head is malformed")
+    method, target, minor = line.groups()
+    if len(target) > MAX_REQUEST_LINE:
+        return Refusal(414, "the request line is too long")
+    block = data[line.end() : end]
+    said = _remembered_request_fields(block) if len(block) <= MAX_REMEMBERED else _read_request_fields(block)
+    if isinstance(said, Refusal):
+        return said
+    http11, hosts = minor == b"1", said.hosts
+    if http11 and not hosts:
         return Refusal(400, "the request must have one Host")
     located = _origin_form(method, target, hosts[0] if hosts else b"")
     if located is None:
@@ -198,35 +275,22 @@ def parse_request(data: bytes, start: int, end: int) -> RequestHead | Refusal:
     target, host = located
     if (host and not _HOST.fullmatch(host)) or (http11 and not host):
         return Refusal(400, "the Host is malformed")
-    framing = _framing(special)
-    if isinstance(framing, str):
-        return Refusal(400, framing)
-    chunked, length = framing
-    if chunked and not http11:
+    if said.chunked and not http11:
         return Refusal(400, "a transfer coding in HTTP/1.0")
-    keep_alive, upgrade = http11, b""
-    if b"connection" in found:
-        connection = special.tokens(b"connection")
-        kept = _without_named(kept, connection)
-        keep_alive = http11 and b"close" not in connection
-        if b"upgrade" in connection and http11 and not chunked and not length:
-            upgrade = _single_upgrade(found.get(b"upgrade", []))
-    if b"accept" in found:
-        kept.append((b"Accept", special.joined(b"accept")))
-    request_id = found.get(b"x-request-id", [b""])[0]
     return RequestHead(
-        method=method,
-        target=target,
-        path=target.partition(b"?")[0].decode("latin-1"),
-        http11=http11,
-        host=host,
-        fields=kept,
-        body=CHUNKED if chunked else length or 0,
-        keep_alive=keep_alive,
-        upgrade=upgrade,
-        forwarded={name: special.joined(name) for name in _FORWARDED if name in found},
-        request_id=request_id if _REQUEST_ID.fullmatch(request_id) else b"",
-        accept=special.joined(b"accept"),
+        method,
+        target,
+        target.partition(b"?")[0].decode("latin-1"),
+        http11,
+        host,
+        said.fields,
+        CHUNKED if said.chunked else said.length,
+        http11 and not said.closes,
+        said.upgrade if http11 else b"",
+        said.forwarded,
+        said.request_id,
+        said.accept,
+        said.rendered,
     )
 
 
@@ -236,25 +300,43 @@ def _single_upgrade(values: list[bytes]) -> bytes:
     return values[0]
 
 
-def parse_response(data: bytes, start: int, end: int) -> ResponseHead | Refusal:
-    """Read the response head in ``data[start:end]``. A refusal has the status to answer the client with."""
-    match = _RESPONSE.fullmatch(data, start, end)
-    if match is None:
+def _read_response_fields(block: bytes) -> ResponseHead | Refusal:
+    """Read a block of fields into the head of a persistent answer 200."""
+    if _RESPONSE_FIELDS.fullmatch(block) is None:
         return Refusal(502, "the head of the answer is malformed")
-    minor, status, reason, block = match.groups()
     kept, special = _sort_fields(block, _SPECIAL)
     framing = _framing(special)
     if isinstance(framing, str):
         return Refusal(502, framing)
     chunked, length = framing
-    keep_alive, upgrade = minor == b"1", b""
+    keep_alive, upgrade = True, b""
     if b"connection" in special.found:
         connection = special.tokens(b"connection")
         kept = _without_named(kept, connection)
-        keep_alive = keep_alive and b"close" not in connection
+        keep_alive = b"close" not in connection
         if b"upgrade" in connection:
             upgrade = special.joined(b"upgrade")
-    return ResponseHead(int(status), reason or b"", kept, chunked, length, keep_alive, upgrade)
+    guarded = any(name.lower() in GUARDED for name, _ in kept)
+    return ResponseHead(200, b"OK", kept, chunked, length, keep_alive, upgrade, render_fields(kept), guarded)
+
+
+_remembered_response_fields = lru_cache(REMEMBERED)(_read_response_fields)
+
+
+def parse_response(data: bytes, start: int, end: int) -> ResponseHead | Refusal:
+    """Read the response head in ``data[start:end]``. A refusal has the status to answer the client with.
+
+    The list of fields may be shared with other heads and must not be changed.
+    """
+    line = _STATUS_LINE.match(data, start, end)
+    if line is None:
+        return Refusal(502, "the head of the answer is malformed")
+    minor, status, reason = line.groups()
+    block = data[line.end() : end]
+    head = _remembered_response_fields(block) if len(block) <= MAX_REMEMBERED else _read_response_fields(block)
+    if isinstance(head, Refusal) or (status == b"200" and reason == b"OK" and minor == b"1"):
+        return head
+    return head._replace(status=int(status), reason=reason or b"", keep_alive=head.keep_alive and minor == b"1")
 
 
 def response_body(head: ResponseHead, method: bytes) -> int:

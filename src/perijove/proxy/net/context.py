@@ -18,6 +18,7 @@ from perijove.proxy.core.routes import Route
 from perijove.proxy.net.errorpages import ErrorPages
 from perijove.proxy.net.logs import log
 from perijove.proxy.net.observer import Observer
+from perijove.proxy.net.tls import Certificates
 from perijove.proxy.net.upstream import UpstreamPool
 from perijove.proxy.settings import ProxySettings
 
@@ -53,12 +54,15 @@ class Context:
         book: RouteBook,
         pool: UpstreamPool,
         errors: ErrorPages,
+        certificates: Certificates,
         observer: Observer | None = None,
     ) -> None:
         self.settings = settings
         self.book = book
         self.pool = pool
         self.errors = errors
+        self.certificates = certificates
+        self.certificates.start()
         self.observer = observer
         self.rewriting = rewriting_of(settings)
         self.trusted = read_networks(settings.trusted_proxies)
@@ -155,6 +159,7 @@ class Context:
         """Stop the watch, close pooled connections and end what still runs."""
         if self._sweep_handle is not None:
             self._sweep_handle.cancel()
+        self.certificates.stop()
         self.pool.close()
         for task in list(self._tasks):
             task.cancel()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +16,8 @@ from perijove.proxy.net.logs import log
 
 MAX_PAGE = 1024 * 1024
 MAX_FETCHES = 32
+
+TlsFor = Callable[[Target], ssl.SSLContext | None]
 
 
 class Page(NamedTuple):
@@ -32,8 +36,9 @@ def read_pages(directory: Path) -> dict[str, bytes]:
 class ErrorPages:
     """Finds the page for an error. With neither target nor files there is none, and the built-in page serves."""
 
-    def __init__(self, target: Target | None, files: dict[str, bytes], timeout: float) -> None:
+    def __init__(self, target: Target | None, files: dict[str, bytes], timeout: float, tls: TlsFor) -> None:
         self._target = target
+        self._tls = tls
         self._files = files
         self._timeout = timeout
         self._fetching = 0
@@ -67,7 +72,7 @@ class ErrorPages:
             reader, writer = await asyncio.open_unix_connection(endpoint.socket, limit=MAX_HEAD)
         else:
             reader, writer = await asyncio.open_connection(
-                endpoint.host, endpoint.port, limit=MAX_HEAD, ssl=endpoint.secure or None
+                endpoint.host, endpoint.port, limit=MAX_HEAD, ssl=self._tls(target)
             )
         try:
             path = error_page_path(target.base, status, request_target)
@@ -106,12 +111,17 @@ class ErrorPages:
         return b"".join(parts)
 
 
-def error_pages(target: str, directory: str, timeout: float) -> ErrorPages:
-    """Make the error pages that settings ask for. Raises ValueError for a bad target, OSError for a bad directory."""
+def error_pages(target: str, directory: str, timeout: float, tls: TlsFor) -> ErrorPages:
+    """Make the error pages that settings ask for; *tls* gives the context for a target.
+
+    Raises:
+        ValueError: the target is not one.
+        OSError: the directory cannot be read.
+    """
     parsed: Target | None = None
     if target:
         found = parse_target(target.rstrip("/"))
         if isinstance(found, BadTarget):
             raise ValueError(found.reason)
         parsed = found
-    return ErrorPages(parsed, read_pages(Path(directory)) if directory else {}, timeout)
+    return ErrorPages(parsed, read_pages(Path(directory)) if directory else {}, timeout, tls)

@@ -9,6 +9,7 @@ from typing import Protocol, cast
 from perijove.proxy.core.bodies import BodyReader, EndlessBody, Progress, response_reader
 from perijove.proxy.core.heads import MAX_HEAD, Refusal, ResponseHead, parse_response, response_body
 from perijove.proxy.core.targets import Endpoint, Target
+from perijove.proxy.net.tls import TlsFiles, target_context
 
 HIGH_WATER = 256 * 1024
 MAX_INTERIM = 16
@@ -239,8 +240,15 @@ class UpstreamPool:
         if not target.endpoint.secure:
             return None
         if self._tls is None:
-            self._tls = ssl.create_default_context()
+            self._tls = target_context(TlsFiles("targets"), insecure=False)
         return self._tls
+
+    def use_tls(self, context: ssl.SSLContext) -> None:
+        """Open connections with *context* from now on; unused ones of the one before are closed."""
+        self._tls = context
+        for endpoint in [each for each in self._unused if each.secure]:
+            for connection in self._unused.pop(endpoint):
+                connection.drop()
 
     def take(self, endpoint: Endpoint, now: float, idle_limit: float) -> UpstreamConnection | None:
         """Return a connection that has been unused for at most *idle_limit* seconds, None if there is none."""
