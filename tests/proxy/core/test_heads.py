@@ -274,3 +274,38 @@ def test_answers() -> None:
 )
 def test_host_names(host: bytes, name: str) -> None:
     assert host_name(host) == name
+
+
+def test_the_same_fields_mean_what_they_mean_behind_each_request_line() -> None:
+    fields = b"Host: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
+    lines = [b"GET /a HTTP/1.1\r\n", b"GET /b HTTP/1.0\r\n", b"GET /a HTTP/1.1\r\n"]
+    first, old, again = (parse_request(line + fields, 0, len(line + fields)) for line in lines)
+    assert isinstance(first, RequestHead)
+    assert isinstance(old, RequestHead)
+    assert again == first
+    assert (first.keep_alive, first.upgrade) == (True, b"websocket")
+    assert (old.path, old.keep_alive, old.upgrade) == ("/b", False, b"")
+
+
+@pytest.mark.parametrize("bad", [b"Host: h\r\nA : b\r\n\r\n", b"Host: h\r\nContent-Length: 1, 1\r\n\r\n"])
+def test_what_was_refused_is_refused_again(bad: bytes) -> None:
+    head = b"GET / HTTP/1.1\r\n" + bad
+    assert [type(parse_request(head, 0, len(head))) for _ in range(3)] == [Refusal] * 3
+
+
+@pytest.mark.parametrize("line", [b"HTTP/1.0 200 OK\r\n", b"HTTP/1.1 404 Not Found\r\n", b"HTTP/1.1 200 OK\r\n"])
+def test_the_same_fields_mean_what_they_mean_behind_each_status_line(line: bytes) -> None:
+    data = line + b"A: b\r\nContent-Length: 3\r\n\r\n"
+    for _ in range(2):
+        head = parse_response(data, 0, len(data))
+        assert isinstance(head, ResponseHead)
+        assert (b"%d %b" % (head.status, head.reason)) in line
+        assert head.keep_alive is line.startswith(b"HTTP/1.1")
+        assert (head.length, head.rendered) == (3, b"A: b\r\n")
+
+
+def test_a_large_block_of_fields_is_read_like_a_small_one() -> None:
+    data = b"GET / HTTP/1.1\r\nHost: h\r\nX-Long: " + b"a" * 5000 + b"\r\nContent-Length: 5\r\n\r\n"
+    head = parse_request(data, 0, len(data))
+    assert isinstance(head, RequestHead)
+    assert (head.body, len(head.rendered)) == (5, 5010)
