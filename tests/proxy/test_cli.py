@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import Request, urlopen
@@ -16,7 +17,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 import perijove
-from perijove.proxy.cli import main, read_settings
+from perijove.proxy.cli import PASSPHRASES, command_line, main, read_settings
 from perijove.proxy.settings import ProxySettings
 
 
@@ -58,10 +59,18 @@ def test_the_flags_a_hub_passes() -> None:
 @pytest.mark.parametrize(
     "flags",
     [
-        "--redirect-port 80",
-        "--metrics-port 9000",
         "--storage-backend x",
-        "--change-origin",
+        "--metrics-socket s --metrics-port 1",
+        "--protocol-rewrite ftp",
+        "--custom-header nonsense",
+        "--custom-header Connection:close",
+        "--ssl-protocol TLSv9",
+        "--ssl-ciphers nonsense",
+        "--trusted-proxies 10.0.0.0/99",
+        "--max-header-size 10",
+        "--max-connections -1",
+        "--access-log loud",
+        "--redirect-port x",
         "--host",
         "--workers 0",
         "--workers x",
@@ -82,6 +91,114 @@ def test_what_is_not_understood_is_an_error(flags: str, capsys: pytest.CaptureFi
         read_settings(flags.split(), "")
     assert stopped.value.code == 2
     assert "perijove proxy: error: " in capsys.readouterr().err
+
+
+# The synopsis of configurable-http-proxy 5.3.0, each flag once.
+PEERS_FLAGS = """
+--ip 127.0.0.1 --port 80 --ssl-key k --ssl-cert c --ssl-ca a --ssl-request-cert --ssl-reject-unauthorized
+--ssl-protocol TLSv1_2 --ssl-ciphers ECDHE-RSA-AES128-GCM-SHA256:HIGH --ssl-allow-rc4 --ssl-dhparam d
+--api-ip 127.0.0.2 --api-port 81 --api-ssl-key ak --api-ssl-cert ac --api-ssl-ca aa --api-ssl-request-cert
+--api-ssl-reject-unauthorized --client-ssl-key ck --client-ssl-cert cc --client-ssl-ca ca --client-ssl-request-cert
+--client-ssl-reject-unauthorized --default-target http://h --error-target http://e --redirect-port 82 --redirect-to 443
+--pid-file p --no-x-forward --no-prepend-path --no-include-prefix --auto-rewrite --change-origin
+--protocol-rewrite https --custom-header k1:v1 --custom-header k2:v2 --custom-header K1:v3 --insecure --host-routing
+--metrics-ip 127.0.0.3 --metrics-port 83 --log-level WARN --timeout 1000 --proxy-timeout 2000 --keep-alive-timeout 3000
+"""
+
+
+def test_every_flag_of_the_peer_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
+    settings = read_settings(PEERS_FLAGS.split(), "t", ssl_passphrase="p1", api_ssl_passphrase="p2")
+    assert settings == ProxySettings(
+        ip="127.0.0.1",
+        port=80,
+        ssl_key="k",
+        ssl_cert="c",
+        ssl_ca="a",
+        ssl_request_cert=True,
+        ssl_reject_unauthorized=True,
+        ssl_protocol="TLSv1_2",
+        ssl_ciphers="ECDHE-RSA-AES128-GCM-SHA256:HIGH",
+        ssl_dhparam="d",
+        ssl_passphrase="p1",
+        api_ip="127.0.0.2",
+        api_port=81,
+        api_ssl_key="ak",
+        api_ssl_cert="ac",
+        api_ssl_ca="aa",
+        api_ssl_request_cert=True,
+        api_ssl_reject_unauthorized=True,
+        api_ssl_passphrase="p2",
+        client_ssl_key="ck",
+        client_ssl_cert="cc",
+        client_ssl_ca="ca",
+        default_target="http://h",
+        error_target="http://e",
+        redirect_port=82,
+        redirect_to=443,
+        pid_file="p",
+        x_forward=False,
+        prepend_path=False,
+        include_prefix=False,
+        auto_rewrite=True,
+        change_origin=True,
+        protocol_rewrite="https",
+        custom_headers=(("K1", "v3"), ("k2", "v2")),
+        insecure=True,
+        host_routing=True,
+        metrics_ip="127.0.0.3",
+        metrics_port=83,
+        log_level="warn",
+        timeout=1,
+        proxy_timeout=2,
+        keep_alive_timeout=3,
+        auth_token="t",
+    )
+    warnings = capsys.readouterr().err.splitlines()
+    assert [line.split()[3] for line in warnings] == [
+        "--ssl-allow-rc4",
+        "--client-ssl-request-cert",
+        "--client-ssl-reject-unauthorized",
+    ]
+    assert all(line.startswith("perijove proxy: warning: ") and "no effect: " in line for line in warnings)
+    for flags in ("--socket s --api-socket a --metrics-socket m", "--error-path e", "--ssl-protocol TLS"):
+        read_settings(flags.split(), "")
+    assert capsys.readouterr().err == ""
+
+
+def test_what_has_no_effect_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert read_settings(["--ssl-protocol", "SSLv3"], "").ssl_protocol == ""
+    read_settings(["--ssl-reject-unauthorized", "--redirect-to=443"], "")
+    assert capsys.readouterr().err == (
+        "perijove proxy: warning: --ssl-protocol SSLv3 is not safe: TLS 1.2 and newer are spoken instead\n"
+        "perijove proxy: warning: --ssl-reject-unauthorized has no effect without --ssl-request-cert\n"
+        "perijove proxy: warning: --redirect-to has no effect without --redirect-port\n"
+    )
+
+
+def test_flags_of_our_own() -> None:
+    flags = "--connect-timeout 1 --first-byte-timeout 2 --idle-timeout 3 --head-timeout 4 --drain-timeout 5"
+    flags += " --max-header-size 4096 --max-connections 6 --max-connections-per-client 7 --trusted-proxies 10.0.0.1,all"
+    flags += " --access-log json --access-log-file f --access-log-query"
+    assert read_settings(flags.split(), "") == ProxySettings(
+        connect_timeout=0.001,
+        proxy_timeout=0.002,
+        timeout=0.003,
+        head_timeout=0.004,
+        drain_timeout=0.005,
+        max_header_size=4096,
+        max_connections=6,
+        max_connections_per_client=7,
+        trusted_proxies="10.0.0.1,all",
+        access_log="json",
+        access_log_file="f",
+        access_log_query=True,
+    )
+
+
+def test_every_setting_has_a_flag_or_is_meant_to_have_none() -> None:
+    names = {each.name for each in fields(ProxySettings)}
+    flags = {action.dest for action in command_line()._actions}
+    assert names - flags == {"auth_token", "pool_idle", "pool_size", "error_timeout", *PASSPHRASES}
 
 
 def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:

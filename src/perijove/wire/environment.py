@@ -33,3 +33,7 @@ CPU_GUARANTEE = "CPU_GUARANTEE"
 
 PROXY_AUTH_TOKEN = "CONFIGPROXY_AUTH_TOKEN"
 """Read by the proxy: the token that callers of its admin API must show."""
+PROXY_SSL_KEY_PASSPHRASE = "CONFIGPROXY_SSL_KEY_PASSPHRASE"
+PROXY_API_SSL_KEY_PASSPHRASE = "CONFIGPROXY_API_SSL_KEY_PASSPHRASE"
+PROXY_CLIENT_SSL_KEY_PASSPHRASE = "CONFIGPROXY_CLIENT_SSL_KEY_PASSPHRASE"
+"""Read by the proxy: what its private keys are encrypted with, for the public side, the admin API and the targets."""
