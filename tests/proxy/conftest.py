@@ -89,7 +89,9 @@ class Upstreams:
         self._tasks: set[asyncio.Task[Any]] = set()
         self.connections = 0
 
-    async def __call__(self, handler: Handler, *, tls: ssl.SSLContext | None = None, path: Path | None = None) -> str:
+    async def __call__(
+        self, handler: Handler, *, tls: ssl.SSLContext | None = None, path: Path | None = None, host: str = "127.0.0.1"
+    ) -> str:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             self.connections += 1
             self._writers.add(writer)
@@ -107,9 +109,10 @@ class Upstreams:
         if path is not None:
             self._servers.append(await asyncio.start_unix_server(serve, path))
             return "unix+http://" + str(path).replace("/", "%2F")
-        server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+        server = await asyncio.start_server(serve, host, 0, ssl=tls)
         self._servers.append(server)
-        return f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        name = f"[{host}]" if ":" in host else host
+        return f"{'https' if tls else 'http'}://{name}:{server.sockets[0].getsockname()[1]}"
 
     async def close(self) -> None:
         for server in self._servers:

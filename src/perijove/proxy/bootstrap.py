@@ -131,8 +131,6 @@ class RunningProxy:
         await context.close()
         if self._state is not None:
             await self._state.close()
-        if context.observer is not None and context.observer.access is not None:
-            context.observer.access.close()
         # Closed transports tell their protocols in the next turn of the loop.
         await asyncio.sleep(0)
 
@@ -216,11 +214,10 @@ async def open_public(listeners: Listeners, context: Context, bound: socket.sock
 
 async def open_admin(listeners: Listeners, settings: ProxySettings, api: AdminApi) -> int:
     """Open the admin API; return its port, 0 for a UNIX socket. Raises CannotStart."""
+    tls = listeners.tls(api_files(settings))
     wanted = settings.api_port if settings.api_port is not None else settings.port + 1 if settings.port else 0
     private = bind(settings.api_ip, wanted, settings.api_socket)
-    return await listeners.open(
-        lambda: AdminConnection(api, listeners.admin), private, listeners.tls(api_files(settings))
-    )
+    return await listeners.open(lambda: AdminConnection(api, listeners.admin), private, tls)
 
 
 async def open_redirect(listeners: Listeners, settings: ProxySettings, public_port: int) -> int:
@@ -353,9 +350,9 @@ async def serve(settings: ProxySettings, starter: Starter = start) -> None:
 def run(settings: ProxySettings, starter: Starter = start) -> None:
     """Run a proxy in this process until it is told to stop. Raises CannotStart."""
     handler = configure(settings.log_level)
-    _raise_open_files()
+    raise_open_files()
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(serve(settings, starter))
     except OSError as error:
         raise CannotStart(str(error)) from error
@@ -365,7 +362,12 @@ def run(settings: ProxySettings, starter: Starter = start) -> None:
         handler.close()
 
 
-def _raise_open_files() -> None:
+def child_environment() -> dict[str, str]:
+    """Return the environment for a process of our own that needs none of the secrets in it."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("CONFIGPROXY_")}
+
+
+def raise_open_files() -> None:
     """Allow as many open files as this process may have: each tunnel takes two."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
@@ -378,7 +380,8 @@ def _remove_own(pid_file: Path) -> None:
             pid_file.unlink()
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    """Return what makes event loops: uvloop where it is installed."""
     try:
         import uvloop
     except ImportError:

@@ -162,3 +162,86 @@ async def test_a_client_that_does_not_read_gets_no_more_requests_served(start_pr
     (connection,) = proxy.context.connections
     assert connection._transport.get_write_buffer_size() < 1_000_000
     sending.cancel()
+
+
+async def test_connections_above_the_total_are_refused(
+    start_proxy: Any, connect: Any, eventually: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    proxy = await start_proxy(max_connections=2)
+    first, second = await connect(proxy.port), await connect(proxy.port)
+    for client in (first, second):
+        assert (await client.get("/_chp_healthz"))[0] == 200
+    for _ in range(3):
+        refused = await connect(proxy.port)
+        await refused.send(b"GET /_chp_healthz HTTP/1.1\r\nHost: h\r\n\r\n")
+        assert (await refused.until_end()).startswith(b"HTTP/1.1 503 ")
+    assert (await first.get("/_chp_healthz"))[0] == 200
+    assert len([record for record in caplog.records if "refused" in record.getMessage()]) == 1
+    first.writer.transport.abort()
+    await eventually(lambda: proxy.context.limits.open == 1)
+    assert (await (await connect(proxy.port)).get("/_chp_healthz"))[0] == 200
+
+
+async def test_connections_of_one_address_are_refused(start_proxy: Any, connect: Any, eventually: Any) -> None:
+    proxy = await start_proxy(max_connections_per_client=1, metrics_port=0, metrics_ip="127.0.0.1")
+    first = await connect(proxy.port)
+    assert (await first.get("/_chp_healthz"))[0] == 200
+    refused = await connect(proxy.port)
+    answer = await refused.until_end()
+    assert answer.startswith(b"HTTP/1.1 429 Too Many Requests\r\n")
+    assert b"Connection: close" in answer
+    refused.writer.close()
+    first.writer.transport.abort()
+    await eventually(lambda: proxy.context.limits.open == proxy.context.limits.refused == 0)
+    assert proxy.context.observer.metrics.refused_connections == {429: 1}
+
+
+async def test_a_tunnel_counts_until_it_ends(start_proxy: Any, upstream: Any, connect: Any, eventually: Any) -> None:
+    async def switch(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+        await reader.read()
+
+    proxy = await start_proxy({"/": await upstream(switch)}, max_connections_per_client=1)
+    client = await connect(proxy.port)
+    await client.send(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+    await client.head()
+    assert (await (await connect(proxy.port)).until_end()).startswith(b"HTTP/1.1 429 ")
+    client.writer.transport.abort()
+    await eventually(lambda: proxy.context.limits.open == 0)
+
+
+async def test_how_large_a_head_may_be(start_proxy: Any, upstream: Any, connect: Any, echo: Any) -> None:
+    proxy = await start_proxy({"/": await upstream(echo)}, max_header_size=2048)
+    client = await connect(proxy.port)
+    assert (await client.get("/", "X: " + "x" * 1900))[0] == 200
+    assert (await client.get("/", "X: " + "x" * 2100))[0] == 431
+    assert await client.until_end() == b""
+
+
+async def test_what_strangers_say_of_themselves_is_dropped(
+    start_proxy: Any, upstream: Any, connect: Any, echo: Any
+) -> None:
+    target = await upstream(echo)
+    said = ("X-Forwarded-For: 203.0.113.9", "X-Forwarded-Proto: https", "Forwarded: for=203.0.113.9")
+    believing = await start_proxy({"/": target})
+    _, _, body = await (await connect(believing.port)).get("/", *said)
+    assert b"X-Forwarded-For: 203.0.113.9,127.0.0.1\r\n" in body
+    assert b"X-Forwarded-Proto: https,http\r\n" in body
+    assert b"Forwarded: for=203.0.113.9,for=127.0.0.1;host=h;proto=http\r\n" in body
+    edge = await start_proxy({"/": target}, trusted_proxies="none")
+    _, _, body = await (await connect(edge.port)).get("/", *said)
+    assert b"203.0.113.9" not in body
+    assert b"X-Forwarded-For: 127.0.0.1\r\n" in body
+
+
+async def test_version_six_in_and_out(start_proxy: Any, upstream: Any, echo: Any) -> None:
+    proxy = await start_proxy(
+        {"/": await upstream(echo, host="::1")}, ip="::1", api_ip="::1", max_connections_per_client=5
+    )
+    reader, writer = await asyncio.open_connection("::1", proxy.port)
+    writer.write(b"GET / HTTP/1.1\r\nHost: [::1]:80\r\nConnection: close\r\n\r\n")
+    answer = await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+    assert b"X-Forwarded-For: ::1\r\n" in answer
+    assert b'Forwarded: for="[::1]";host="[::1]:80";proto=http\r\n' in answer

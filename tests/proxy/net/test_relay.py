@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from typing import Any
 
@@ -375,3 +376,84 @@ async def test_host_routing(start_proxy: Any, upstream: Any, connect: Any, echo:
     assert (await client.get("/user/a"))[0] == 404
     await client.send(b"GET /user/a HTTP/1.1\r\nHost: A.hub:80\r\n\r\n")
     assert (await client.answer())[0] == 200
+
+
+async def test_a_slow_reader_is_not_taken_for_an_idle_one(start_proxy: Any, upstream: Any, connect: Any) -> None:
+    size = 12 * MIB
+
+    async def download(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+        writer.write(bytes(size))
+        await writer.drain()
+        await reader.read()
+
+    proxy = await start_proxy({"/": await upstream(download)}, timeout=0.4, proxy_timeout=0.4)
+    client = await connect(proxy.port)
+    await client.send(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+    await client.head()
+    began, taken = time.monotonic(), 0
+    # A little at a time, for several times the limit: each piece is seen by the kernel only.
+    while time.monotonic() - began < 1.6:
+        taken += len(await client.exactly(64 * 1024))
+        await asyncio.sleep(0.1)
+    await client.exactly(size - taken)
+
+
+async def test_a_reader_that_has_stopped_is_idle(
+    start_proxy: Any, upstream: Any, connect: Any, eventually: Any
+) -> None:
+    async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+        while True:
+            writer.write(bytes(MIB))
+            await writer.drain()
+
+    proxy = await start_proxy({"/": await upstream(endless)}, timeout=0.2)
+    client = await connect(proxy.port)
+    await client.send(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+    await client.head()
+    client.writer.transport.pause_reading()
+    await eventually(lambda: not proxy.context.connections)
+
+
+async def test_a_target_that_takes_no_connection(start_proxy: Any, connect: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=1) as full:
+        port = full.getsockname()[1]
+        waiting = [socket.socket() for _ in range(4)]
+        for each in waiting:
+            each.setblocking(False)
+            each.connect_ex(("127.0.0.1", port))
+        proxy = await start_proxy({"/": f"http://127.0.0.1:{port}"}, connect_timeout=0.1)
+        began = time.monotonic()
+        assert (await (await connect(proxy.port)).get("/"))[0] == 503
+        assert time.monotonic() - began < 4
+        for each in waiting:
+            each.close()
+
+
+async def test_what_an_operator_changes(start_proxy: Any, upstream: Any, connect: Any) -> None:
+    seen: list[bytes] = []
+
+    async def redirect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            seen.append(await reader.readuntil(b"\r\n\r\n"))
+            own = writer.get_extra_info("sockname")[1]
+            writer.write(b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:%d/x\r\nContent-Length: 0\r\n\r\n" % own)
+
+    target = await upstream(redirect)
+    proxy = await start_proxy(
+        {"/user/a": target + "/base"},
+        include_prefix=False,
+        change_origin=True,
+        auto_rewrite=True,
+        protocol_rewrite="https",
+        custom_headers=(("X-From", "proxy"),),
+    )
+    client = await connect(proxy.port)
+    status, fields, _ = await client.get("/user/a/y?z=1", "X-From: client")
+    assert (status, fields["location"]) == (302, "https://h/x")
+    assert seen[0].startswith(b"GET /base/y?z=1 HTTP/1.1\r\nHost: " + target.removeprefix("http://").encode())
+    assert b"X-From: proxy\r\n" in seen[0]
+    assert b"client" not in seen[0]

@@ -24,6 +24,7 @@ class AccessLog:
         self._file = self._open()
         self._waiting: SimpleQueue[Exchange | None] = SimpleQueue()
         self._reopen = False
+        self._closed = False
         self._thread = Thread(target=self._write, name="access log", daemon=True)
         self._thread.start()
 
@@ -82,7 +83,10 @@ class AccessLog:
         self._file = new
 
     def close(self) -> None:
-        """Write what is queued, for at most a second."""
+        """Write what is queued, for at most a second; once is enough."""
+        if self._closed:
+            return
+        self._closed = True
         self._waiting.put(None)
         self._thread.join(1.0)
         if self._path != "-" and not self._thread.is_alive():

@@ -164,3 +164,5 @@ class Context:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.observer is not None and self.observer.access is not None:
+            self.observer.access.close()
