@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -15,23 +16,29 @@ from tests.support.kernels import run_in_kernel
 
 CONFIG = """
 c.Spawner.cmd = ["{program}"]
-c.Spawner.environment = {{{{"JUPYTERHUB_ACTIVITY_INTERVAL": "1"}}}}
+c.Spawner.environment = {{{{
+    "JUPYTERHUB_ACTIVITY_INTERVAL": "1",
+    "JUPYTERHUB_SINGLEUSER_EXTENSION": lambda spawner: "0" if spawner.name == "older" else "1",
+}}}}
 c.JupyterHub.activity_resolution = 1
+c.JupyterHub.allow_named_servers = True
 """
 """Nothing but the servers' own reports moves last activity: the proxy is asked every five minutes."""
+ZOE = "zoe.o'hara@example.org"
+ESCAPED = quote(ZOE)
+PATHS = ("/users/ada/server", "/users/grace/server", f"/users/{ESCAPED}/servers/older")
 
 
 @pytest.fixture(scope="module")
 def hub(make_hub: Callable[..., RunningHub], upstream: Path) -> RunningHub:
-    """A hub whose servers are upstream's; those of ada and grace run."""
+    """A hub whose servers are upstream's: those of ada and grace, and one of zoe with a name and older ways."""
     hub = make_hub(config=UPSTREAM_CONFIG + CONFIG.format(program=upstream / "jupyterhub-singleuser"))
     hub.start()
     with hub.client(OPS_TOKEN) as api:
-        api.post("/users", json={"usernames": ["ada", "grace"]}).raise_for_status()
-        for name in ("ada", "grace"):
-            api.post(f"/users/{name}/server").raise_for_status()
-        for name in ("ada", "grace"):
-            eventually(lambda name=name: server(hub, name)["ready"], f"{name}'s server is ready", 60)  # type: ignore[misc]
+        api.post("/users", json={"usernames": ["ada", "grace", ZOE]}).raise_for_status()
+        for path in PATHS:
+            api.post(path).raise_for_status()
+        eventually(lambda: all(api.get(path).json()["ready"] for path in PATHS), "all servers are ready", 90)
     return hub
 
 
@@ -57,8 +64,22 @@ def test_it_is_upstreams_server_that_runs(hub: RunningHub) -> None:
     assert answer.status_code == 200
     assert answer.headers["x-jupyterhub-version"] == "6.1.1"
     logs = [log.read_text() for log in (hub.folder / "logs").iterdir()]
-    assert len(logs) == 2
-    assert all("Starting jupyterhub single-user server extension version 6.1.1" in log for log in logs)
+    assert sum("Starting jupyterhub single-user server extension version 6.1.1" in log for log in logs) == 2
+    assert sum("Starting jupyterhub-singleuser server version 6.1.1" in log for log in logs) == 1
+
+
+def test_names_and_the_older_way_of_upstreams_server(hub: RunningHub) -> None:
+    prefix = "/user/zoe.o%27hara@example.org/older"  # as upstream escapes names in paths
+    token = new_token(hub, ESCAPED)
+    with hub.client(OPS_TOKEN) as api:
+        assert api.get(PATHS[-1]).json()["url"] == f"{prefix}/"
+    with Visitor(hub) as zoe, Visitor(hub) as ada:
+        lab = zoe.sign_in(ZOE, on=f"{prefix}/lab")
+        assert (lab.status_code, lab.url.raw_path.decode()) == (200, f"{prefix}/lab")
+        assert "jupyter-config-data" in lab.text
+        assert ada.sign_in("ada", on=f"{prefix}/lab").status_code == 403
+    allowed = httpx.get(f"{hub.url}{prefix}/api/contents", headers={"Authorization": f"token {token}"}, trust_env=False)
+    assert allowed.status_code == 200
 
 
 def test_the_owner_signs_in_and_nobody_else(hub: RunningHub) -> None:
@@ -88,12 +109,17 @@ def test_whoever_signs_out_is_out_of_the_server_at_once(hub: RunningHub) -> None
         assert grace.get("/user/grace/api/contents").status_code == 403
         again = grace.get("/user/grace/lab")
         assert again.url.path == "/hub/login", "one is asked to sign in again"
-        # The session is over, not only forgotten by the browser. The server may answer from its cache only for a session
-        # that a cookie names.
-        del stolen["jupyterhub-session-id"]
-        kept = httpx.get(f"{hub.url}/user/grace/api/contents", cookies=stolen, trust_env=False)
-        assert kept.status_code == 403
+        # The session is over, not only forgotten by the browser.
+        assert without_session(hub, stolen) == 403
         assert elsewhere.get("/user/grace/api/contents").status_code == 200
+        assert without_session(hub, dict(elsewhere.cookies.items())) == 200
+
+
+def without_session(hub: RunningHub, cookies: dict[str, str]) -> int:
+    """Ask with cookies but the one that names the session, so that the server does not answer from its cache."""
+    kept = {name: value for name, value in cookies.items() if name != "jupyterhub-session-id"}
+    assert "jupyterhub-user-grace" in kept
+    return httpx.get(f"{hub.url}/user/grace/api/contents", cookies=kept, trust_env=False).status_code
 
 
 def test_tokens_open_it_for_whom_they_may(hub: RunningHub) -> None:
