@@ -12,13 +12,13 @@ from tests.support.hubs import RunningHub, installations
 @pytest.fixture(scope="session")
 def upstream(checkout: Path) -> Path:
     """The programs of an environment with upstream's packages."""
-    return programs(checkout, "upstream", "upstream's packages are not installed; scripts/test-peers does it")
+    return programs(checkout, "upstream", "no environment with upstream's packages (scripts/test-peers makes it)")
 
 
 @pytest.fixture(scope="session")
 def python_310(checkout: Path) -> Path:
     """The programs of an environment with Python 3.10 and Jupyter Server."""
-    return programs(checkout, "python-3.10", "Python 3.10 is not installed (neither as python3.10 nor by pyenv)")
+    return programs(checkout, "python-3.10", "no Python 3.10 with Jupyter Server (from python3.10 or pyenv)")
 
 
 @pytest.fixture(scope="module")
