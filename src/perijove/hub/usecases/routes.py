@@ -109,6 +109,13 @@ class Routes:
         except Exception:
             log.exception("the proxy was not stopped")
 
+    async def close(self) -> None:
+        """Let go of the proxy, as it is."""
+        try:
+            await call_plugin(self._proxy.close)
+        except Exception:
+            log.exception("the connection to the proxy was not closed")
+
 
 def _last_activity(data: Mapping[str, Any]) -> datetime | None:
     """Return the time a proxy reports for a route; None if it reports none, or none that can be read."""
