@@ -14,7 +14,6 @@ from tests.support.hubs import OPS_TOKEN, UPSTREAM_CONFIG, RunningHub, eventuall
 TOKEN = "the-token-of-whoami-which-is-long-enough"
 CONFIG = f"""
 c.JupyterHub.services.append({{{{"name": "whoami", "api_token": "{TOKEN}"}}}})
-c.JupyterHub.load_roles[0]["scopes"] += ["access:services"]
 c.JupyterHub.load_roles.append({{{{
     "name": "guests-of-whoami", "users": ["ada"], "scopes": ["access:services!service=whoami"]
 }}}})
