@@ -199,3 +199,14 @@ async def test_a_plug_in_may_be_written_without_async(house: House, routes: Rout
     async with asyncio.timeout(10):
         await routes.reconcile()
     assert set(table) == {"/"}
+
+
+async def test_nobody_starts_a_proxy_again_that_was_stopped(house: House, routes: Routes, tasks: Tasks) -> None:
+    house.proxy.check_running_interval = 0.001
+    await routes.start(tasks, check_interval=0.001)
+    house.proxy.running = False
+    while house.proxy.starts < 2:
+        await asyncio.sleep(0)
+    await routes.stop()
+    assert not tasks._running, "the proxy is still looked after"
+    assert not house.proxy.running
