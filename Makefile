@@ -31,4 +31,4 @@ bench: ## measure side by side with peers and write bench/results/
 	@.venv/bin/python bench/run.py
 
 clean: ## remove what set-up, tests and builds made
-	@rm -rf .venv build dist bench/.cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@rm -rf .venv .cache build dist bench/.cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

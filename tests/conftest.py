@@ -12,7 +12,7 @@ from types import FrameType
 import pytest
 
 TIERS = ("e2e", "components", "conformance")
-LONGEST_TEST = 160  # seconds, fixtures included; a test that hangs fails and the others go on
+LONGEST_TEST = 300  # seconds, fixtures included; a test that hangs fails and the others go on
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +34,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     """End a test that hangs."""
 
     def too_long(_signum: int, _frame: FrameType | None) -> None:
-        pytest.fail(f"{item.nodeid} took more than {LONGEST_TEST} s")
+        # Of all exceptions only this kind leaves every event loop, uvloop's included; pytest counts it as a failure.
+        raise SystemExit(f"{item.nodeid} took more than {LONGEST_TEST} s")
 
     previous = signal.signal(signal.SIGALRM, too_long)
     signal.alarm(LONGEST_TEST)

@@ -82,7 +82,7 @@ def test_a_killed_proxy_is_back_with_all_routes_in_two_seconds(configured: Runni
     assert httpx.get(f"{configured.url}/hub/health", trust_env=False).status_code == 200
     # JupyterLab connects to its kernel again by itself; it may say first that it could not look at its file.
     dialog = page.locator("dialog.jp-Dialog")
-    page.add_locator_handler(dialog, lambda: dialog.locator("button").first.click(), no_wait_after=True)
+    page.add_locator_handler(dialog, dialog.locator("button").first.click, no_wait_after=True)
     run_cell(page, "print('after', answer)", "after 42")
 
 

@@ -126,6 +126,7 @@ async def running(configuration: Configuration) -> AsyncIterator[Hub]:
         if options.pid_path is not None:
             stack.enter_context(_pid_file(options.pid_path))
         hub = compose(configuration, store)
+        stack.push_async_callback(hub.state.routes.close)
         stack.push_async_callback(_flush_activity, hub)
         stack.push_async_callback(hub.tasks.close)
         await startup.apply_configuration(

@@ -423,6 +423,19 @@ async def test_openapi_tells_of_every_operation_its_id_group_scopes_and_errors(h
         assert named == {each["name"] for each in operation.get("parameters", []) if each["in"] == "path"}, where
 
 
+async def test_no_handler_or_dependency_costs_a_thread(hub: RunningHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def forbidden(*args: Any, **kwargs: Any) -> Any:
+        raise AssertionError("a thread for a request")
+
+    for module in ("fastapi.dependencies.utils", "fastapi.routing"):
+        monkeypatch.setattr(f"{module}.run_in_threadpool", forbidden)
+    token, browser = await hub.token("ada", admin=True), await hub.browser("ada")
+    for path in ("api", "api/user", "api/users", "api/users/ada", "api/users/ada/tokens", "api/users/ada/server"):
+        assert (await hub.client(token).get(hub.prefix + path)).status_code == 200
+    for path in ("login", "home", "admin", "health", "api/docs"):
+        assert (await browser.get(hub.prefix + path)).status_code < 400
+
+
 async def test_openapi_names_only_scopes_that_there_are(hub: RunningHub) -> None:
     from perijove.hub.core.scopes import CATALOGUE
 

@@ -43,6 +43,7 @@ def load_cookie_secret(path: Path) -> bytes:
 def _make(path: Path) -> None:
     """Write a new secret whole or not at all, readable for nobody else at any moment."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(secrets.token_hex(SECRET_BYTES) + "\n")

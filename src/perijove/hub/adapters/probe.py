@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ssl
+
 import httpx
 
 REQUEST_TIMEOUT = 5.0
@@ -10,12 +12,16 @@ REQUEST_TIMEOUT = 5.0
 class HttpProbe:
     """A `Probe` with one connection per question: the answering server may be another than the one asked before."""
 
+    def __init__(self) -> None:
+        # Made once: reading the certificates of the system takes longer than the question.
+        self._tls = ssl.create_default_context()
+
     async def answers(self, url: str) -> bool:
         """Say whether ``GET url`` gave any answer below 500, redirects not followed."""
         try:
             # Proxies from the environment are for the outside world, never for a server of ours.
-            async with httpx.AsyncClient(trust_env=False, timeout=REQUEST_TIMEOUT) as client:
+            async with httpx.AsyncClient(trust_env=False, timeout=REQUEST_TIMEOUT, verify=self._tls) as client:
                 response = await client.get(url, headers={"Connection": "close"})
-        except (httpx.HTTPError, OSError):
+        except (httpx.HTTPError, httpx.InvalidURL, OSError):
             return False
         return response.status_code < 500

@@ -1,6 +1,6 @@
 """What the hub needs from an authenticator: to say who somebody is, and whether they may come in.
 
-Subclass `Authenticator`, override `authenticate`, and name the class in ``c.JupyterHub.authenticator_class`` or register
+Subclass `Authenticator` and override `authenticate`. Name the class in ``c.JupyterHub.authenticator_class`` or register
 it as an entry point in the group ``perijove.authenticators``. Methods may be sync (they then run in a thread) or async.
 """
 

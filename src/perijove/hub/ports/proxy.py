@@ -61,6 +61,9 @@ class Proxy(LoggingConfigurable):
     async def stop(self) -> None:
         """End the proxy if this hub or an earlier one started it."""
 
+    async def close(self) -> None:
+        """Let go of what this hub opened to talk to the proxy, which goes on."""
+
     async def is_running(self) -> bool:
         """Say whether the proxy is there; a failure to find out is an exception."""
         raise TypeError(f"{type(self).__name__} must override is_running()")

@@ -1,8 +1,9 @@
 """What the hub needs from a spawner: to start one server, find it again, say whether it runs, and stop it.
 
 Subclass `Spawner` and override `start`, `poll`, `stop`, `get_state` and `load_state`; name the class in
-``c.JupyterHub.spawner_class`` or register it as an entry point in the group ``perijove.spawners``. One object belongs to
-one server. Methods may be sync (they then run in a thread) or async. Optional abilities are the small protocols at the end.
+``c.JupyterHub.spawner_class`` or register it as an entry point in the group ``perijove.spawners``. One object belongs
+to one server. Methods may be sync (they then run in a thread) or async. Optional abilities are small protocols, at the
+end.
 """
 
 from __future__ import annotations

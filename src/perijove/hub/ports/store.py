@@ -78,13 +78,13 @@ class Users(Protocol):
         """Return how many there are."""
         ...
 
-    async def any_admin(self) -> bool:
-        """Say whether there is an administrator."""
-        ...
-
 
 class Accounts(Protocol):
     """Names and passwords kept by the hub."""
+
+    async def any_administrator(self) -> bool:
+        """Say whether an administrator has an approved account, and so can sign in."""
+        ...
 
     async def get(self, name: str) -> Account | None:
         """Return the account of *name*."""

@@ -90,9 +90,6 @@ class MemoryUsers(_Repository):
     async def count(self) -> int:
         return len(self._all.users)
 
-    async def any_admin(self) -> bool:
-        return any(user.admin for user in self._all.users.values())
-
 
 def _sort_key(user: User, query: UserQuery) -> tuple[Any, ...]:
     match query.sort:
@@ -106,6 +103,10 @@ def _sort_key(user: User, query: UserQuery) -> tuple[Any, ...]:
 
 class MemoryAccounts(_Repository):
     """Names and passwords."""
+
+    async def any_administrator(self) -> bool:
+        admins = {user.name for user in self._all.users.values() if user.admin}
+        return any(account.approved and account.name in admins for account in self._all.accounts.values())
 
     async def get(self, name: str) -> Account | None:
         return self._all.accounts.get(name)

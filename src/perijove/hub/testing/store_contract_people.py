@@ -62,13 +62,16 @@ class PeopleContract:
     async def test_administrators(self, store: Store) -> None:
         async with store.transaction() as tx:
             ada = await add_user(tx)
-            assert not await tx.users.any_admin()
             await tx.users.set_admin(ada.id, True)
-            assert await tx.users.any_admin()
+            assert not await tx.accounts.any_administrator(), "she has no password yet"
+            await tx.accounts.add(Account("ada", "hash", approved=False, created=NOW))
+            assert not await tx.accounts.any_administrator(), "she is not approved yet"
+            await tx.accounts.approve("ada")
+            assert await tx.accounts.any_administrator()
             assert (await tx.users.get("ada")) == replace(ada, admin=True)
             await tx.users.set_admin(ada.id, False)
             await tx.users.set_admin(ada.id + 1, True)
-            assert not await tx.users.any_admin()
+            assert not await tx.accounts.any_administrator()
 
     async def test_ids_are_never_used_again(self, store: Store) -> None:
         async with store.transaction() as tx:

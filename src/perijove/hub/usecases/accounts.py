@@ -8,12 +8,11 @@ from datetime import timedelta
 from perijove.hub.core.errors import Code, PerijoveError, conflict, forbidden, invalid, not_found
 from perijove.hub.core.events import UserCreated
 from perijove.hub.core.names import normalize_user_name
-from perijove.hub.core.paging import Window
 from perijove.hub.core.principals import Principal
 from perijove.hub.core.tokens import hash_token
 from perijove.hub.core.users import Account, check_new_password
 from perijove.hub.ports.passwords import PasswordHasher
-from perijove.hub.ports.store import Transaction, UserQuery
+from perijove.hub.ports.store import Transaction
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.identity import Visitor
 from perijove.hub.usecases.sign_in import NewSession, begin_session, ensure_user
@@ -117,7 +116,7 @@ class Accounts:
         """Return a new one-time code, in place of earlier ones; None if an administrator can sign in."""
         code = new_secret()
         async with self._ctx.store.transaction() as tx:
-            if await _administrator_can_sign_in(tx):
+            if await tx.accounts.any_administrator():
                 return None
             await tx.invitations.replace(hash_token(code), self._ctx.clock.now())
         return code
@@ -125,7 +124,7 @@ class Accounts:
     async def invitation_valid(self, code: str) -> bool:
         """Say whether *code* may be used, without using it up."""
         async with self._ctx.store.transaction() as tx:
-            return await tx.invitations.valid(hash_token(code)) and not await _administrator_can_sign_in(tx)
+            return await tx.invitations.valid(hash_token(code)) and not await tx.accounts.any_administrator()
 
     async def set_up_administrator(self, code: str, name: str, password: str, lifetime: timedelta) -> NewSession:
         """Make the first administrator and sign them in.
@@ -139,7 +138,7 @@ class Accounts:
             raise forbidden(TAKEN_INVITATION)
         password_hash = await self._hasher.hash(check_new_password(password))
         async with self._ctx.store.transaction() as tx:
-            if not await tx.invitations.redeem(hash_token(code)) or await _administrator_can_sign_in(tx):
+            if not await tx.invitations.redeem(hash_token(code)) or await tx.accounts.any_administrator():
                 raise forbidden(TAKEN_INVITATION)
             if await tx.accounts.get(name) is not None:
                 raise conflict("Somebody signed up under that name. Choose another.")
@@ -156,20 +155,6 @@ async def _waiting_for(tx: Transaction, name: str) -> None:
     account = await tx.accounts.get(name)
     if account is None or account.approved:
         raise not_found("Nobody of that name waits for approval")
-
-
-async def _administrator_can_sign_in(tx: Transaction) -> bool:
-    """Say whether an administrator has a password; those whom only the configuration names have none yet."""
-    if not await tx.users.any_admin():
-        return False
-    window: Window | None = Window(0, 1000)
-    while window is not None:
-        page = await tx.users.list(UserQuery(window))
-        for user in page.items:
-            if user.admin and (account := await tx.accounts.get(user.name)) is not None and account.approved:
-                return True
-        window = page.next
-    return False
 
 
 def matching(password: str, again: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -32,6 +33,7 @@ class Routes:
         self._activity = activity
         self._base_url = base_url
         self._hub_url = hub_url
+        self._periodic: list[asyncio.Task[None]] = []
 
     async def start(self, tasks: Tasks, *, check_interval: float) -> bool:
         """Make the proxy run, with the right routes, and keep it so.
@@ -54,9 +56,10 @@ class Routes:
             if started:
                 await self.stop()
             raise
+        self._periodic = [tasks.every(check_interval, self.reconcile, "compare the proxy's routes")]
         if self._proxy.should_start:
-            tasks.every(self._proxy.check_running_interval, self.keep_alive, "look whether the proxy runs")
-        tasks.every(check_interval, self.reconcile, "compare the proxy's routes")
+            look = self._proxy.check_running_interval
+            self._periodic.append(tasks.every(look, self.keep_alive, "look whether the proxy runs"))
         return started
 
     async def keep_alive(self) -> None:
@@ -108,13 +111,23 @@ class Routes:
         return routes
 
     async def stop(self) -> None:
-        """End the proxy, if it is ours."""
+        """End the proxy, if it is ours, and let nobody start it again."""
+        for task in self._periodic:
+            task.cancel()
+        await asyncio.gather(*self._periodic, return_exceptions=True)
         try:
             await call_plugin(self._proxy.stop)
         except PerijoveError as error:
             log.warning("the proxy was not stopped", reason=error.message)
         except Exception:
             log.exception("the proxy was not stopped")
+
+    async def close(self) -> None:
+        """Let go of the proxy, as it is."""
+        try:
+            await call_plugin(self._proxy.close)
+        except Exception:
+            log.exception("the connection to the proxy was not closed")
 
 
 def _last_activity(data: Mapping[str, Any]) -> datetime | None:

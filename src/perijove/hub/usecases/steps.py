@@ -462,4 +462,4 @@ def _taken_apart(address: Any) -> tuple[str, str, int]:
         default = {"http": 80, "https": 443}[parts.scheme]
         return parts.scheme, parts.hostname or "", default if parts.port is None else parts.port
     host, port = address
-    return "http", host or "127.0.0.1", int(port)
+    return "http", str(host) or "127.0.0.1", int(port)

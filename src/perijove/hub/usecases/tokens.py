@@ -10,7 +10,7 @@ from perijove.hub.core.errors import forbidden, invalid, not_found
 from perijove.hub.core.events import TokenCreated, TokenRevoked
 from perijove.hub.core.principals import Principal
 from perijove.hub.core.roles import DEFAULT_ROLES
-from perijove.hub.core.scopes import Holder, expand, holds, token_scopes
+from perijove.hub.core.scopes import Holder, expand, holds, holds_any, token_scopes
 from perijove.hub.core.tokens import API_CLIENT_ID, MAX_NOTE_LENGTH, Token, expired, expiry, hash_token
 from perijove.hub.core.users import User
 from perijove.hub.ports.store import Transaction
@@ -113,23 +113,18 @@ async def _raw_scopes(tx: Transaction, request: TokenRequest) -> tuple[str, ...]
 
 
 async def _check_scopes(tx: Transaction, principal: Principal, user: User, raw: tuple[str, ...]) -> None:
-    """Refuse a token that would allow more than its owner, or more than whoever makes it, may do."""
+    """Refuse a token that would allow more than its owner may do, or that would raise whoever makes it."""
     asked = expand(raw, Holder(user=user.name))
     owner = await owner_scopes(tx, "user", user.id, user.name)
     if beyond := sorted(str(scope) for scope in asked if not holds(owner, scope)):
         raise invalid(f"Not assigning requested scopes {', '.join(beyond[:5])}: {user.name} does not have them")
     given = owner if "inherit" in raw else asked
-    if user.id != principal.user_id and not principal.admin:
-        # A service may act for a user in what every user may do; what somebody may do beyond that it must hold itself.
-        usual = expand(DEFAULT_ROLES["user"].scopes, Holder(user=user.name)) if _serves(principal, user) else ()
-        if any(not (holds(principal.scopes, scope) or holds(usual, scope)) for scope in given):
-            raise forbidden("A token for another user may not allow more than you may do yourself")
-    if user.id == principal.user_id and any(not holds(principal.scopes, scope) for scope in given):
-        raise forbidden("A new token may not allow more than the one it is asked with")
-
-
-def _serves(principal: Principal, user: User) -> bool:
-    return principal.kind == "service" and not user.admin
+    if user.id == principal.user_id:
+        if any(not holds(principal.scopes, scope) for scope in given):
+            raise forbidden("A new token may not allow more than the one it is asked with")
+    elif holds_any(given, "admin:users") and not principal.may("admin:users"):
+        # Whoever holds `tokens` acts for users by it; that must not be a way to become an administrator.
+        raise forbidden("Only who may administrate users can make tokens that may")
 
 
 async def _view(tx: Transaction, token: Token) -> TokenView:

@@ -57,7 +57,12 @@ def hub_of(request: Request) -> HubState:
     return hub
 
 
-Hub = Annotated[HubState, Depends(hub_of)]
+async def _hub(request: Request) -> HubState:
+    # Not hub_of itself: what is no coroutine function would go to a thread, at each request.
+    return hub_of(request)
+
+
+Hub = Annotated[HubState, Depends(_hub)]
 
 
 def token_of(headers: Headers) -> str | None:

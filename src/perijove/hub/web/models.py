@@ -22,6 +22,8 @@ from perijove.wire.models import FailureModel, ServerModel, TokenModel, UserMode
 from perijove.wire.prefixes import escape_name, server_prefix
 
 PAGINATION_TYPE = "application/jupyterhub-pagination+json"
+MAX_OFFSET = 2**53
+"""The farthest place in a list that may be asked for: databases have an end to their numbers."""
 
 
 def timestamp(time: datetime | None) -> str | None:

@@ -75,7 +75,12 @@ def pending(**more: Any) -> Values:
             "events": [
                 {"id": 1, "progress": 0, "message": "Asked for", "outcome": ""},
                 {"id": 2, "progress": 10, "message": "Starting the process", "outcome": ""},
-                {"id": 3, "progress": 40, "message": "Waiting until the server answers at 127.0.0.1:41234", "outcome": ""},
+                {
+                    "id": 3,
+                    "progress": 40,
+                    "message": "Waiting until the server answers at 127.0.0.1:41234",
+                    "outcome": "",
+                },
             ],
             "events_url": "/hub/api/users/alice/server/progress?_xsrf=2%7Ctoken",
             "next_url": "/user/alice/lab",

@@ -134,7 +134,7 @@ class SqlStore:
     async def ping(self) -> None:
         """Return if the database answers; see the port."""
         async with self.transaction() as transaction:
-            await transaction.users.any_admin()
+            await transaction.users.count()
 
 
 def _open(path: Path | None, echo: bool) -> _Opened:

@@ -81,10 +81,6 @@ class SqlUsers(Repository):
     def count(self) -> int:
         return self.connection.scalar(select(func.count()).select_from(users)) or 0
 
-    @in_worker
-    def any_admin(self) -> bool:
-        return bool(self.connection.scalar(select(exists().where(users.c.admin))))
-
 
 def _conditions(query: UserQuery) -> Sequence[ColumnElement[bool]]:
     """Return what a user must be to be among those asked for."""
@@ -117,6 +113,11 @@ def _order(query: UserQuery) -> Sequence[ColumnElement[Any]]:
 
 class SqlAccounts(Repository):
     """Names and passwords."""
+
+    @in_worker
+    def any_administrator(self) -> bool:
+        known = exists().where(users.c.admin, accounts.c.name == users.c.name, accounts.c.approved)
+        return bool(self.connection.scalar(select(known)))
 
     @in_worker
     def get(self, name: str) -> Account | None:

@@ -17,7 +17,7 @@ from perijove.hub.core.servers import Server
 from perijove.hub.ports.store import UserQuery, UserSort, UserState
 from perijove.hub.usecases import users
 from perijove.hub.web.callers import Hub, JsonBody, needs, takes
-from perijove.hub.web.models import page_response, user_model, wants_pagination
+from perijove.hub.web.models import MAX_OFFSET, page_response, user_model, wants_pagination
 
 router = APIRouter(tags=["users"])
 
@@ -31,7 +31,6 @@ USER_SCOPES = (
     "read:users:activity",
     "read:roles:users",
 )
-MAX_OFFSET = 2**53
 Flag = Annotated[str | None, Query(description="Any value but `0` and `false` means yes.")]
 NEW_USERS = takes(
     "Whom to create",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Form, Query, Request, Response
 
 from perijove.hub.core.errors import not_found
 from perijove.hub.core.names import normalize_user_name
@@ -14,6 +14,7 @@ from perijove.hub.ports.store import UserQuery
 from perijove.hub.usecases import users
 from perijove.hub.usecases.users import UserView
 from perijove.hub.web.callers import Hub
+from perijove.hub.web.models import MAX_OFFSET
 from perijove.hub.web.pages.common import FormVisitor, PageVisitor, go, server_view
 from perijove.hub.web.rendering import render
 from perijove.hub.web.state import HubState
@@ -23,7 +24,12 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/admin")
 async def admin_page(
-    request: Request, hub: Hub, visitor: PageVisitor, name_filter: str = "", offset: int = 0, limit: int | None = None
+    request: Request,
+    hub: Hub,
+    visitor: PageVisitor,
+    name_filter: str = "",
+    offset: Annotated[int, Query(le=MAX_OFFSET)] = 0,
+    limit: int | None = None,
 ) -> Response:
     """Show users with their servers, and those who wait for approval."""
     visitor.principal.require("admin-ui")

@@ -225,6 +225,8 @@ async def _find_server(hub: HubState, principal: Principal, path: str) -> Server
 
 
 def _asks_json(request: Request, path: str) -> bool:
+    if request.headers.get("sec-fetch-mode", "navigate") != "navigate":
+        return True
     accept = request.headers.get("accept", "")
     return "api" in path.split("/") or ("application/json" in accept and "text/html" not in accept)
 

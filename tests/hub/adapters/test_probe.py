@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from perijove.hub.adapters import probe
+from perijove.hub.adapters.probe import HttpProbe
+
+Serve = Callable[[bytes], "asyncio.Future[str]"]
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Callable[..., object]]:
+    """A function that serves the same bytes to everybody, keeps what it was asked in `asked`, and returns the URL."""
+    servers: list[asyncio.Server] = []
+    done = asyncio.Event()
+
+    async def start(answer: bytes | None, asked: list[bytes] | None = None) -> str:
+        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            head = await reader.readuntil(b"\r\n\r\n")
+            if asked is not None:
+                asked.append(head)
+            if answer is None:
+                await done.wait()
+            else:
+                writer.write(answer)
+                await writer.drain()
+            writer.close()
+
+        server = await asyncio.start_server(handle, "127.0.0.1", 0)
+        servers.append(server)
+        return f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/user/ada/api"
+
+    yield start
+    done.set()
+    for server in servers:
+        server.close()
+
+
+def answer(status: int, headers: str = "") -> bytes:
+    return f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\n{headers}\r\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("status", "answers"), [(200, True), (302, True), (403, True), (404, True), (500, False), (503, False)]
+)
+async def test_any_answer_below_500_is_one(serve: Callable[..., object], status: int, answers: bool) -> None:
+    url = await serve(answer(status))  # type: ignore[misc]
+    assert await HttpProbe().answers(url) is answers
+
+
+async def test_redirects_are_not_followed(serve: Callable[..., object]) -> None:
+    asked: list[bytes] = []
+    elsewhere = await serve(answer(500), asked)  # type: ignore[misc]
+    url = await serve(answer(302, f"Location: {elsewhere}\r\n"))  # type: ignore[misc]
+    assert await HttpProbe().answers(url)
+    assert asked == []
+
+
+async def test_no_answer_is_no_exception(serve: Callable[..., object], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "REQUEST_TIMEOUT", 0.05)
+    listener = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    listener.close()
+    await listener.wait_closed()
+    assert not await HttpProbe().answers(f"http://127.0.0.1:{port}/")
+    for said in (None, b"", b"what?\r\n\r\n"):
+        assert not await HttpProbe().answers(await serve(said))  # type: ignore[misc]
+    for url in ("http://", "not a url", "http://[::1", "ftp://host/"):
+        assert not await HttpProbe().answers(url)
+
+
+async def test_the_environments_proxy_is_not_asked(
+    serve: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bytes] = []
+    monkeypatch.setenv("HTTP_PROXY", await serve(answer(200), asked))  # type: ignore[misc]
+    monkeypatch.setenv("http_proxy", await serve(answer(200), asked))  # type: ignore[misc]
+    url = await serve(answer(500))  # type: ignore[misc]
+    assert not await HttpProbe().answers(url)
+    assert asked == []
+
+
+async def test_no_credentials_are_sent(serve: Callable[..., object]) -> None:
+    asked: list[bytes] = []
+    await HttpProbe().answers(await serve(answer(200), asked))  # type: ignore[misc]
+    (head,) = asked
+    assert head.startswith(b"GET /user/ada/api HTTP/1.1\r\n")
+    assert b"authorization" not in head.lower()
+    assert b"cookie" not in head.lower()

@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from perijove.hub.core.admission import Limits
+from perijove.hub.core.errors import Code, PerijoveError
+from perijove.hub.core.principals import Principal
+from perijove.hub.core.progress import ProgressEvent
+from perijove.hub.core.scopes import Holder, expand
+from perijove.hub.core.servers import State
+from perijove.hub.usecases import servers as module
+
+House = Any
+
+
+def holding(*scopes: str, name: str = "ada") -> Principal:
+    return Principal("user", name, expand(scopes, Holder(user=name)))
+
+
+async def refused(work: Any) -> PerijoveError:
+    with pytest.raises(PerijoveError) as caught:
+        await work
+    return caught.value
+
+
+async def collected(hub: Any, house: House, seen: int = 0, name: str = "") -> list[ProgressEvent]:
+    """Follow a start to its end, keep-alives left out."""
+    async with asyncio.timeout(20):
+        steps = await hub.servers.progress(house.admin, "ada", name, seen)
+        return [step async for step in steps if step is not None]
+
+
+async def test_only_who_may_can_start_stop_and_see(house: House) -> None:
+    hub = await house.hub()
+    assert (await refused(hub.servers.start(holding("read:users"), "ada", ""))).code is Code.FORBIDDEN
+    assert (await refused(hub.servers.start(holding("self", name="eve"), "ada", ""))).code is Code.NOT_FOUND
+    assert (await refused(hub.servers.stop(holding("self", name="eve"), "ada", ""))).code is Code.NOT_FOUND
+    assert (await refused(hub.servers.get(holding("self", name="eve"), "ada", ""))).code is Code.NOT_FOUND
+    assert (await hub.servers.start(holding("self"), "ada", "")).state is State.QUEUED
+    assert (await refused(hub.servers.start(house.admin, "nobody", ""))).code is Code.NOT_FOUND
+
+
+async def test_a_default_server_that_never_ran_is_shown_as_stopped(house: House) -> None:
+    hub = await house.hub(named=True)
+    assert (await hub.servers.get(house.admin, "ada", "")).state is State.STOPPED
+    assert (await refused(hub.servers.get(house.admin, "ada", "lab"))).code is Code.NOT_FOUND
+    assert (await hub.stop()).state is State.STOPPED
+
+
+async def test_a_server_that_runs_is_not_started_again(house: House) -> None:
+    hub = await house.hub()
+    await house.reach(hub, "answering")
+    assert (await refused(hub.start())).message == "ada/ is pending spawn"
+    house.let_go("answering")
+    await house.until("ready")
+    assert (await refused(hub.start())).message == "ada/ is already running"
+
+
+async def test_options_and_display_name_stay_until_others_are_given(house: House) -> None:
+    hub = await house.hub()
+    await hub.start(options={"size": "big"}, display_name="Ada's")
+    await house.until("ready")
+    assert house.spawners[-1].user_options == {"size": "big"}
+    for options, wanted in ((None, {"size": "big"}), ({}, {})):
+        await hub.stop()
+        await house.until("stopped")
+        await hub.start(options=options)
+        ready = await house.until("ready")
+        assert (ready.user_options, ready.display_name) == (wanted, "Ada's")
+    assert (await refused(hub.start(display_name="x" * 256))).code is Code.INVALID
+    assert (await refused(hub.start("ada", "-bad-"))).code is Code.INVALID
+
+
+async def test_named_servers_have_a_switch_and_a_limit(house: House) -> None:
+    off, on = house.process(), house.process(named=True)
+    assert (await refused(off.start(name="lab"))).message == "Named servers are not enabled."
+    for name in ("one", "two"):
+        await on.start(name=name)
+    assert "maximum of 2" in (await refused(on.start(name="three"))).message
+
+
+async def test_over_the_limit_of_active_servers_somebody_is_told_to_come_back(house: House) -> None:
+    await house.user("bob")
+    hub = await house.hub(limits=Limits(active_servers=1))
+    await hub.start()
+    assert (await refused(hub.start("bob"))).code is Code.LIMITED
+    await house.until("ready")
+    await hub.stop()
+    await house.until("stopped")
+    await hub.start("bob")
+
+
+async def test_stopping_twice_is_no_error(house: House) -> None:
+    hub = await house.hub()
+    await house.reach(hub, "stopping")
+    version = (await house.row()).version
+    assert (await hub.stop()).state is State.STOPPING
+    assert (await house.row()).version == version
+
+
+async def test_only_a_named_server_at_rest_is_deleted(house: House) -> None:
+    hub = await house.hub(named=True)
+    assert (await refused(hub.servers.delete(house.admin, "ada", ""))).code is Code.INVALID
+    await hub.start(name="lab")
+    await house.until("ready", "ada", "lab")
+    house.hold("stopping")
+    assert not await hub.servers.delete(house.admin, "ada", "lab")
+    house.let_go("stopping")
+    await house.until("stopped", "ada", "lab")
+    assert await hub.servers.delete(house.admin, "ada", "lab")
+    assert (await refused(hub.servers.get(house.admin, "ada", "lab"))).code is Code.NOT_FOUND
+
+
+async def test_settling_ends_when_ready_at_rest_or_late(house: House) -> None:
+    hub = await house.hub()
+    server = await hub.start()
+    assert (await hub.servers.settle(server, 30)).ready
+    house.hold("stopping")
+    assert not await hub.servers.stopped_within(server, 0)
+    house.let_go("stopping")
+    assert await hub.servers.stopped_within(server, 30)
+
+
+async def test_settling_measures_with_the_clock_that_never_jumps(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = await house.hub()
+    server = await house.reach(hub, "answering")
+    waiting = asyncio.create_task(hub.servers.settle(server, 5))
+    house.clock.set(house.clock.now().replace(year=2040))
+    for _ in range(5):
+        await asyncio.sleep(0.01)
+    assert not waiting.done()
+    house.clock.advance(6)
+    assert (await asyncio.wait_for(waiting, 10)).state is State.ANSWERING
+
+
+async def test_progress_tells_every_step_to_its_end(house: House) -> None:
+    hub = await house.hub()
+    await house.reach(hub, "answering")
+    following = asyncio.create_task(collected(hub, house))
+    house.let_go("answering")
+    steps = await following
+    assert [step.progress for step in steps] == [0, 10, 50, 90, 100]
+    assert [step.outcome for step in steps] == ["", "", "", "", "ready"]
+    assert [step.id for step in steps] == sorted(step.id for step in steps)
+
+
+async def test_whoever_comes_back_gets_what_is_missing(house: House) -> None:
+    hub = await house.hub()
+    server = await house.reach(hub, "answering")
+    seen = (await hub.servers.history(server))[-1].id
+    following = asyncio.create_task(collected(hub, house, seen))
+    await asyncio.sleep(0)
+    house.let_go("answering")
+    assert [step.progress for step in await following][-2:] == [90, 100]
+    assert [step.outcome for step in await collected(hub, house, 10**9)] == ["ready"]
+
+
+async def test_progress_ends_with_the_failure(house: House) -> None:
+    house.world.hang_start = True
+    hub = await house.hub()
+    await house.reach(hub, "starting")
+    following = asyncio.create_task(collected(hub, house))
+    await asyncio.sleep(0.02)
+    row = await house.row()
+    house.world.hang_start = False
+    house.world.end(row.id, 4)
+    house.spawner_options = {"start_timeout": 0.05}
+    await hub.stop()
+    assert (await following)[-1].message == "Spawn cancelled"
+    house.world.start_failure = PerijoveError(Code.FAILED, "No room.")
+    await house.until("stopped")
+    await hub.start()
+    await house.until("failed")
+    (last,) = await collected(hub, house)
+    assert (last.outcome, last.message) == ("failed", "Spawn failed: No room.")
+
+
+async def test_a_failure_that_was_seen_already_is_not_called_cancelled(house: House) -> None:
+    house.world.start_failure = PerijoveError(Code.FAILED, "No room.")
+    house.hold("stopping")
+    house.world.lie = None
+    hub = await house.hub()
+    await hub.start()
+    await house.until("stopping")
+    (last,) = await collected(hub, house, 10**9)
+    assert last.message == "Spawn failed: No room."
+
+
+async def test_progress_of_a_server_that_does_not_start_is_refused(house: House) -> None:
+    hub = await house.hub()
+    assert "is not starting" in (await refused(hub.servers.progress(house.admin, "ada", ""))).message
+    await house.reach(hub, "stopping")
+    assert "is stopping" in (await refused(hub.servers.progress(house.admin, "ada", ""))).message
+
+
+async def test_progress_works_from_another_hub_process(house: House) -> None:
+    hub = await house.hub()
+    await house.reach(hub, "answering")
+    other = house.process()
+    following = asyncio.create_task(collected(other, house))
+    house.let_go("answering")
+    assert [step.progress for step in await following][-1] == 100
+
+
+async def test_a_quiet_connection_is_kept_open(house: House) -> None:
+    hub = await house.hub()
+    await house.reach(hub, "answering")
+    steps = await hub.servers.progress(house.admin, "ada", "")
+    assert await anext(steps) is None
+    while await anext(steps) is not None:
+        pass
+    waiting = asyncio.ensure_future(anext(steps))
+    await asyncio.sleep(0.03)
+    assert not waiting.done()
+    house.clock.advance(module.KEEP_ALIVE + 1)
+    assert await asyncio.wait_for(waiting, 10) is None
+    await steps.aclose()
+    assert hub.signals._waiting.get((await house.row()).id) is None
+
+
+async def test_a_new_attempt_forgets_the_steps_of_the_one_before(house: House) -> None:
+    hub = await house.hub()
+    first = await house.reach(hub, "ready")
+    await hub.stop()
+    await house.until("stopped")
+    await hub.start()
+    assert await hub.servers.history(first) == []

@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from perijove.hub.core.errors import Code, PerijoveError
+from perijove.hub.core.roles import ADMIN_SCOPES
+from perijove.hub.core.servers import State
+from perijove.hub.settings.roles import RoleSpec
+from perijove.hub.settings.services import ServiceSpec
+from perijove.hub.testing.fakes import FakeAuthenticator
+from perijove.hub.usecases import tokens
+from perijove.hub.usecases.activity import Activity
+from perijove.hub.usecases.identity import by_token
+from perijove.hub.usecases.startup import apply_configuration, merged_roles
+from perijove.hub.usecases.tokens import TokenRequest
+
+House = Any
+OPS = RoleSpec("ops", "Runs the place", ("list:users",))
+
+BOTH = pytest.mark.parametrize("store", ["memory", "sql"], indirect=True)
+
+
+async def apply(house: House, *roles: RoleSpec, services: Any = (), **names: Any) -> None:
+    await apply_configuration(house.ctx, FakeAuthenticator(**names), services, roles)
+
+
+async def roles_of(house: House, name: str) -> list[str]:
+    async with house.store.transaction() as tx:
+        user = await tx.users.get(name)
+        return [role.name for role in await tx.roles.of("user", user.id)]
+
+
+async def known(house: House, secret: str) -> str | None:
+    principal = await by_token(house.ctx, Activity(house.ctx), secret)
+    return principal.name if principal else None
+
+
+def service(name: str, secret: str = "", *, admin: bool = False) -> ServiceSpec:
+    return ServiceSpec(name, f"{secret}-long-enough" if secret else "", admin)
+
+
+@BOTH
+async def test_doing_it_twice_changes_nothing(house: House) -> None:
+    for _ in range(2):
+        await apply(
+            house,
+            RoleSpec("ops", "Runs", ("list:users",), ("bob",), ("grafana",)),
+            services=[service("grafana", "a", admin=True), service("quiet")],
+            allowed_users={"bob"},
+            admin_users={"boss"},
+        )
+        assert await roles_of(house, "bob") == ["ops", "user"]
+        assert await roles_of(house, "boss") == ["admin", "user"]
+        async with house.store.transaction() as tx:
+            grafana = await tx.services.get("grafana")
+            assert [role.name for role in await tx.roles.of("service", grafana.id)] == ["admin", "ops"]
+            (token,) = await tx.tokens.list_of("service", grafana.id)
+            assert token.scopes == ("inherit",)
+            assert await tx.tokens.list_of("service", (await tx.services.get("quiet")).id) == []
+            assert (await tx.users.get("boss")).admin
+            assert await tx.users.count() == 3
+
+
+@BOTH
+async def test_a_token_changed_in_the_configuration_replaces_the_old_one(house: House) -> None:
+    await apply(house, services=[service("ops", "old")])
+    assert await known(house, "old-long-enough") == "ops"
+    await apply(house, services=[service("ops", "new")])
+    assert await known(house, "old-long-enough") is None
+    assert await known(house, "new-long-enough") == "ops"
+    await apply(house, services=[service("ops")])
+    assert await known(house, "new-long-enough") is None
+
+
+@BOTH
+async def test_two_services_may_exchange_their_tokens(house: House) -> None:
+    await apply(house, services=[service("one", "a"), service("two", "b")])
+    await apply(house, services=[service("one", "b"), service("two", "a")])
+    assert await known(house, "b-long-enough") == "one"
+    assert await known(house, "a-long-enough") == "two"
+
+
+@BOTH
+async def test_a_service_that_is_removed_loses_its_token(house: House) -> None:
+    await apply(house, services=[service("ops", "a"), service("other", "b")])
+    await apply(house, services=[service("other", "b")])
+    assert await known(house, "a-long-enough") is None
+    assert await known(house, "b-long-enough") == "other"
+
+
+@BOTH
+async def test_a_service_takes_over_the_token_of_one_that_is_removed(house: House) -> None:
+    await apply(house, services=[service("before", "a")])
+    await apply(house, services=[service("after", "a")])
+    assert await known(house, "a-long-enough") == "after"
+
+
+@BOTH
+async def test_a_service_that_is_no_administrator_any_more_loses_the_role(house: House) -> None:
+    await apply(house, services=[service("ops", "a", admin=True)])
+    await apply(house, services=[service("ops", "a")])
+    principal = await by_token(house.ctx, Activity(house.ctx), "a-long-enough")
+    assert principal is not None
+    assert not principal.admin
+    assert principal.scopes == frozenset()
+
+
+@BOTH
+async def test_a_users_token_as_a_services_token_is_refused(house: House) -> None:
+    visitor = await house.visitor()
+    view = await tokens.create(house.ctx, visitor.principal, "ada", TokenRequest(), maximum=0)
+    with pytest.raises(PerijoveError, match="is a token of the user ada already") as caught:
+        await apply(house, services=[ServiceSpec("ops", view.value)])
+    assert caught.value.code is Code.INVALID
+    assert view.value not in caught.value.message
+    assert await known(house, view.value) == "ada"
+
+
+@BOTH
+async def test_a_role_has_exactly_the_holders_that_are_listed(house: House) -> None:
+    both = [service("grafana", "a"), service("other", "b")]
+    await apply(house, RoleSpec("ops", scopes=("list:users",), users=("ada", "bob"), services=("grafana",)))
+    await apply(
+        house,
+        RoleSpec("ops", scopes=("list:users",), users=("bob", "new"), services=("grafana",)),
+        services=both,
+    )
+    assert await roles_of(house, "ada") == ["user"]
+    assert [await roles_of(house, name) for name in ("bob", "new")] == [["ops", "user"]] * 2
+    await apply(house, OPS, services=both)
+    assert await roles_of(house, "bob") == ["ops", "user"]
+    await apply(house, RoleSpec("ops", scopes=("list:users",), users=(), services=()), services=both)
+    assert await roles_of(house, "bob") == ["user"]
+    async with house.store.transaction() as tx:
+        assert await tx.roles.of("service", (await tx.services.get("grafana")).id) == []
+
+
+@BOTH
+async def test_a_role_that_is_removed_is_gone(house: House) -> None:
+    await apply(house, RoleSpec("ops", scopes=("list:users",), users=("ada",)))
+    await apply(house)
+    assert await roles_of(house, "ada") == ["user"]
+
+
+@BOTH
+async def test_the_role_admin_and_the_flag_go_together(house: House) -> None:
+    await house.user("old", admin=True)
+    await apply(house, RoleSpec("admin", users=("ada",)), admin_users={"boss"})
+    async with house.store.transaction() as tx:
+        flags = {name: (await tx.users.get(name)).admin for name in ("ada", "boss", "old")}
+    assert flags == {"ada": True, "boss": True, "old": False}
+    assert [await roles_of(house, name) for name in ("ada", "boss", "old")] == [["admin", "user"]] * 2 + [["user"]]
+
+
+@BOTH
+async def test_administrators_by_other_means_stay(house: House) -> None:
+    await house.user("ada", admin=True)
+    await apply(house)
+    assert await roles_of(house, "ada") == ["admin", "user"]
+
+
+def test_default_roles_are_kept_changed_and_added_to() -> None:
+    merged = {role.name: role for role in merged_roles([OPS, RoleSpec("user", scopes=()), RoleSpec("token", "New")])}
+    assert set(merged) == {"user", "admin", "server", "token", "ops"}
+    assert merged["user"].scopes == ()
+    assert merged["user"].description
+    assert (merged["token"].scopes, merged["token"].description) == (("inherit",), "New")
+    assert merged["admin"].scopes == ADMIN_SCOPES
+    assert (merged["ops"].scopes, merged["ops"].description) == (("list:users",), "Runs the place")
+
+
+@BOTH
+async def test_a_blocked_user_loses_rights_sessions_tokens_and_servers(house: House) -> None:
+    hub = await house.hub()
+    await house.reach(hub, "ready")
+    await hub.die()
+    visitor = await house.visitor()
+    view = await tokens.create(house.ctx, visitor.principal, "ada", TokenRequest(), maximum=0)
+    everything = RoleSpec("admin", users=("ada",))
+    ops = RoleSpec("ops", scopes=("list:users",), users=("ada",))
+    for _ in range(2):
+        await apply(house, everything, ops, admin_users={"ada"}, allowed_users={"ada"}, blocked_users={"ada"})
+        assert await roles_of(house, "ada") == ["user"]
+        assert await known(house, view.value) is None
+        async with house.store.transaction() as tx:
+            user = await tx.users.get("ada")
+            assert not user.admin
+            assert await tx.sessions.get(visitor.session.key_hash) is None
+            assert await tx.tokens.list_of("user", user.id) == []
+        assert (await house.row()).state is State.STOPPING
+    await house.hub()
+    await house.until("stopped")
+    assert house.world.running() == []
+
+
+@BOTH
+async def test_a_mistake_leaves_everything_as_it_was(house: House) -> None:
+    visitor = await house.visitor()
+    view = await tokens.create(house.ctx, visitor.principal, "ada", TokenRequest(), maximum=0)
+    with pytest.raises(PerijoveError):
+        await apply(house, services=[ServiceSpec("ops", view.value)], allowed_users={"new"})
+    async with house.store.transaction() as tx:
+        assert await tx.users.get("new") is None

@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.datastructures import Headers
+
+from perijove.hub.core.errors import Code, PerijoveError
+from perijove.hub.testing.running import RunningHub
+from perijove.hub.web.callers import MAX_DEPTH, parse_json, takes, token_of
+
+
+@pytest.mark.parametrize(
+    ("header", "token"),
+    [
+        ("token abc", "abc"),
+        ("Token abc", "abc"),
+        ("bearer abc", "abc"),
+        ("Bearer   abc  ", "abc"),
+        ("BEARER abc", "abc"),
+        ("token", ""),
+        ("token ", ""),
+        ("token a b", ""),
+        ("Basic YTpi", None),
+        ("tokens abc", None),
+        ("", None),
+    ],
+)
+def test_tokens_stand_behind_one_of_two_words(header: str, token: str | None) -> None:
+    assert token_of(Headers({"Authorization": header})) == token
+
+
+def test_no_header_is_no_token() -> None:
+    assert token_of(Headers({})) is None
+
+
+async def test_a_broken_token_is_refused_even_beside_a_session(hub: RunningHub) -> None:
+    browser = await hub.browser("ada")
+    for header in ("token", "token nobodys", "bearer a b"):
+        assert (await browser.get(f"{hub.api}/user", headers={"Authorization": header})).status_code == 403
+
+
+async def test_credentials_for_somebody_else_do_not_hide_the_session(hub: RunningHub) -> None:
+    browser = await hub.browser("ada")
+    answer = await browser.get(f"{hub.api}/user", headers={"Authorization": "Basic cHJveHk6cGFzc3dvcmQ="})
+    assert answer.json()["name"] == "ada"
+
+
+async def test_tokens_in_the_address_are_no_tokens(hub: RunningHub) -> None:
+    token = await hub.token("ada")
+    for name in ("token", "access_token", "api_token"):
+        assert (await hub.client().get(f"{hub.api}/user?{name}={token}")).status_code == 403
+
+
+async def test_nobody_is_told_so_with_403(hub: RunningHub) -> None:
+    answer = await hub.client().get(f"{hub.api}/users")
+    assert (answer.status_code, answer.json()) == (403, {"status": 403, "message": "Missing or invalid credentials."})
+
+
+async def test_a_token_without_the_scope_is_403_and_for_others_only_is_404(hub: RunningHub) -> None:
+    await hub.add_user("bob")
+    client = hub.client(await hub.token("ada", "read:users!user=ada"))
+    missing = await client.get(f"{hub.api}/users/ada/tokens")
+    assert missing.status_code == 403
+    assert missing.json()["message"] == ("Action is not authorized with current scopes; requires any of [read:tokens]")
+    for name in ("bob", "nobody"):
+        elsewhere = await client.get(f"{hub.api}/users/{name}")
+        assert elsewhere.status_code == 404
+        assert elsewhere.json()["message"] == "No access to resources or resources not found"
+
+
+async def test_an_expired_token_is_unknown(hub: RunningHub) -> None:
+    from datetime import timedelta
+
+    token = await hub.token("ada", expires_at=hub.clock.now() + timedelta(seconds=60))
+    assert (await hub.client(token).get(f"{hub.api}/user")).status_code == 200
+    hub.clock.advance(60)
+    assert (await hub.client(token).get(f"{hub.api}/user")).status_code == 403
+
+
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data", "nonsense"])
+async def test_a_post_by_cookie_that_a_form_could_send_is_nobodys(hub: RunningHub, kind: str) -> None:
+    browser = await hub.browser("ada")
+    answer = await browser.post(f"{hub.api}/users/ada/tokens", content=b"{}", headers={"Content-Type": kind})
+    assert (answer.status_code, answer.json()["message"]) == (403, "Missing or invalid credentials.")
+
+
+@pytest.mark.parametrize(
+    "kind", [None, "application/json", "application/x-www-form-urlencoded", "text/plain", "multipart/form-data", "?"]
+)
+async def test_a_request_with_a_token_is_json_whatever_it_says_it_is(hub: RunningHub, kind: str | None) -> None:
+    client = hub.client(await hub.token("ada"))
+    headers = {"Content-Type": kind} if kind else {}
+    answer = await client.post(f"{hub.api}/users/ada/tokens", content=b'{"note": "by curl"}', headers=headers)
+    assert (answer.status_code, answer.json()["note"]) == (201, "by curl")
+    wrong = await client.post(f"{hub.api}/users/ada/tokens", content=b'{"note"', headers=headers)
+    assert (wrong.status_code, wrong.json()["message"]) == (400, "Invalid JSON in body of request")
+
+
+@pytest.mark.parametrize("empty", [b"", b"  \r\n"])
+def test_no_body_is_none(empty: bytes) -> None:
+    assert parse_json(empty) is None
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"{",
+        b"{]",
+        b"nul",
+        b"{'a': 1}",
+        b'{"a": NaN}',
+        b"[Infinity]",
+        b"[-Infinity]",
+        b'"\xff"',
+        b"\xc3\x28",
+        b'"\\ud800"',
+        b'{"\\uDfff": 1}',
+        b"1" * 5000,
+        b"[" * 100_000,
+        b"[" * 500 + b"]" * 500,
+        b'{"a":' * 40 + b"1" + b"}" * 40,
+    ],
+)
+def test_what_is_no_json_or_cannot_be_answered_is_refused(raw: bytes) -> None:
+    with pytest.raises(PerijoveError, match="Invalid JSON in body of request") as refused:
+        parse_json(raw)
+    assert refused.value.code is Code.INVALID
+
+
+def test_nesting_ends_where_it_is_said_to() -> None:
+    deepest = b"[" * MAX_DEPTH + b"]" * MAX_DEPTH
+    assert json.dumps(parse_json(deepest)).encode() == deepest
+    with pytest.raises(PerijoveError):
+        parse_json(b"[" + deepest + b"]")
+
+
+def test_a_whole_surrogate_pair_is_text() -> None:
+    assert parse_json(b'"\\ud83e\\ude90"') == "\U0001fa90"
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_value_or_invalid(raw: bytes) -> None:
+    try:
+        value = parse_json(raw)
+    except PerijoveError as error:
+        assert error.code is Code.INVALID
+    else:
+        assert json.loads(json.dumps(value, allow_nan=False)) == value
+
+
+json_values: Any = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(json_values)
+def test_every_value_that_json_has_is_understood(value: Any) -> None:
+    if not any("\ud800" <= character <= "\udfff" for character in str(value)):
+        assert parse_json(json.dumps(value).encode()) == value
+
+
+@pytest.mark.parametrize(
+    "path", ["users", "users/bob", "users/ada/activity", "users/ada/server", "users/ada/servers/x", "users/ada/tokens"]
+)
+@pytest.mark.parametrize("body", [b"{", b"\xff\xfe", b"[" * 5000, b'"text"', b"17", b"[[]]", b"[NaN]"])
+async def test_no_body_makes_an_operation_break(hub: RunningHub, path: str, body: bytes) -> None:
+    client = hub.client(await hub.token("ada", admin=True))
+    answer = await client.post(f"{hub.api}/{path}", content=body)
+    assert answer.status_code == 400
+    assert answer.json()["status"] == 400
+
+
+async def test_options_as_deep_as_allowed_come_back_whole(hub: RunningHub) -> None:
+    client = hub.client(await hub.token("ada"))
+    value: Any = 1
+    for _ in range(MAX_DEPTH - 2):
+        value = {"a": value}
+    assert (await client.post(f"{hub.api}/users/ada/server", json={"user_options": value})).status_code in {201, 202}
+    assert (await client.get(f"{hub.api}/users/ada/server")).json()["user_options"] == value
+
+
+async def test_a_session_counts_as_activity_of_its_user(hub: RunningHub) -> None:
+    browser = await hub.browser("ada")
+    hub.clock.advance(100)
+    await browser.get(f"{hub.api}/user")
+    await hub.state.activity.flush()
+    assert (await browser.get(f"{hub.api}/user")).json()["last_activity"] == "2026-01-01T00:01:40Z"
+
+
+def test_the_description_of_a_body_is_openapi() -> None:
+    assert takes("What", required=True, name={"type": "string"}) == {
+        "requestBody": {
+            "description": "What",
+            "required": True,
+            "content": {"application/json": {"schema": {"type": "object", "properties": {"name": {"type": "string"}}}}},
+        }
+    }

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from perijove.hub.adapters.telemetry.metrics import Metrics
+from perijove.hub.testing.running import RunningHub
+from perijove.hub.web.state import HubState, RequestMetrics, WebSettings
+
+
+def test_what_handlers_are_given_does_not_change_under_them(hub: RunningHub) -> None:
+    for value, name in ((hub.state, "ctx"), (hub.state.settings, "prefix")):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(value, name, None)
+
+
+def test_every_setting_is_explained() -> None:
+    assert WebSettings.__doc__
+    for field in dataclasses.fields(WebSettings):
+        assert f"        {field.name}: " in WebSettings.__doc__
+
+
+def test_the_prefix_lies_in_the_base(hub: RunningHub, base_url: str) -> None:
+    assert hub.state.settings.base_url == base_url
+    assert hub.state.settings.prefix == f"{base_url}hub/"
+
+
+def test_the_metrics_adapter_is_what_handlers_expect() -> None:
+    metrics: RequestMetrics = Metrics()
+    metrics.observe_request("GET", "version", 200, 0.1)
+    assert b'handler="version"' in metrics.render()
+    assert "metrics" in {field.name for field in dataclasses.fields(HubState)}
