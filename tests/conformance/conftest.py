@@ -21,6 +21,15 @@ def python_310(checkout: Path) -> Path:
     return programs(checkout, "python-3.10", "no Python 3.10 with Jupyter Server (from python3.10 or pyenv)")
 
 
+@pytest.fixture(scope="session")
+def node_proxy(checkout: Path) -> Path:
+    """The command `configurable-http-proxy`."""
+    folder = checkout / ".cache" / "peers" / "configurable-http-proxy"
+    if not (folder / ".perijove-made").exists():
+        pytest.skip("no configurable-http-proxy (scripts/test-peers installs it with npm and Node.js 20 or newer)")
+    return folder / "node_modules" / ".bin" / "configurable-http-proxy"
+
+
 @pytest.fixture(scope="module")
 def make_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., RunningHub]]:
     """Make installations that are gone after the module, whatever happened to them."""

@@ -84,6 +84,7 @@ class RunningHub:
         self.command = command or [str(PERIJOVE)]
         self.pass_flags: Callable[[list[str]], list[str]] = list
         self.start_seconds = START_SECONDS
+        self.ready_line = "Press Ctrl-C to stop it"
         self.process: subprocess.Popen[bytes] | None = None
         self.log_path = folder / "hub.log"
         self.data = folder if config else folder / "data"
@@ -134,7 +135,7 @@ class RunningHub:
         def ready() -> bool:
             assert self.process is not None
             assert self.process.poll() is None, f"the hub ended:\n{self.log[before:]}"
-            return "Press Ctrl-C to stop it" in self.log[before:]
+            return self.ready_line in self.log[before:]
 
         eventually(ready, "the hub says that it runs", self.start_seconds)
         return self.log[before:]
