@@ -16,13 +16,21 @@ from tests.support.kernels import run_in_kernel
 
 TOKEN = "the-token-of-the-proxy"
 CONFIG = """
+import os
 c.ConfigurableHTTPProxy.command = ["{perijove}", "proxy"]
 c.ConfigurableHTTPProxy.auth_token = "the-token-of-the-proxy"
 c.ConfigurableHTTPProxy.check_running_interval = 1
 c.Spawner.cmd = ["{programs}/jupyterhub-singleuser"]
-c.SimpleLocalProcessSpawner.home_dir_template = "homes/{{{{username}}}}"
+c.SimpleLocalProcessSpawner.home_dir_template = os.path.abspath("homes/{{{{username}}}}")
 c.JupyterHub.cleanup_servers = True
 """
+
+INTERNAL_TLS = """
+c.JupyterHub.internal_ssl = True
+c.JupyterHub.internal_certs_location = os.path.abspath("internal-ssl")
+"""
+API_OVER_TLS = """c.ConfigurableHTTPProxy.api_url = "https://127.0.0.1:{api_port}"
+c.ConfigurableHTTPProxy.auth_token"""
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +113,27 @@ def test_the_proxy_ends_with_the_hub(hub: RunningHub) -> None:
     pid = admin(hub, "/api/info").json()["pid"]
     hub.stop()
     eventually(lambda: not alive(pid), "the proxy is gone")
+
+
+@pytest.fixture(scope="module")
+def internal_tls(make_hub: Callable[..., RunningHub], upstream: Path) -> RunningHub:
+    """Upstream's hub with certificates for everything between hub, proxy and servers."""
+    config = CONFIG.format(perijove=PERIJOVE, programs=upstream) + INTERNAL_TLS
+    hub = make_hub(
+        config=UPSTREAM_CONFIG + config.replace("c.ConfigurableHTTPProxy.auth_token", API_OVER_TLS),
+        command=[str(upstream / "jupyterhub")],
+    )
+    hub.ready_line = "JupyterHub is now running at"
+    hub.start()
+    return hub
+
+
+def test_certificates_between_hub_proxy_and_servers(internal_tls: RunningHub) -> None:
+    hub = internal_tls
+    with hub.client(OPS_TOKEN) as api:
+        api.post("/users/ada").raise_for_status()
+    token = start_server(hub)
+    headers = {"Authorization": f"token {token}"}
+    assert httpx.get(f"{hub.url}/user/ada/api/status", headers=headers, trust_env=False).status_code == 200
+    with pytest.raises(httpx.TransportError):
+        httpx.get(f"https://127.0.0.1:{hub.api_port}/api/routes", verify=False, trust_env=False)
