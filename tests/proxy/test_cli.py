@@ -201,6 +201,26 @@ def test_every_setting_has_a_flag_or_is_meant_to_have_none() -> None:
     assert names - flags == {"auth_token", "pool_idle", "pool_size", "error_timeout", *PASSPHRASES}
 
 
+def flag_table() -> list[str]:
+    """The table of flags as the documentation has to show it."""
+    defaults = ProxySettings()
+    rows = ["| flag | default | what it does |", "| --- | --- | --- |"]
+    for action in sorted(command_line()._actions, key=lambda each: each.option_strings[-1]):
+        default = getattr(defaults, action.dest, None) if action.nargs != 0 else None
+        if action.metavar == "MS":
+            default = round((default or 0) * 1000)
+        shown = "" if default in (None, "", ()) else f"`{default}`"
+        flags = ", ".join(f"`{flag}`" for flag in action.option_strings)
+        rows.append(f"| {flags} | {shown} | {(action.help or '').replace('|', '')} |")
+    return rows
+
+
+def test_the_documentation_has_every_flag(checkout: Path) -> None:
+    text = (checkout / "docs" / "proxy.md").read_text()
+    shown = text.partition("<!-- flags:")[2].partition("-->\n")[2].partition("<!-- end of flags")[0]
+    assert shown.strip().splitlines() == flag_table()
+
+
 def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     for flag in ("-V", "--version", "--help"):
         with pytest.raises(SystemExit) as stopped:

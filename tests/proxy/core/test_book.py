@@ -105,3 +105,13 @@ def test_a_listing_is_sorted() -> None:
     names = [f"/user/u{number:03}" for number in range(100)]
     book.replace([book.route(name, A, {}) for name in reversed(names)], 1.0)
     assert list(book.listing()) == names
+
+
+def test_with_host_routing_the_host_is_named() -> None:
+    book = RouteBook(host_routing=True)
+    book.put(book.key("/Hub.TLD/user/a"), A, {"host": "made up"}, 10.0)
+    book.put("/", A, {}, 10.0)
+    assert {key: route.get("host") for key, route in book.listing().items()} == {
+        "/hub.tld/user/a": "hub.tld",
+        "/": None,
+    }

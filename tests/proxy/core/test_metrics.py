@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -83,6 +85,18 @@ def test_prometheus_reads_it() -> None:
     histogram = families["perijove_proxy_first_byte_seconds"]
     assert len(histogram.samples) == len(KINDS) * (len(BUCKETS) + 3)
     assert text.endswith("\n")
+
+
+def test_the_documentation_has_every_name(checkout: Path) -> None:
+    text = (checkout / "docs" / "proxy.md").read_text()
+    shown = text.partition("<!-- metrics:")[2].partition("-->\n")[2].partition("<!-- end of metrics")[0]
+    rows = [
+        f"| `{name}` | {kind} | {help_text} |"
+        for name, (kind, help_text) in FAMILIES.items()
+        if name not in PEERS_NAMES
+    ]
+    assert shown.strip().splitlines() == ["| name | type | what it counts |", "| --- | --- | --- |", *rows]
+    assert all(f"`{name}" in text for name in PEERS_NAMES)
 
 
 def test_what_no_family_has_cannot_be_written() -> None:

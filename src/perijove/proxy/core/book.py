@@ -73,8 +73,11 @@ class RouteBook:
 
     def describe(self, route: Route) -> dict[str, object]:
         """Return a route as the admin API shows it."""
+        # With host routing configurable-http-proxy names the host, too.
+        host = {"host": route.key.split("/")[1]} if route.host_routing and route.key != "/" else {}
         return {
             **route.data,
+            **host,
             "target": route.target.url,
             "last_activity": to_iso(self.activity.last(route.key) or 0.0),
         }
