@@ -323,6 +323,31 @@ def test_a_proxy_started_again_alone_serves_with_the_table_it_had(
         ask(port_of(lines[1]), "/user/u7/lab")
 
 
+def test_several_workers_start_and_end_together(launch: Callable[..., Process]) -> None:
+    proxy = launch("--workers=2")
+    public, private = (port_of(line) for line in proxy.lines(2))
+    info = json.loads(ask(private, "/api/info", headers={"Authorization": "token secret"})[1])
+    assert info["pid"] == proxy.process.pid
+    assert len(info["workers"]) == 2
+    proxy.process.send_signal(signal.SIGHUP)
+    assert "SIGHUP" in proxy.lines(1)[0]
+    for _ in range(4):
+        assert ask(public, "/_chp_healthz")[0] == 200
+    proxy.process.terminate()
+    assert proxy.process.wait(10) == 0
+    assert not any(Path(f"/proc/{pid}").exists() for pid in info["workers"])
+
+
+def test_a_killed_supervisor_frees_the_port(launch: Callable[..., Process]) -> None:
+    first = launch("--workers=2")
+    public, private = (port_of(line) for line in first.lines(2))
+    first.process.kill()
+    first.process.wait(10)
+    again = launch("--workers=2", f"--port={public}", f"--api-port={private}")
+    lines = again.lines(2)
+    assert [port_of(line) for line in lines] == [public, private]
+
+
 def test_without_a_token_it_warns_and_serves(launch: Callable[..., Process]) -> None:
     proxy = launch(token="")
     lines = proxy.lines(3)

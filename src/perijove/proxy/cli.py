@@ -242,7 +242,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     from perijove.proxy.bootstrap import CannotStart, run
 
     try:
-        run(settings)
+        if settings.workers > 1:
+            from perijove.proxy.workers import supervisor
+
+            run(settings, supervisor.start)
+        else:
+            run(settings)
     except CannotStart as error:
         print(f"perijove proxy: {error}", file=sys.stderr)
         return 1

@@ -129,11 +129,13 @@ def test_http10_may_come_without_a_host_but_not_with_chunks() -> None:
     assert isinstance(request(b"Transfer-Encoding: chunked", line=b"POST / HTTP/1.0"), Refusal)
 
 
-def test_an_absolute_target_decides_the_host() -> None:
-    head = accepted(line=b"GET http://other:81?x=/ HTTP/1.1")
+def test_an_absolute_target_must_name_the_host() -> None:
+    head = accepted(line=b"GET http://other:81?x=/ HTTP/1.1", host=b"Host: Other:81\r\n")
     assert (head.target, head.path, head.host) == (b"/?x=/", "/", b"other:81")
-    assert accepted(line=b"GET HTTP://other/a?b HTTP/1.1").path == "/a"
-    assert isinstance(request(line=b"GET http://u@other/ HTTP/1.1"), Refusal)
+    assert accepted(line=b"GET HTTP://h/a?b HTTP/1.1").path == "/a"
+    assert accepted(line=b"GET http://other/ HTTP/1.0", host=b"").host == b"other"
+    assert isinstance(request(line=b"GET http://other/ HTTP/1.1"), Refusal)
+    assert isinstance(request(line=b"GET http://u@h/ HTTP/1.1", host=b"Host: u@h\r\n"), Refusal)
 
 
 def test_fields_of_this_hop_end_here() -> None:

@@ -84,12 +84,13 @@ class AdminApi:
         settled: says whether all who serve requests have the change of that number.
         waiting: called whenever an answer that waits may have become due.
         metrics: what counts the answers, if anything does.
+        info: what ``GET /api/info`` answers.
     """
 
     def __init__(self, book: RouteBook, token: str, info: dict[str, object]) -> None:
         self._book = book
         self._token = token
-        self._info = info
+        self.info = info
         self.settled: Callable[[int], bool] = lambda _: True
         self.waiting: set[Callable[[], None]] = set()
         self.metrics: Metrics | None = None
@@ -122,7 +123,7 @@ class AdminApi:
     def _answer(self, request: AdminRequest, now: float) -> AdminAnswer:
         if request.path == "/api/info":
             if request.method in ("GET", "HEAD"):
-                return AdminAnswer(200, self._info)
+                return AdminAnswer(200, self.info)
             return AdminAnswer(405, _message("only GET is possible here"))
         if request.path != _ROUTES and not request.path.startswith(_ROUTES + "/"):
             return AdminAnswer(404, _message("no such resource"))

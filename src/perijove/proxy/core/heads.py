@@ -28,9 +28,8 @@ UNTIL_CLOSE = -2
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 _REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb"{1,32}) ([\x21\x22\x24-\x7e]+) HTTP/1\.([01])\r\n")
-_REQUEST_FIELDS = re.compile(rb"(?:" + _TOKEN + rb"+:[\t\x20-\x7e\x80-\xff]*\r\n)*\r\n")
+_FIELDS = re.compile(rb"(?:" + _TOKEN + rb"+:[\t\x20-\x7e\x80-\xff]*\r\n)*\r\n")
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: ([\t\x20-\x7e\x80-\xff]*))?\r\n")
-_RESPONSE_FIELDS = re.compile(rb"(?:" + _TOKEN + rb"+:[^\r\n\0]*\r\n)*\r\n")
 _FIELD = re.compile(rb"([^:\r\n]+):([^\r\n]*)\r\n")
 _OTHER_VERSION = re.compile(rb"[^\r\n]* HTTP/(?!1\.[01]\r)[0-9.]+\r\n")
 _BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
@@ -183,13 +182,13 @@ def _framing(special: _Special) -> tuple[bool, int | None] | str:
 
 
 def _origin_form(method: bytes, target: bytes, host: bytes) -> tuple[bytes, bytes] | None:
-    """Return (target in origin form, host); the authority of an absolute form replaces Host (RFC 9112 3.2.2)."""
+    """Return (target in origin form, host); the authority of an absolute form must be that of Host (RFC 9112 3.2.2)."""
     if target[0] == 0x2F:
         return target, host
     if target == b"*" and method == b"OPTIONS":
         return target, host
     absolute = _ABSOLUTE.fullmatch(target)
-    if absolute is None or not absolute[1]:
+    if absolute is None or not absolute[1] or (host and host.lower() != absolute[1].lower()):
         return None
     rest = absolute[2]
     return (rest if rest.startswith(b"/") else b"/" + rest), absolute[1]
@@ -211,7 +210,7 @@ class _RequestFields(NamedTuple):
 
 
 def _read_request_fields(block: bytes) -> _RequestFields | Refusal:
-    if _REQUEST_FIELDS.fullmatch(block) is None:
+    if _FIELDS.fullmatch(block) is None:
         return Refusal(400, "the request head is malformed")
     kept, special = _sort_fields(block, _SPECIAL_REQUEST)
     found = special.found
@@ -302,7 +301,7 @@ def _single_upgrade(values: list[bytes]) -> bytes:
 
 def _read_response_fields(block: bytes) -> ResponseHead | Refusal:
     """Read a block of fields into the head of a persistent answer 200."""
-    if _RESPONSE_FIELDS.fullmatch(block) is None:
+    if _FIELDS.fullmatch(block) is None:
         return Refusal(502, "the head of the answer is malformed")
     kept, special = _sort_fields(block, _SPECIAL)
     framing = _framing(special)

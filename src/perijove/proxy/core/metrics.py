@@ -175,7 +175,8 @@ def added_up(snapshots: Iterable[Mapping[str, float]]) -> Snapshot:
     return total
 
 
-def _family(sample: str) -> str:
+def family(sample: str) -> str:
+    """Return the family that a sample belongs to."""
     name = sample.partition("{")[0]
     if name in FAMILIES:
         return name
@@ -186,7 +187,7 @@ def render(samples: Mapping[str, float]) -> bytes:
     """Return *samples* in Prometheus' text format 0.0.4, each family once, with its type and help."""
     by_family: dict[str, list[str]] = {name: [] for name in FAMILIES}
     for sample, value in samples.items():
-        by_family[_family(sample)].append(f"{sample} {value:.17g}")
+        by_family[family(sample)].append(f"{sample} {value:.17g}")
     lines: list[str] = []
     for name, values in by_family.items():
         kind, text = FAMILIES[name]
