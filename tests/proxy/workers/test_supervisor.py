@@ -181,6 +181,19 @@ async def test_exchanges_of_workers_may_finish(start_workers: Any, upstream: Any
     assert not proxy.members
 
 
+async def test_being_told_again_ends_the_wait(start_workers: Any, upstream: Any, connect: Any) -> None:
+    proxy = await start_workers({"/": await upstream(tunnel_echo)})
+    client = await connect(proxy.port)
+    await client.send(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: e\r\n\r\n")
+    await client.head()
+    stopping = asyncio.create_task(proxy.stop(60))
+    done, _ = await asyncio.wait((stopping,), timeout=0.5)
+    assert not done
+    stopping.cancel()
+    await asyncio.wait_for(proxy.stop(0), module.STOP_SECONDS - 1)
+    assert await client.until_end() == b""
+
+
 async def test_the_state_file_is_the_supervisors(start_workers: Any, upstream: Any, echo: Any, tmp_path: Path) -> None:
     path = tmp_path / "routes.json"
     proxy = await start_workers({"/a": await upstream(echo)}, state_file=str(path))

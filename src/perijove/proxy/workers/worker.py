@@ -45,6 +45,7 @@ class Worker:
         self._channel: Channel | None = None
         self._opening: asyncio.Task[None] | None = None
         self._told = asyncio.Event()
+        self._told_again = asyncio.Event()
         self._drain: float | None = None
         self._reported = time.time()
 
@@ -62,12 +63,23 @@ class Worker:
         try:
             if self._opening is not None:
                 await self._opening
-            await self._proxy.stop(self._drain)
+            await self._stop()
         finally:
             reporting.cancel()
             self._report()
             channel.close()
             await asyncio.sleep(0)
+
+    async def _stop(self) -> None:
+        """Stop; being told again ends the wait for what is under way."""
+        loop = asyncio.get_running_loop()
+        stopping = loop.create_task(self._proxy.stop(self._drain))
+        hurrying = loop.create_task(self._told_again.wait())
+        await asyncio.wait((stopping, hurrying), return_when=asyncio.FIRST_COMPLETED)
+        hurrying.cancel()
+        stopping.cancel()
+        await asyncio.wait((stopping, hurrying))
+        await self._proxy.stop(0)
 
     def _received(self, message: Message) -> None:
         match message["kind"]:
@@ -80,7 +92,7 @@ class Worker:
                 self._proxy.reload()
             case "stop":
                 self._drain = message["drain"]
-                self._told.set()
+                (self._told_again if self._told.is_set() else self._told).set()
 
     async def _open(self) -> None:
         try:
