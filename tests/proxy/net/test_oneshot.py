@@ -47,7 +47,7 @@ async def serve() -> AsyncIterator[Start]:
         (443, b"GET /user/a?x=1 HTTP/1.1\r\nHost: hub.tld", b"https://hub.tld/user/a?x=1"),
         (8443, b"GET / HTTP/1.1\r\nHost: hub.tld:80", b"https://hub.tld:8443/"),
         (8443, b"POST /x HTTP/1.1\r\nContent-Length: 9\r\nHost: [::1]:80", b"https://[::1]:8443/x"),
-        (443, b"GET http://other/x HTTP/1.1\r\nHost: hub.tld", b"https://other/x"),
+        (443, b"GET http://hub.tld/x HTTP/1.1\r\nHost: hub.tld", b"https://hub.tld/x"),
         (443, b"OPTIONS * HTTP/1.1\r\nHost: hub.tld", b"https://hub.tld/"),
     ],
 )
