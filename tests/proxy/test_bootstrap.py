@@ -83,6 +83,9 @@ def test_addresses() -> None:
             bind("127.0.0.1", taken, "")
     with bind("localhost", 0, "") as bound:
         assert bound.getsockname()[0] == "127.0.0.1"
+    for written in ("::1", "[::1]"):
+        with bind(written, 0, "") as bound:
+            assert bound.getsockname()[0] == "::1"
     with bind("", 0, "") as bound, socket.create_connection(("127.0.0.1", bound.getsockname()[1])):
         pass
     with pytest.raises(CannotStart):

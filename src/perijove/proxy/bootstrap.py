@@ -60,7 +60,9 @@ def _bind_tcp(ip: str, port: int) -> socket.socket:
             return socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=BACKLOG)
     if ip in ("", "*"):
         return socket.create_server(("0.0.0.0", port), backlog=BACKLOG)  # noqa: S104 - what an empty ip asks for
-    found = socket.getaddrinfo(ip, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    found = socket.getaddrinfo(
+        ip.removeprefix("[").removesuffix("]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
     family, _, _, _, address = min(found, key=lambda each: each[0] != socket.AF_INET)
     return socket.create_server((str(address[0]), port), family=family, backlog=BACKLOG)
 
