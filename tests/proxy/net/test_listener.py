@@ -245,3 +245,21 @@ async def test_version_six_in_and_out(start_proxy: Any, upstream: Any, echo: Any
     writer.close()
     assert b"X-Forwarded-For: ::1\r\n" in answer
     assert b'Forwarded: for="[::1]";host="[::1]:80";proto=http\r\n' in answer
+
+
+async def test_a_connection_that_comes_while_the_proxy_stops_is_closed(
+    start_proxy: Any, connect: Any, eventually: Any
+) -> None:
+    proxy = await start_proxy(head_timeout=60)
+    proxy.context.draining = True
+    late = await connect(proxy.port)
+    assert await late.until_end() == b""
+    await eventually(lambda: proxy.context.idle.is_set())
+
+
+async def test_a_connection_accepted_in_the_last_moment_does_not_hold_up_the_end(
+    start_proxy: Any, connect: Any
+) -> None:
+    proxy = await start_proxy()
+    proxy.context.draining = True
+    assert await (await connect(proxy.port)).until_end() == b""

@@ -77,6 +77,9 @@ class ClientConnection(asyncio.Protocol):
         if status:
             self._refused = True
             self._refuse_connection(status)
+        elif context.draining:
+            # Accepted in the moment before the listening socket was closed; nothing may keep the proxy from ending.
+            self.finish()
 
     def _refuse_connection(self, status: int) -> None:
         context = self._context
