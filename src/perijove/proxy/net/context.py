@@ -19,6 +19,7 @@ from perijove.proxy.net.errorpages import ErrorPages
 from perijove.proxy.net.logs import log
 from perijove.proxy.net.observer import Observer
 from perijove.proxy.net.tls import Certificates
+from perijove.proxy.net.tunnel import Tunnel
 from perijove.proxy.net.upstream import UpstreamPool
 from perijove.proxy.settings import ProxySettings
 
@@ -70,7 +71,7 @@ class Context:
         self.refusals = Throttle(1.0)
         self.loop = asyncio.get_running_loop()
         self.connections: set[Expiring] = set()
-        self.tunnels: set[asyncio.Transport] = set()
+        self.tunnels: dict[asyncio.Transport, Tunnel] = {}
         self.draining = False
         self.idle = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -143,7 +144,7 @@ class Context:
 
     def forget_tunnel(self, client: asyncio.Transport) -> None:
         """Take a closed tunnel from the books."""
-        self.tunnels.discard(client)
+        self.tunnels.pop(client, None)
         if not self.connections and not self.tunnels:
             self.idle.set()
 
@@ -152,6 +153,8 @@ class Context:
         now = self.loop.time()
         for connection in [each for each in self.connections if each.deadline <= now]:
             connection.expire()
+        for tunnel in self.tunnels.values():
+            tunnel.look()
         self.pool.sweep(now)
         self._sweep_handle = self.loop.call_later(self._interval, self._sweep)
 

@@ -24,7 +24,7 @@ from perijove.proxy.net.context import Context
 from perijove.proxy.net.logs import log
 from perijove.proxy.net.relay import HOLD_CONNECTING, HOLD_PENDING, HOLD_UPSTREAM, Relay
 from perijove.proxy.net.sockets import unsent
-from perijove.proxy.net.tunnel import tie
+from perijove.proxy.net.tunnel import Tunnel, tie
 
 HIGH_WATER = 256 * 1024
 HEALTH_PATH = "/_chp_healthz"
@@ -307,16 +307,18 @@ class ClientConnection(asyncio.Protocol):
         pending, self._pending = self._pending, b""
         if self.blocked:
             upstream.pause_reading()
-        end = tie(client, upstream, relay.tunnel_used)
+        end = tie(client, upstream)
         end.moved, end.peer.moved = len(pending), len(head) + len(rest)
+        tunnel = Tunnel(end, relay.tunnel_used)
 
         def closed() -> None:
+            tunnel.look()
             context.forget_tunnel(client)
             context.limits.release(self.address)
             relay.tunnel_closed(end.moved, end.peer.moved)
 
         # Known as a tunnel before it is forgotten as a connection: at no moment does the proxy seem idle.
-        context.tunnels.add(client)
+        context.tunnels[client] = tunnel
         context.forget(self)
         end.closed = closed
         self.release(self._holds)
