@@ -69,8 +69,9 @@ class Routes:
         began = self._ctx.clock.monotonic()
         log.error("the proxy is gone; starting it again")
         await call_plugin(self._proxy.start)
-        changes = await self.reconcile()
-        self._ctx.telemetry.emit(ProxyRestarted(len(changes.add), self._ctx.clock.monotonic() - began))
+        await self.reconcile()
+        seconds = self._ctx.clock.monotonic() - began
+        self._ctx.telemetry.emit(ProxyRestarted(len(await self.observed()), seconds))
 
     async def reconcile(self) -> Changes:
         """Put the table right, take in what the proxy saw of activity, and return what was changed."""
