@@ -161,11 +161,19 @@ class RunningHub:
         """Leave nothing running of what this hub, or an earlier process of it, started."""
         if self.process is not None and self.process.poll() is None:
             self.stop()
-        with contextlib.suppress(Exception):
-            os.kill(self.proxy_pid, signal.SIGKILL)
-        for pid in self.pids_with(f"{self.data}/homes/"):
+        for pid in [*self.proxies(), *self.pids_with(f"{self.data}/homes/")]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+
+    def proxies(self) -> list[int]:
+        """Return the processes that serve our admin port: upstream's hub may start one more while it stops."""
+        flag = f"--api-port\0{self.api_port}\0".encode()
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if flag in (folder / "cmdline").read_bytes():
+                    found.append(int(folder.name))
+        return found
 
     @property
     def proxy_pid(self) -> int:
