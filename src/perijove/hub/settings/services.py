@@ -8,9 +8,9 @@ from typing import Any
 
 from perijove.hub.core.errors import PerijoveError
 from perijove.hub.core.names import shorten, validate_service_name
+from perijove.hub.core.tokens import MIN_TOKEN_LENGTH
 from perijove.hub.settings.mistakes import did_you_mean, shown
 
-MIN_TOKEN_LENGTH = 8
 GOOD_TOKEN_LENGTH = 32
 KEYS = ("name", "api_token", "admin")
 UNAVAILABLE_KEYS = frozenset(

@@ -91,11 +91,6 @@ class Accounts:
             await _waiting_for(tx, name)
             await tx.accounts.delete(name)
 
-    async def has_account(self, name: str) -> bool:
-        """Say whether the hub keeps a password for *name*."""
-        async with self._ctx.store.transaction() as tx:
-            return await tx.accounts.get(name) is not None
-
     async def change_password(self, visitor: Visitor, old: str, new: str, lifetime: timedelta) -> NewSession:
         """Replace one's own password; every session ends but the new one that is returned.
 

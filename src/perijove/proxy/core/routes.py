@@ -140,14 +140,6 @@ class RouteTable:
         table._change(put, drop)
         return table
 
-    def with_route(self, route: Route) -> RouteTable:
-        """Return a table that has *route* in place of any other with its key."""
-        return self.changed((route,))
-
-    def without(self, key: str) -> RouteTable:
-        """Return a table without the route of *key*."""
-        return self.changed((), (key,))
-
     def get(self, key: str) -> Route | None:
         """Return the route with exactly this key."""
         return self._shards[hash(key) & _MASK].get(key)
