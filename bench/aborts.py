@@ -5,11 +5,11 @@ from __future__ import annotations
 import socket
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from processes import MEGABYTE, open_files, resident
 from proxies import Proxy
-from table import Figure, Result
+from table import Aim, Figure, Result, in_turns
 
 COUNT = 10_000
 PATIENCE = 12.0
@@ -55,23 +55,25 @@ def settled_files(pid: int, wanted: int) -> int:
     return now
 
 
-def aborted(proxies: Sequence[Proxy]) -> Result:
+def aborted(proxies: Mapping[str, Proxy]) -> Result:
     """Open files and memory before and after."""
-    more_files: dict[str, float] = {}
-    more_memory: dict[str, float] = {}
-    for proxy in proxies:
+
+    def once(proxy: Proxy) -> tuple[float, float]:
         # The first few hundred fill pools and caches that any use fills.
         files = open_files(proxy.pid)
         abort(proxy.port, 500)
         settled_files(proxy.pid, files)
         memory = resident(proxy.pid)
         abort(proxy.port, COUNT)
-        more_files[proxy.name] = settled_files(proxy.pid, files) - files
-        more_memory[proxy.name] = (resident(proxy.pid) - memory) / MEGABYTE
-    title = f"after {COUNT:,} aborted connections: more"
+        return settled_files(proxy.pid, files) - files, (resident(proxy.pid) - memory) / MEGABYTE
+
+    seen = in_turns(proxies, once, 1)
+    files = {name: [float(more) for more, _ in values] for name, values in seen.items()}
+    memory = {name: [more for _, more in values] for name, values in seen.items()}
+    title, none, little = f"after {COUNT:,} aborted connections: more", Aim(0, at_least=False), Aim(1, at_least=False)
     return Result(
         [
-            Figure("aborts", f"{title} open files than at the start", "files", more_files, False, "0"),
-            Figure("aborts", f"{title} resident memory than after the first 500", "MB", more_memory, False, "0"),
+            Figure("aborts", f"{title} open files than at the start", "files", files, False, (none,)),
+            Figure("aborts", f"{title} resident memory than after the first 500", "MB", memory, False, (little,)),
         ]
     )

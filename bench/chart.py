@@ -13,8 +13,9 @@ WIDTH, BAR, GAP, LEFT, RIGHT, TITLE = 860, 16, 4, 200, 90, 24
 
 def block(figure: Figure, names: Sequence[str], top: int) -> tuple[list[str], int]:
     """The bars of one figure from *top* on, and where the next one starts."""
-    shown = [(index, name) for index, name in enumerate(names) if name in figure.values]
-    longest = max((figure.values[name] for _, name in shown), default=0.0) or 1.0
+    values = figure.values
+    shown = [(index, name) for index, name in enumerate(names) if name in values]
+    longest = max((values[name] for _, name in shown), default=0.0) or 1.0
     better = "more is better" if figure.more_is_better else "less is better"
     lines = [
         f'<text x="8" y="{top + 15}" class="title">{escape(figure.title)}'
@@ -22,7 +23,7 @@ def block(figure: Figure, names: Sequence[str], top: int) -> tuple[list[str], in
     ]
     top += TITLE
     for index, name in shown:
-        value = figure.values[name]
+        value = values[name]
         width = max(1.0, value / longest * (WIDTH - LEFT - RIGHT))
         middle = top + BAR - 4
         lines += [

@@ -22,8 +22,7 @@ from processes import CannotMeasure, await_port, free_port, running, version_of
 
 import perijove
 
-HERE = Path(__file__).resolve().parent
-CACHE = HERE / ".cache"
+CACHE = Path(__file__).resolve().parent / ".cache"
 ROUTES = 1000
 PERIJOVE, CHP, TRAEFIK, NGINX, CADDY = "Perijove", "configurable-http-proxy", "Traefik", "nginx", "Caddy"
 
@@ -250,14 +249,6 @@ STARTERS: dict[str, Callable[[Backends, Path, set[int]], AbstractContextManager[
     NGINX: start_nginx,
     CADDY: start_caddy,
 }
-
-
-def has_workers() -> bool:
-    """Return whether this Perijove can run several workers."""
-    help_text = subprocess.run(
-        [sys.executable, "-m", "perijove.proxy", "--help"], capture_output=True, text=True, check=False
-    ).stdout
-    return "--workers" in help_text
 
 
 def versions(names: list[str]) -> list[str]:

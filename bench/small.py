@@ -9,12 +9,12 @@ import socket
 import subprocess
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping
 from statistics import median
 
 from processes import CannotMeasure, cpu_seconds
-from proxies import CHP, PERIJOVE, Proxy
-from table import Figure, Result
+from proxies import CHP, NGINX, PERIJOVE, TRAEFIK, Proxy
+from table import Aim, Figure, Result, in_turns
 
 CONNECTIONS = 32
 PATH = "/user/u500/api/status"
@@ -36,27 +36,27 @@ def wrk(port: int, seconds: int = SECONDS) -> float:
     return float(found[1])
 
 
-def rates(proxies: Sequence[Proxy]) -> Result:
+def rates(proxies: Mapping[str, Proxy]) -> Result:
     """Requests per second, and per second of the proxy's processor time, which other programs disturb less."""
-    seen: dict[str, list[tuple[float, float]]] = {proxy.name: [] for proxy in proxies}
-    for proxy in proxies:
+
+    def once(proxy: Proxy) -> tuple[float, float]:
+        before = cpu_seconds(proxy.pid)
+        rate = wrk(proxy.port)
+        return rate, rate * SECONDS / (cpu_seconds(proxy.pid) - before)
+
+    for proxy in proxies.values():
         wrk(proxy.port, 1)
-    for _ in range(ROUNDS):
-        for proxy in proxies:
-            before = cpu_seconds(proxy.pid)
-            rate = wrk(proxy.port)
-            used = cpu_seconds(proxy.pid) - before
-            seen[proxy.name].append((rate, rate * SECONDS / used if used else 0.0))
+    seen = in_turns(proxies, once, ROUNDS)
     title = f"small GET, {CONNECTIONS} connections, 1,000 routes"
-    target = "≥ 6 × configurable-http-proxy, ≥ 2 × Traefik, ≥ 0.6 × nginx"
+    aims = Aim(6, CHP), Aim(2, TRAEFIK), Aim(0.6, NGINX)
     return Result(
         [
-            Figure("rate", title, "requests/s", {k: median(r for r, _ in v) for k, v in seen.items()}, target=target),
+            Figure("rate", title, "requests/s", {k: [r for r, _ in v] for k, v in seen.items()}, aims=aims),
             Figure(
                 "rate",
                 "the same by its cost",
                 "requests per CPU second of the proxy",
-                {k: median(c for _, c in v) for k, v in seen.items()},
+                {k: [c for _, c in v] for k, v in seen.items()},
             ),
         ]
     )
@@ -122,45 +122,31 @@ def latencies(port: int, rate: float, seconds: float) -> list[float]:
     return sorted(seen)
 
 
-def steady(proxies: Sequence[Proxy]) -> Result:
+def steady(proxies: Mapping[str, Proxy]) -> Result:
     """The 99th percentile at 70 % of what configurable-http-proxy can do, the same rate for all."""
-    peer = next((proxy for proxy in proxies if proxy.name == CHP), None) or proxies[0]
-    rate = SHARE * median(wrk(peer.port, 2) for _ in range(3))
-    tails: dict[str, list[float]] = {proxy.name: [] for proxy in proxies}
-    middles: dict[str, list[float]] = {proxy.name: [] for proxy in proxies}
-    for _ in range(ROUNDS):
-        for proxy in proxies:
-            seen = latencies(proxy.port, rate, SECONDS)
-            tails[proxy.name].append(seen[int(len(seen) * 0.99)] * 1000)
-            middles[proxy.name].append(seen[len(seen) // 2] * 1000)
-    title = f"latency at {rate:,.0f} requests/s, {SHARE:.0%} of {peer.name}'s most"
-    return Result(
-        [
-            Figure("latency", f"p99 {title}", "ms", _medians(tails), False, "≤ 0.33 × configurable-http-proxy"),
-            Figure("latency", f"p50 {title}", "ms", _medians(middles), False),
-        ]
-    )
-
-
-def _medians(seen: dict[str, list[float]]) -> dict[str, float]:
-    return {name: median(values) for name, values in seen.items()}
+    name = CHP if CHP in proxies else next(iter(proxies))
+    rate = SHARE * median(wrk(proxies[name].port, 2) for _ in range(3))
+    seen = in_turns(proxies, lambda proxy: latencies(proxy.port, rate, SECONDS), ROUNDS)
+    title = f"latency at {rate:,.0f} requests/s, {SHARE:.0%} of {name}'s most"
+    figures = []
+    for label, share, aims in (("p99", 0.99, (Aim(0.33, CHP, at_least=False),)), ("p50", 0.5, ())):
+        rounds = {each: [one[int(len(one) * share)] * 1000 for one in got] for each, got in seen.items()}
+        figures.append(Figure("latency", f"{label} {title}", "ms", rounds, False, aims))
+    return Result(figures)
 
 
 def workers(one: Proxy, two: Proxy) -> Result:
     """One worker and two, both on all processors, which the generator shares with them."""
-    seen: dict[str, list[float]] = {one.name: [], two.name: []}
     for proxy in (one, two):
         wrk(proxy.port, 1)
-    for _ in range(ROUNDS):
-        for proxy in (one, two):
-            seen[proxy.name].append(wrk(proxy.port))
-    values = _medians(seen)
-    gain = values[two.name] / values[one.name]
+    seen = in_turns({"one": one, "two": two}, lambda proxy: wrk(proxy.port), ROUNDS)
     title = "small GET, one worker against two on two processors that generator and back-end share"
+    first = Figure("workers", f"{title}: one", "requests/s", {PERIJOVE: seen["one"]})
+    gain = [both / alone for both, alone in zip(seen["two"], seen["one"], strict=True)]
     return Result(
         [
-            Figure("workers", f"{title}: one", "requests/s", {PERIJOVE: values[one.name]}),
-            Figure("workers", f"{title}: two", "requests/s", {PERIJOVE: values[two.name]}, target="> one worker"),
-        ],
-        [f"Two workers carried {gain:.2f} × the requests of one."],
+            first,
+            Figure("workers", f"{title}: two", "requests/s", {PERIJOVE: seen["two"]}),
+            Figure("workers", f"{title}: two", "× one worker", {PERIJOVE: gain}, aims=(Aim(1.0),)),
+        ]
     )

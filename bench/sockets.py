@@ -5,13 +5,12 @@ from __future__ import annotations
 import select
 import socket
 import time
-from collections.abc import Sequence
-from statistics import median
+from collections.abc import Mapping
 
 from backends import frame
 from processes import MEGABYTE, CannotMeasure, cpu_seconds, resident
-from proxies import Proxy
-from table import Figure, Result
+from proxies import CHP, Proxy
+from table import Aim, Figure, Result, in_turns
 
 CONNECTIONS = 50
 IDLE = 1000
@@ -76,44 +75,46 @@ def echoes(port: int, size: int, seconds: float) -> float:
     return count / (time.perf_counter() - begin)
 
 
-def echo(proxies: Sequence[Proxy]) -> Result:
+def echo(proxies: Mapping[str, Proxy]) -> Result:
     """Messages per second, small and large, and by their cost."""
     result = Result()
     for label, size in SIZES.items():
-        seen: dict[str, list[tuple[float, float]]] = {proxy.name: [] for proxy in proxies}
-        for _ in range(ROUNDS):
-            for proxy in proxies:
-                before = cpu_seconds(proxy.pid)
-                rate = echoes(proxy.port, size, SECONDS)
-                used = cpu_seconds(proxy.pid) - before
-                seen[proxy.name].append((rate, rate * SECONDS / used if used else 0.0))
+
+        def once(proxy: Proxy, size: int = size) -> tuple[float, float]:
+            before = cpu_seconds(proxy.pid)
+            rate = echoes(proxy.port, size, SECONDS)
+            return rate, rate * SECONDS / (cpu_seconds(proxy.pid) - before)
+
+        seen = in_turns(proxies, once, ROUNDS)
         title = f"WebSocket echo, {label}, {CONNECTIONS} connections"
         result.figures += [
             Figure(
                 "websocket",
                 title,
                 "messages/s",
-                {name: median(rate for rate, _ in values) for name, values in seen.items()},
-                target="≥ 3 × configurable-http-proxy",
+                {name: [rate for rate, _ in values] for name, values in seen.items()},
+                aims=(Aim(3, CHP),),
             ),
             Figure(
                 "websocket",
                 f"{title}, by its cost",
                 "messages per CPU second of the proxy",
-                {name: median(cost for _, cost in values) for name, values in seen.items()},
+                {name: [cost for _, cost in values] for name, values in seen.items()},
             ),
         ]
     return result
 
 
-def idle(proxies: Sequence[Proxy]) -> Result:
+def idle(proxies: Mapping[str, Proxy]) -> Result:
     """Resident memory with many idle WebSockets; each proxy is measured freshly started."""
-    values: dict[str, float] = {}
-    for proxy in proxies:
+
+    def once(proxy: Proxy) -> float:
         connections = [connect(proxy.port, 125) for _ in range(IDLE)]
         time.sleep(0.5)
-        values[proxy.name] = resident(proxy.pid) / MEGABYTE
+        memory = resident(proxy.pid) / MEGABYTE
         for each in connections:
             each.close()
+        return memory
+
     title = f"resident memory with {IDLE:,} idle WebSockets"
-    return Result([Figure("idle", title, "MB", values, False, "≤ 0.5 × configurable-http-proxy")])
+    return Result([Figure("idle", title, "MB", in_turns(proxies, once, 1), False, (Aim(0.5, CHP, at_least=False),))])
