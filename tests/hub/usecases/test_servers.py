@@ -82,6 +82,58 @@ async def test_named_servers_have_a_switch_and_a_limit(house: House) -> None:
     assert "maximum of 2" in (await refused(on.start(name="three"))).message
 
 
+async def test_a_server_is_made_without_being_started(house: House) -> None:
+    hub = await house.hub(named=True)
+    made = await hub.servers.create(house.admin, "ada", "lab", options={"size": 1}, display_name="My lab")
+    assert (made.state, made.user_options, made.display_name) == (State.STOPPED, {"size": 1}, "My lab")
+    assert await hub.servers.get(house.admin, "ada", "lab") == made
+    assert (await refused(hub.servers.create(house.admin, "ada", "lab"))).code is Code.CONFLICT
+    assert (await refused(hub.servers.create(house.admin, "ada", ""))).code is Code.CONFLICT
+    assert (await refused(hub.servers.create(house.admin, "ada", "Lab"))).code is Code.INVALID
+    assert (await refused(hub.servers.create(holding("self", name="eve"), "ada", "x"))).code is Code.NOT_FOUND
+
+
+async def test_what_is_at_rest_can_be_renamed_and_changed(house: House) -> None:
+    hub = await house.hub(named=True)
+    lab = await hub.servers.create(house.admin, "ada", "lab", options={"size": 1})
+    den = await hub.servers.change(house.admin, "ada", "lab", new_name="den", display_name="Den")
+    assert (den.id, den.name, den.display_name, den.user_options) == (lab.id, "den", "Den", {"size": 1})
+    assert (await hub.servers.change(house.admin, "ada", "den", options={})).user_options == {}
+    assert (await refused(hub.servers.change(house.admin, "ada", "lab", display_name="x"))).code is Code.NOT_FOUND
+    await hub.servers.create(house.admin, "ada", "two")
+    assert (await refused(hub.servers.change(house.admin, "ada", "den", new_name="two"))).code is Code.CONFLICT
+    assert (await refused(hub.servers.change(house.admin, "ada", "den", new_name=""))).code is Code.CONFLICT
+    assert (await refused(hub.servers.change(house.admin, "ada", "den", new_name="D E N"))).code is Code.INVALID
+
+
+async def test_who_may_start_one_server_cannot_make_it_another(house: House) -> None:
+    hub = await house.hub(named=True)
+    await hub.servers.create(house.admin, "ada", "lab")
+    limited = holding("start:servers!server=ada/lab")
+    assert (await hub.servers.change(limited, "ada", "lab", display_name="Mine")).display_name == "Mine"
+    assert (await refused(hub.servers.change(limited, "ada", "lab", new_name="den"))).code is Code.NOT_FOUND
+
+
+async def test_a_server_that_runs_is_not_changed(house: House) -> None:
+    hub = await house.hub(named=True)
+    await hub.servers.start(house.admin, "ada", "lab")
+    error = await refused(hub.servers.change(house.admin, "ada", "lab", new_name="den"))
+    assert error.code is Code.INVALID
+    assert "stop it" in error.message
+
+
+async def test_a_default_server_with_a_new_name_counts_against_the_limit(house: House) -> None:
+    hub = await house.hub(named=True)
+    await hub.servers.start(house.admin, "ada", "")
+    stopping = await hub.servers.stop(house.admin, "ada", "")
+    await hub.servers.settle(stopping, 10)
+    for name in ("one", "two"):
+        await hub.servers.create(house.admin, "ada", name)
+    assert (await refused(hub.servers.change(house.admin, "ada", "", new_name="main"))).code is Code.INVALID
+    await hub.servers.delete(house.admin, "ada", "two")
+    assert (await hub.servers.change(house.admin, "ada", "", new_name="main")).name == "main"
+
+
 async def test_over_the_limit_of_active_servers_somebody_is_told_to_come_back(house: House) -> None:
     await house.user("bob")
     hub = await house.hub(limits=Limits(active_servers=1))

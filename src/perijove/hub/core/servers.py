@@ -19,7 +19,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from perijove.hub.core.errors import conflict
+from perijove.hub.core.errors import conflict, invalid
 
 
 class State(StrEnum):
@@ -247,3 +247,26 @@ def after(server: Server, event: Event, now: datetime, failure: Failure | None =
             return replace(changed, url="", spawner_state={}, started=None, requested=None)
         case _:
             return changed
+
+
+def changed_at_rest(
+    server: Server,
+    *,
+    name: str | None = None,
+    display_name: str | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Server:
+    """Return *server* with what is not None changed.
+
+    Raises:
+        PerijoveError: INVALID, if anything of it runs.
+    """
+    if server.active:
+        raise invalid(f"{server.full_name} is {server.state.value}: stop it before you change it")
+    return replace(
+        server,
+        name=server.name if name is None else name,
+        display_name=server.display_name if display_name is None else display_name,
+        user_options=server.user_options if options is None else options,
+        version=server.version + 1,
+    )

@@ -204,9 +204,10 @@ class MemoryServers(_Repository):
         if stored is None or stored.version != server.version - 1:
             raise conflict("The server was changed by somebody else meanwhile")
         unchanged = {
-            name: getattr(stored, name)
-            for name in ("user_id", "user_name", "name", "last_activity", "owner", "lease_until")
+            name: getattr(stored, name) for name in ("user_id", "user_name", "last_activity", "owner", "lease_until")
         }
+        others = [each for each in self._all.servers.values() if each.user_id == stored.user_id and each is not stored]
+        free(server.name in {each.name for each in others}, "The user has a server of that name already")
         self._all.servers[server.id] = replace(server, spawner_state=state, user_options=options, **unchanged)
         if server.last_activity is not None:
             forward(self._all.servers, {server.id: server.last_activity})

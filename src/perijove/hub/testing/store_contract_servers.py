@@ -59,6 +59,19 @@ class ServersContract:
             with refused(Code.CONFLICT):
                 await tx.servers.add(bob.id + 1, "")
 
+    async def test_a_server_takes_another_free_name(self, store: Store) -> None:
+        async with store.transaction() as tx:
+            ada = await add_user(tx)
+            lab, den = await tx.servers.add(ada.id, "lab"), await tx.servers.add(ada.id, "den")
+            with refused(Code.CONFLICT):
+                await tx.servers.save(replace(lab, name="den", version=1))
+        async with store.transaction() as tx:
+            await tx.servers.save(replace(lab, name="study", version=1))
+        async with store.transaction() as tx:
+            assert await tx.servers.get(ada.id, "lab") is None
+            assert await tx.servers.get(ada.id, "study") == replace(lab, name="study", version=1)
+            assert await tx.servers.get(ada.id, "den") == den
+
     async def test_lists_of_servers(self, store: Store) -> None:
         async with store.transaction() as tx:
             ada, bob, cyd = await add_user(tx), await add_user(tx, "bob"), await add_user(tx, "cyd")

@@ -12,7 +12,7 @@ from perijove.hub.core.events import ServerStartRequested
 from perijove.hub.core.names import shorten, validate_server_name
 from perijove.hub.core.principals import Principal
 from perijove.hub.core.progress import ProgressEvent
-from perijove.hub.core.servers import AT_REST, Event, Server, State, after
+from perijove.hub.core.servers import AT_REST, Event, Server, State, after, changed_at_rest
 from perijove.hub.core.users import User
 from perijove.hub.ports.store import Transaction
 from perijove.hub.usecases.context import Context
@@ -95,8 +95,7 @@ class Servers:
         """
         principal.require("start:servers", user=user_name, server=name)
         validate_server_name(name)
-        if display_name is not None and len(display_name) > MAX_DISPLAY_NAME:
-            raise invalid(f"A display name has at most {MAX_DISPLAY_NAME} characters")
+        _check_display_name(display_name)
         async with self._ctx.store.transaction() as tx:
             user = await found(tx, user_name)
             server = await tx.servers.get(user.id, name) or await self._add(tx, user, name)
@@ -118,16 +117,81 @@ class Servers:
         self._lifecycle.wake(changed.id, changed.state)
         return changed
 
+    async def create(
+        self,
+        principal: Principal,
+        user_name: str,
+        name: str,
+        *,
+        options: Mapping[str, Any] | None = None,
+        display_name: str | None = None,
+    ) -> Server:
+        """Store a named server of a user, to be started later, and return it.
+
+        Raises:
+            PerijoveError: FORBIDDEN, NOT_FOUND; INVALID for a bad name or over the limit; CONFLICT if there is one of
+                that name, as there always is a default server.
+        """
+        principal.require("start:servers", user=user_name, server=name)
+        validate_server_name(name)
+        _check_display_name(display_name)
+        async with self._ctx.store.transaction() as tx:
+            user = await found(tx, user_name)
+            if not name or await tx.servers.get(user.id, name) is not None:
+                raise conflict(f"{user_name} has a server named {name!r} already")
+            server = changed_at_rest(await self._add(tx, user, name), display_name=display_name, options=options)
+            await tx.servers.save(server)
+        return server
+
+    async def change(
+        self,
+        principal: Principal,
+        user_name: str,
+        name: str,
+        *,
+        new_name: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        display_name: str | None = None,
+    ) -> Server:
+        """Change what is not None of a server that is at rest, and return it.
+
+        Raises:
+            PerijoveError: FORBIDDEN, NOT_FOUND; INVALID for a bad name, over the limit of named servers or while it
+                runs; CONFLICT if the new name is taken.
+        """
+        principal.require("start:servers", user=user_name, server=name)
+        _check_display_name(display_name)
+        if new_name is not None:
+            validate_server_name(new_name)
+            principal.require("start:servers", user=user_name, server=new_name)
+        async with self._ctx.store.transaction() as tx:
+            user = await found(tx, user_name)
+            server = await tx.servers.get(user.id, name)
+            if server is None:
+                if name:
+                    raise not_found(f"{user_name} has no server named {shorten(name)!r}")
+                server = await self._add(tx, user, name)
+            if new_name is not None and new_name != name:
+                if not new_name or await tx.servers.get(user.id, new_name) is not None:
+                    raise conflict(f"{user_name} has a server named {new_name!r} already")
+                if not name:
+                    await self._check_room(tx, user)
+            changed = changed_at_rest(server, name=new_name, display_name=display_name, options=options)
+            await tx.servers.save(changed)
+        return changed
+
     async def _add(self, tx: Transaction, user: User, name: str) -> Server:
         if name:
-            if not self.rules.named_servers:
-                raise invalid("Named servers are not enabled.")
-            named = [server for server in await tx.servers.list_of([user.id]) if server.name]
-            if self.rules.named_server_limit and len(named) >= self.rules.named_server_limit:
-                raise invalid(
-                    f"User {user.name} already has the maximum of {self.rules.named_server_limit} named servers."
-                )
+            await self._check_room(tx, user)
         return await tx.servers.add(user.id, name)
+
+    async def _check_room(self, tx: Transaction, user: User) -> None:
+        """Raise PerijoveError INVALID unless *user* may have one more named server."""
+        if not self.rules.named_servers:
+            raise invalid("Named servers are not enabled.")
+        named = [server for server in await tx.servers.list_of([user.id]) if server.name]
+        if self.rules.named_server_limit and len(named) >= self.rules.named_server_limit:
+            raise invalid(f"User {user.name} already has the maximum of {self.rules.named_server_limit} named servers.")
 
     async def stop(self, principal: Principal, user_name: str, name: str) -> Server:
         """Ask for a server to be stopped, at whatever stage it is, and return it as it is now.
@@ -257,6 +321,11 @@ def _end_of(server: Server, current: Server | None) -> str:
     if current is not None and current.attempt == server.attempt and current.failure is not None:
         return f"Spawn failed: {current.failure.reason}"
     return "Spawn cancelled"
+
+
+def _check_display_name(display_name: str | None) -> None:
+    if display_name is not None and len(display_name) > MAX_DISPLAY_NAME:
+        raise invalid(f"A display name has at most {MAX_DISPLAY_NAME} characters")
 
 
 def _busy(server: Server) -> str:

@@ -11,6 +11,7 @@ from fastapi.security import APIKeyHeader, SecurityScopes
 from starlette.datastructures import Headers
 
 from perijove.hub.core.errors import Code, PerijoveError, invalid
+from perijove.hub.core.names import shorten
 from perijove.hub.core.principals import Principal
 from perijove.hub.usecases import identity
 from perijove.hub.usecases.identity import Visitor
@@ -170,6 +171,20 @@ def _deeper_than(value: Any, limit: int) -> bool:
         if not level:
             return False
     return True
+
+
+def checked_object(body: Any, allowed: Mapping[str, type]) -> Mapping[str, Any]:
+    """Return *body*, an empty object for None; refuse unknown keys and wrong types. Raises PerijoveError INVALID."""
+    if body is None:
+        return {}
+    if not isinstance(body, dict):
+        raise invalid("body must be a JSON object")
+    for key, value in body.items():
+        if key not in allowed:
+            raise invalid(f"Invalid JSON keys: {shorten(key, 40)!r}; allowed are {', '.join(allowed)}")
+        if not isinstance(value, allowed[key]):
+            raise invalid(f"{key} must be {allowed[key].__name__}, not {type(value).__name__}")
+    return body
 
 
 def takes(description: str, required: bool = False, **properties: Mapping[str, Any]) -> dict[str, Any]:

@@ -392,3 +392,54 @@ def test_x7xh_the_html_of_the_last_event_cannot_hold_markup_of_a_name(user: str,
 def test_no_message_can_end_an_event_or_begin_another(message: str) -> None:
     (event,) = events(event_text(ProgressEvent(3, 1, 1, NOW, 10, message), "/user/ada/"))
     assert event == {"progress": 10, "message": message}
+
+
+async def test_a_server_is_created_changed_and_renamed_before_it_is_started(waiting_hub: RunningHub) -> None:
+    hub = waiting_hub
+    client, servers = hub.client(await hub.token("ada")), f"{hub.api}/users/ada/servers"
+    made = await client.put(f"{servers}/lab", json={"display_name": "Lab", "user_options": {"size": 2}})
+    assert made.status_code == 201
+    assert made.json()["stopped"]
+    assert (made.json()["name"], made.json()["display_name"], made.json()["user_options"]) == (
+        "lab",
+        "Lab",
+        {"size": 2},
+    )
+    assert (await client.put(f"{servers}/lab")).status_code == 409
+    changed = await client.patch(f"{servers}/lab", json={"name": "den", "display_name": "Den"})
+    assert changed.status_code == 200
+    assert changed.json()["url"].endswith("/user/ada/den/")
+    assert (await client.get(f"{servers}/lab")).status_code == 404
+    assert (await client.post(f"{servers}/den")).status_code == 201
+    assert (await client.patch(f"{servers}/den", json={"display_name": "x"})).status_code == 400
+
+
+@pytest.mark.parametrize("path", ["server", "servers/"])
+async def test_the_default_server_is_always_there(waiting_hub: RunningHub, path: str) -> None:
+    hub = waiting_hub
+    client, url = hub.client(await hub.token("ada")), f"{hub.api}/users/ada/{path}"
+    assert (await client.put(url)).status_code == 409
+    assert (await client.patch(url, json={"display_name": "Mine"})).json()["display_name"] == "Mine"
+    assert (await client.post(url)).status_code == 201
+    assert (await client.get(url)).json()["display_name"] == "Mine"
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({}, "Nothing to change"),
+        ({"nonsense": 1}, "nonsense"),
+        ({"name": 5}, "name must be str"),
+        ({"user_options": None}, "user_options must be dict"),
+        ({"user_options": {"x": "y" * MAX_OPTIONS_LENGTH}}, "at most"),
+        ({"display_name": "x" * 256}, "at most 255"),
+        ([], "JSON object"),
+    ],
+)
+async def test_a_change_that_makes_no_sense_is_refused(waiting_hub: RunningHub, body: Any, told: str) -> None:
+    hub = waiting_hub
+    client, url = hub.client(await hub.token("ada")), f"{hub.api}/users/ada/servers/lab"
+    await client.put(url)
+    refused = await client.patch(url, json=body)
+    assert refused.status_code == 400
+    assert told in refused.json()["message"]

@@ -88,6 +88,7 @@ class SqlServers(Repository):
             update(servers)
             .where(servers.c.id == server.id, servers.c.version == server.version - 1)
             .values(
+                name=server.name,
                 display_name=server.display_name,
                 state=server.state.value,
                 target=server.target.value,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import structlog
@@ -16,7 +16,7 @@ from perijove.hub.core.names import normalize_user_name
 from perijove.hub.core.principals import Principal
 from perijove.hub.core.progress import ProgressEvent
 from perijove.hub.core.servers import AT_REST, Server
-from perijove.hub.web.callers import Hub, JsonBody, needs, takes
+from perijove.hub.web.callers import Hub, JsonBody, checked_object, needs, takes
 from perijove.hub.web.models import server_model
 from perijove.hub.web.state import HubState
 
@@ -47,6 +47,17 @@ STOPPED: dict[int | str, dict[str, Any]] = {
 STREAM: dict[int | str, dict[str, Any]] = {
     200: {"description": "Server-sent events", "content": {"text/event-stream": {}}},
 }
+CREATION = takes(
+    "What the server shall be; it is not started", user_options={"type": "object"}, display_name={"type": "string"}
+)
+CHANGES = takes(
+    "What to change, at least one; the server must be stopped",
+    required=True,
+    name={"type": "string"},
+    user_options={"type": "object"},
+    display_name={"type": "string"},
+)
+EXISTS: dict[int | str, dict[str, Any]] = {409: {"description": "The user has a server of that name"}}
 STARTING: dict[str, Any] = {"status_code": 201, "responses": STARTED, "openapi_extra": OPTIONS}
 STOPPING: dict[str, Any] = {"status_code": 204, "responses": STOPPED, "openapi_extra": REMOVE}
 REMOVE_WITHIN = 600.0
@@ -128,8 +139,7 @@ def start_request(body: Any) -> tuple[dict[str, Any] | None, str | None]:
         return None, None
     if not isinstance(body, dict):
         raise invalid("body must be a JSON object")
-    if len(json.dumps(body)) > MAX_OPTIONS_LENGTH:
-        raise invalid(f"user options have at most {MAX_OPTIONS_LENGTH} characters")
+    check_length(body)
     if not body:
         return None, None
     if not body.keys() & {"user_options", "display_name"}:
@@ -140,6 +150,74 @@ def start_request(body: Any) -> tuple[dict[str, Any] | None, str | None]:
     if display_name is not None and not isinstance(display_name, str):
         raise invalid("display_name must be a string")
     return options, display_name
+
+
+def check_length(body: Mapping[str, Any]) -> None:
+    """Raise PerijoveError INVALID for more than is stored with a server."""
+    if len(json.dumps(body)) > MAX_OPTIONS_LENGTH:
+        raise invalid(f"user options have at most {MAX_OPTIONS_LENGTH} characters")
+
+
+@router.put(
+    "/users/{user_name}/servers/{server_name}",
+    summary="Create a named server",
+    status_code=201,
+    openapi_extra=CREATION,
+    responses=EXISTS,
+)
+async def create_named(
+    hub: Hub, principal: Starter, user_name: str, server_name: str, body: JsonBody
+) -> dict[str, Any]:
+    """Create a server without starting it."""
+    given = changes_request(body, ("user_options", "display_name"))
+    server = await hub.servers.create(
+        principal,
+        normalize_user_name(user_name),
+        server_name,
+        options=given.get("user_options"),
+        display_name=given.get("display_name"),
+    )
+    return dict(server_model(server, principal, hub.settings))
+
+
+@router.put("/users/{user_name}/server", include_in_schema=False)
+@router.put("/users/{user_name}/servers/", include_in_schema=False)
+async def create_default(hub: Hub, principal: Starter, user_name: str, body: JsonBody) -> dict[str, Any]:
+    """Say that the default server is always there."""
+    return await create_named(hub, principal, user_name, "", body)
+
+
+@router.patch(
+    "/users/{user_name}/servers/{server_name}", summary="Change a server", openapi_extra=CHANGES, responses=EXISTS
+)
+async def change_named(
+    hub: Hub, principal: Starter, user_name: str, server_name: str, body: JsonBody
+) -> dict[str, Any]:
+    """Change name, display name or options of a server that is stopped."""
+    given = changes_request(body, ("name", "user_options", "display_name"))
+    if not given:
+        raise invalid("Nothing to change: give `name`, `display_name` or `user_options`")
+    server = await hub.servers.change(
+        principal,
+        normalize_user_name(user_name),
+        server_name,
+        new_name=given.get("name"),
+        options=given.get("user_options"),
+        display_name=given.get("display_name"),
+    )
+    return dict(server_model(server, principal, hub.settings))
+
+
+@router.patch("/users/{user_name}/server", summary="Change the default server", openapi_extra=CHANGES, responses=EXISTS)
+async def change_default(hub: Hub, principal: Starter, user_name: str, body: JsonBody) -> dict[str, Any]:
+    """Change name, display name or options of a user's default server while it is stopped."""
+    return await change_named(hub, principal, user_name, "", body)
+
+
+@router.patch("/users/{user_name}/servers/", include_in_schema=False)
+async def change_unnamed(hub: Hub, principal: Starter, user_name: str, body: JsonBody) -> dict[str, Any]:
+    """Change a user's default server, whose name is empty."""
+    return await change_named(hub, principal, user_name, "", body)
 
 
 @router.delete("/users/{user_name}/server", summary="Stop the default server", **STOPPING)
@@ -188,6 +266,20 @@ def remove_request(body: Any) -> bool:
     if not isinstance(body, dict) or not isinstance(remove := body.get("remove", False), bool):
         raise invalid("body must be a JSON object; its `remove` is true or false")
     return remove
+
+
+CHANGEABLE: dict[str, type] = {"name": str, "display_name": str, "user_options": dict}
+
+
+def changes_request(body: Any, keys: Sequence[str]) -> Mapping[str, Any]:
+    """Return what a request to create or change a server says; only *keys* may stand in it.
+
+    Raises:
+        PerijoveError: INVALID.
+    """
+    given = checked_object(body, {key: CHANGEABLE[key] for key in keys})
+    check_length(given)
+    return given
 
 
 @router.get("/users/{user_name}/server/progress", summary="Follow the start of the default server", responses=STREAM)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, cast
 
@@ -16,7 +15,7 @@ from perijove.hub.core.principals import Principal
 from perijove.hub.core.servers import Server
 from perijove.hub.ports.store import UserQuery, UserSort, UserState
 from perijove.hub.usecases import users
-from perijove.hub.web.callers import Hub, JsonBody, needs, takes
+from perijove.hub.web.callers import Hub, JsonBody, checked_object, needs, takes
 from perijove.hub.web.models import MAX_OFFSET, page_response, user_model, wants_pagination
 
 router = APIRouter(tags=["users"])
@@ -99,7 +98,7 @@ async def create_users(
     hub: Hub, principal: Annotated[Principal, needs("admin:users")], body: JsonBody
 ) -> list[dict[str, Any]]:
     """Create several users, `{"usernames": [...], "admin": false}`; those that exist are left out of the answer."""
-    body = _object(body, {"usernames": list, "admin": bool})
+    body = checked_object(body, {"usernames": list, "admin": bool})
     names = body.get("usernames") or []
     if not all(isinstance(name, str) for name in names):
         raise invalid("usernames must be a list of strings")
@@ -129,7 +128,7 @@ async def create_user(
     body: JsonBody,
 ) -> dict[str, Any]:
     """Create one user; the body may hold `{"admin": true}`."""
-    body = _object(body, {"admin": bool})
+    body = checked_object(body, {"admin": bool})
     created = await users.create_users(
         hub.ctx, hub.authenticator, principal, [user_name], admin=bool(body.get("admin", False))
     )
@@ -177,17 +176,3 @@ def _time(value: Any) -> datetime:
         return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
     except (TypeError, ValueError, OverflowError):
         raise invalid(f"Not a valid ISO 8601 timestamp: {shorten(str(value), 40)!r}") from None
-
-
-def _object(body: Any, allowed: Mapping[str, type]) -> Mapping[str, Any]:
-    """Return *body*, an empty object for None; refuse unknown keys and wrong types. Raises PerijoveError INVALID."""
-    if body is None:
-        return {}
-    if not isinstance(body, dict):
-        raise invalid("body must be a JSON object")
-    for key, value in body.items():
-        if key not in allowed:
-            raise invalid(f"Invalid JSON keys: {shorten(key, 40)!r}; allowed are {', '.join(allowed)}")
-        if not isinstance(value, allowed[key]):
-            raise invalid(f"{key} must be {allowed[key].__name__}, not {type(value).__name__}")
-    return body
