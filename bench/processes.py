@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
+import random
 import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -20,10 +21,11 @@ class CannotMeasure(Exception):
 
 
 def free_port() -> int:
-    """Return a TCP port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a TCP port that nothing listens on; none of those that the kernel gives to outgoing connections."""
+    while True:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", random.randrange(12_000, 32_000)))
+            return int(probe.getsockname()[1])
 
 
 def family(pid: int) -> list[int]:

@@ -15,13 +15,14 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from chart import chart
+from hub_page import HUB
 from pages import Page, text_of
 from processes import CannotMeasure
 from proxies import processors
 from proxy_page import PROXY
 from table import Result
 
-PAGES = (PROXY,)
+PAGES = (PROXY, HUB)
 RESULTS = Path(__file__).resolve().parent / "results"
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import select
-import shutil
 import socket
-import subprocess
 import time
 from collections import deque
 from collections.abc import Mapping
 from statistics import median
 
+import generator
 from processes import CannotMeasure, cpu_seconds
 from proxies import CHP, NGINX, PERIJOVE, TRAEFIK, Proxy
 from table import Aim, Figure, Result, in_turns
@@ -24,16 +23,8 @@ SHARE = 0.7
 
 
 def wrk(port: int, seconds: int = SECONDS) -> float:
-    """Answers per second that wrk counted. Raises CannotMeasure if wrk is missing or an answer was not a 2xx."""
-    program = shutil.which("wrk")
-    if program is None:
-        raise CannotMeasure("wrk is not installed")
-    command = [program, "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", f"http://127.0.0.1:{port}{PATH}"]
-    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    found = re.search(r"Requests/sec:\s+([\d.]+)", text)
-    if found is None or "Non-2xx" in text:
-        raise CannotMeasure(f"wrk: {text.splitlines()[-1]}")
-    return float(found[1])
+    """Small requests per second. Raises CannotMeasure."""
+    return generator.wrk(f"http://127.0.0.1:{port}{PATH}", CONNECTIONS, seconds)
 
 
 def rates(proxies: Mapping[str, Proxy]) -> Result:

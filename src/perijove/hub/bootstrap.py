@@ -31,6 +31,7 @@ from perijove.hub.adapters.cookie_secret import load_cookie_secret
 from perijove.hub.adapters.passwords import Argon2PasswordHasher
 from perijove.hub.adapters.probe import HttpProbe
 from perijove.hub.adapters.store.sql import SqlStore
+from perijove.hub.adapters.telemetry.event_loop import watch_event_loop
 from perijove.hub.adapters.telemetry.fan_out import FanOut
 from perijove.hub.adapters.telemetry.logs import configure_logging
 from perijove.hub.adapters.telemetry.metrics import Metrics
@@ -44,6 +45,7 @@ from perijove.hub.ports.proxy import Proxy, ProxySetting
 from perijove.hub.ports.spawner import HubInfo, Spawner, SpawnerUser
 from perijove.hub.ports.store import UserQuery
 from perijove.hub.settings.jupyterhub import JupyterHub
+from perijove.hub.settings.metrics import PeriodicMetricsCollector
 from perijove.hub.usecases import startup, tokens
 from perijove.hub.usecases.accounts import Accounts
 from perijove.hub.usecases.activity import Activity
@@ -129,6 +131,7 @@ async def running(configuration: Configuration) -> AsyncIterator[Hub]:
         stack.push_async_callback(hub.state.routes.close)
         stack.push_async_callback(_flush_activity, hub)
         stack.push_async_callback(hub.tasks.close)
+        _watch_event_loop(hub, PeriodicMetricsCollector(config=configuration.config))
         await startup.apply_configuration(
             hub.state.ctx, hub.state.authenticator, configuration.services, configuration.roles
         )
@@ -337,6 +340,18 @@ async def _take_up_servers(hub: Hub) -> None:
         await tx.servers.release_all()
     if count := await hub.lifecycle.sweep():
         log.info("going on with servers of an earlier hub process", servers=count)
+
+
+def _watch_event_loop(hub: Hub, options: PeriodicMetricsCollector) -> None:
+    if options.event_loop_interval_enabled:
+        hub.tasks.spawn(
+            watch_event_loop(
+                hub.metrics.observe_event_loop,
+                resolution=options.event_loop_interval_resolution,
+                warn_from=options.event_loop_interval_log_threshold,
+            ),
+            "watch the event loop",
+        )
 
 
 def _begin_periodic_work(hub: Hub) -> None:

@@ -11,6 +11,7 @@ def test_every_class_that_takes_options_is_described_once_and_parents_come_first
     names = [section.name for section in sections(own_only=True)]
     assert names == [
         "JupyterHub",
+        "PeriodicMetricsCollector",
         "Authenticator",
         "DummyAuthenticator",
         "PasswordAuthenticator",

@@ -12,6 +12,7 @@ from perijove.hub.adapters.proxies.configurable_http_proxy import ConfigurableHT
 from perijove.hub.adapters.spawners.local import SimpleLocalProcessSpawner
 from perijove.hub.settings.checking import sections_of
 from perijove.hub.settings.jupyterhub import JupyterHub
+from perijove.hub.settings.metrics import PeriodicMetricsCollector
 from perijove.hub.settings.unavailable import AUTHENTICATORS, OPTIONS, PROXIES, SECTIONS, SPAWNERS
 
 UPSTREAM = {
@@ -67,7 +68,14 @@ UPSTREAM = {
     "HubAuth": "api_url api_token",
     "HubOAuth": "pkce_enabled",
 }
-CLASSES = (JupyterHub, DummyAuthenticator, PasswordAuthenticator, SimpleLocalProcessSpawner, ConfigurableHTTPProxy)
+CLASSES = (
+    JupyterHub,
+    PeriodicMetricsCollector,
+    DummyAuthenticator,
+    PasswordAuthenticator,
+    SimpleLocalProcessSpawner,
+    ConfigurableHTTPProxy,
+)
 
 
 def has(section: str, option: str) -> bool:

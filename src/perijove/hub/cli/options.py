@@ -10,6 +10,7 @@ from traitlets.config import Configurable
 from perijove.hub.plugins.discovery import KINDS, registered_classes
 from perijove.hub.settings.checking import Trait, sections_of, wanted
 from perijove.hub.settings.jupyterhub import JupyterHub
+from perijove.hub.settings.metrics import PeriodicMetricsCollector
 
 FOLLOWS = "see the meaning"
 """The default of an option whose help says what it follows from."""
@@ -50,7 +51,7 @@ def sections(*, own_only: bool = False) -> list[Section]:
     Args:
         own_only: leave out plug-ins of other packages.
     """
-    classes: list[type[Configurable]] = [JupyterHub]
+    classes: list[type[Configurable]] = [JupyterHub, PeriodicMetricsCollector]
     for kind in KINDS:
         classes.append(kind.base)
         for cls in registered_classes(kind):

@@ -18,6 +18,7 @@ from perijove.hub.settings.folders import choose_data_dir
 from perijove.hub.settings.jupyterhub import JupyterHub
 from perijove.hub.settings.loading import Arguments, Loaded
 from perijove.hub.settings.loading import load as load_sources
+from perijove.hub.settings.metrics import PeriodicMetricsCollector
 from perijove.hub.settings.mistakes import ConfigurationError, Mistake
 from perijove.hub.settings.roles import RoleSpec, parse_roles
 from perijove.hub.settings.services import ServiceSpec, parse_services
@@ -66,7 +67,9 @@ def load(arguments: Arguments) -> Configuration:
             chosen[kind] = kind.base
             mistakes.append(Mistake(f"c.JupyterHub.{kind.option}: {error}", _place(loaded, kind.option)))
     others = [cls for kind in KINDS for cls in registered_classes(kind)]
-    checked = check(loaded.config, [JupyterHub, *chosen.values()], others=others, places=loaded.places)
+    checked = check(
+        loaded.config, [JupyterHub, PeriodicMetricsCollector, *chosen.values()], others=others, places=loaded.places
+    )
     mistakes += checked.mistakes
     hub = JupyterHub(config=_without(loaded.config, checked.wrong))
     hub.data_dir = str(

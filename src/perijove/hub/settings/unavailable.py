@@ -134,6 +134,10 @@ OPTIONS: dict[str, dict[str, str]] = {
         "shell_cmd": "is not available in this version; use c.Spawner.environment or c.Spawner.cmd",
         "home_dir": _GONE,
     },
+    "PeriodicMetricsCollector": {
+        "active_users_enabled": _GONE,
+        "active_users_update_interval": _GONE,
+    },
     "Proxy": {
         "extra_routes": _lacks("routes of the operator's own"),
     },
@@ -295,7 +299,6 @@ SECTIONS: dict[str, str] = {
     "Application": "is not a section here; write c.JupyterHub",
     "SingletonConfigurable": "is not a section here; write c.JupyterHub",
     "Service": "is not a section here; write c.JupyterHub.services",
-    "PeriodicMetricsCollector": _GONE,
     "CryptKeeper": _lacks("authentication state"),
     "JupyterHubHTTPClient": _GONE,
     "AsyncHTTPClient": _GONE,

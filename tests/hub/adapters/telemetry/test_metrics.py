@@ -100,3 +100,14 @@ def test_the_process_is_measured_and_hubs_do_not_share() -> None:
     found = samples(other)
     assert found["jupyterhub_total_users{}"] == 0
     assert found["process_resident_memory_bytes{}"] > 0
+
+
+def test_lateness_of_the_event_loop_is_counted_by_how_long_it_was() -> None:
+    metrics = Metrics()
+
+    metrics.observe_event_loop(0.01)
+    metrics.observe_event_loop(0.06)
+
+    found = samples(metrics)
+    assert found["jupyterhub_event_loop_interval_seconds_bucket{le=0.05}"] == 1
+    assert found["jupyterhub_event_loop_interval_seconds_bucket{le=0.075}"] == 2

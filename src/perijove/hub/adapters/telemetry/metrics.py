@@ -13,6 +13,7 @@ from perijove.hub.core.events import Fact
 PREFIX = "jupyterhub"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REQUEST_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_STALL_SECONDS = (0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _SERVER_SECONDS = (0.25, 0.5, 1, 2.5, 5, 10, 15, 30, 60, 120, 300, 600)
 
 
@@ -36,6 +37,9 @@ class Metrics:
         )
         self._stops = self._histogram(
             "server_stop_seconds", "Seconds from the wish to stop a server to its end", ("status",)
+        )
+        self._intervals = self._histogram(
+            "event_loop_interval_seconds", "Seconds by which the event loop was late", (), _STALL_SECONDS
         )
         self._running = self._gauge("running_servers", "Servers that run")
         self._users = self._gauge("total_users", "Users")
@@ -67,6 +71,10 @@ class Metrics:
             seconds: how long it took.
         """
         self._requests.labels(method if method in _METHODS else "OTHER", handler, str(code)).observe(seconds)
+
+    def observe_event_loop(self, seconds: float) -> None:
+        """Count by how much the event loop was late."""
+        self._intervals.observe(seconds)
 
     def set_running(self, servers: int) -> None:
         """Say how many servers run."""

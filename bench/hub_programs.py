@@ -1,0 +1,224 @@
+"""The hubs compared: where each comes from, how it is started, and what it says of itself."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import platform
+import secrets
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import version
+from pathlib import Path
+
+from hub_databases import Database
+from processes import CannotMeasure, await_port, free_port, running, version_of
+from proxies import CACHE, PERIJOVE
+
+import perijove
+
+JUPYTERHUB = "JupyterHub"
+HERE = Path(__file__).resolve().parent
+PACKAGES = ("jupyterhub==6.1.1", "psycopg2-binary")
+START_SECONDS = 120.0
+STALL = 0.05
+INTERVALS = "jupyterhub_event_loop_interval_seconds"
+
+
+@dataclass(slots=True)
+class Hub:
+    """A hub at work.
+
+    Attributes:
+        name: which program it is.
+        port: where it listens; nothing stands between it and whoever measures.
+        process: the hub itself.
+        token: of a service that may do everything that is measured.
+        started: seconds from exec to the first answer of the API.
+        database: what it writes to.
+    """
+
+    name: str
+    port: int
+    process: subprocess.Popen[bytes]
+    token: str
+    started: float
+    database: Database
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def ask(self, method: str, path: str, body: object = None, seconds: float = 300.0) -> bytes:
+        """The body of a successful answer. Raises CannotMeasure for any other."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=seconds)
+        headers = {"Authorization": f"token {self.token}", "Content-Type": "application/json"}
+        try:
+            connection.request(method, path, None if body is None else json.dumps(body), headers)
+            answer = connection.getresponse()
+            text = answer.read()
+        finally:
+            connection.close()
+        if answer.status >= 300:
+            raise CannotMeasure(f"{self.name}: {method} {path} was answered with {answer.status}: {text[:200]!r}")
+        return text
+
+    def intervals(self) -> dict[float, int]:
+        """How often its event loop came back within so many seconds, by its own metric."""
+        found: dict[float, int] = {}
+        for line in self.ask("GET", "/hub/metrics").decode().splitlines():
+            if line.startswith(f"{INTERVALS}_bucket"):
+                limit, _, count = line.partition('le="')[2].partition('"} ')
+                found[float(limit)] = int(float(count))
+        return found
+
+
+def stalls(before: Mapping[float, int], after: Mapping[float, int]) -> tuple[int, float]:
+    """How many stalls of more than 50 ms there were between two looks, and a time that the longest was not above."""
+    grown = {limit: after[limit] - before.get(limit, 0) for limit in sorted(after)}
+    total, within = grown[float("inf")], max((count for limit, count in grown.items() if limit <= STALL), default=0)
+    longest = next(limit for limit, count in grown.items() if count == total)
+    return total - within, longest
+
+
+class _Answers(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextmanager
+def backend() -> Iterator[str]:
+    """Answer for every server that is only recorded; yields its URL."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Answers)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def jupyterhub_folder() -> Path:
+    """Install JupyterHub from the package index into an environment of its own, if need be. Raises CannotMeasure."""
+    folder = CACHE / "jupyterhub"
+    stamp = folder / "perijove-made"
+    wanted = " ".join((*PACKAGES, platform.python_version()))
+    if not stamp.exists() or stamp.read_text() != wanted:
+        print("installing JupyterHub into bench/.cache", file=sys.stderr)
+        program = str(folder / "bin" / "python")
+        pip = [program, "-m", "pip", "install", "-qq", "--disable-pip-version-check", *PACKAGES]
+        for command in ([sys.executable, "-m", "venv", "--clear", str(folder)], pip):
+            if subprocess.run(command, check=False).returncode:
+                raise CannotMeasure("pip could not install jupyterhub==6.1.1")
+        stamp.write_text(wanted)
+    return folder / "bin"
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What a hub is started with: the same for all of them.
+
+    Attributes:
+        folder: for logs and the hubs' own files.
+        backend: URL of what answers for the servers.
+        processors: those that the hub has.
+        others: those that everything else has.
+        token: of the service that asks.
+    """
+
+    folder: Path
+    backend: str
+    processors: set[int]
+    others: set[int]
+    token: str = field(default_factory=lambda: secrets.token_hex(20))
+
+    @contextmanager
+    def start(self, name: str, database: Database) -> Iterator[Hub]:
+        """Run a hub with a proxy that is there already. Raises CannotMeasure, with what the hub printed."""
+        place = Path(self.folder, f"{name}-{secrets.token_hex(4)}")
+        place.mkdir()
+        ports = [free_port() for _ in range(3)]
+        public, api, port = ports
+        env = {
+            "BENCH_PUBLIC": f"http://127.0.0.1:{public}",
+            "BENCH_PROXY": f"http://127.0.0.1:{api}",
+            "BENCH_PORT": str(port),
+            "BENCH_DATABASE": database.url,
+            "BENCH_TOKEN": self.token,
+            "BENCH_BACKEND": self.backend,
+            "CONFIGPROXY_AUTH_TOKEN": self.token,
+        }
+        flags = ["--ip", "127.0.0.1", "--port", str(public), "--api-ip", "127.0.0.1", "--api-port", str(api)]
+        proxy = [sys.executable, "-m", "perijove.proxy", *flags, "--log-level", "error"]
+        with running(proxy, place / "proxy.log", env, self.others) as carrying:
+            await_port(api, carrying)
+            log = place / "hub.log"
+            begin = time.perf_counter()
+            with running(self._command(name, place), log, env, self.processors) as process:
+                _await_answer(port, process, log)
+                yield Hub(name, port, process, self.token, time.perf_counter() - begin, database)
+
+    def _command(self, name: str, place: Path) -> list[str]:
+        config = ["-f", str(HERE / "hub_config.py")]
+        if name == PERIJOVE:
+            return [str(Path(sys.executable).with_name("perijove")), *config, f"--JupyterHub.data_dir={place}"]
+        secret = f"--JupyterHub.cookie_secret_file={place / 'cookie_secret'}"
+        return [str(jupyterhub_folder() / "jupyterhub"), *config, secret]
+
+
+def _await_answer(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until and process.poll() is None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=START_SECONDS)
+        try:
+            connection.request("GET", "/hub/api")
+            if connection.getresponse().status == 200:
+                return
+        except ConnectionError:
+            time.sleep(0.005)
+        finally:
+            connection.close()
+    raise CannotMeasure(f"it did not start: {' '.join(log.read_text().split())[-300:]}")
+
+
+def seed(name: str, database: Database, backend_url: str, users: int, running_servers: Sequence[int]) -> dict[str, str]:
+    """Fill an empty database, of which the hub was started once, with *users* users, some with a server that runs.
+
+    Returns the path and the token with which each of these servers reports activity.
+    """
+    tokens = {f"u{number}": secrets.token_hex(16) for number in running_servers}
+    order = {"url": database.url, "backend": backend_url, "users": users, "tokens": tokens}
+    python = Path(sys.executable) if name == PERIJOVE else jupyterhub_folder() / "python"
+    script = HERE / ("hub_seed.py" if name == PERIJOVE else "hub_seed_jupyterhub.py")
+    done = subprocess.run(
+        [str(python), str(script)], input=json.dumps(order), capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise CannotMeasure(f"{name}'s database could not be filled: {done.stderr.strip()[-300:]}")
+    database.settle()
+    return {f"/hub/api/users/{user}/activity": token for user, token in tokens.items()}
+
+
+def versions(names: Sequence[str]) -> list[str]:
+    """The version of each hub, by name."""
+    found = [f"{PERIJOVE} {perijove.__version__} (Python {platform.python_version()}, uvloop {version('uvloop')})"]
+    if JUPYTERHUB in names:
+        found.append(f"{JUPYTERHUB} {version_of([str(jupyterhub_folder() / 'jupyterhub'), '--version'])}")
+    return found

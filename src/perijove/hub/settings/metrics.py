@@ -1,0 +1,28 @@
+"""The options of what the hub measures of itself, ``c.PeriodicMetricsCollector.…``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from traitlets import Bool, Float, TraitError, validate
+from traitlets.config import LoggingConfigurable
+
+
+class PeriodicMetricsCollector(LoggingConfigurable):
+    """What the hub measures of itself at intervals."""
+
+    event_loop_interval_enabled: Any = Bool(
+        True, help="Measure how promptly the hub's event loop comes back: the metric event_loop_interval_seconds."
+    ).tag(config=True)
+    event_loop_interval_resolution: Any = Float(
+        0.05, help="Seconds between two of these measurements; shorter stalls of the event loop stay unseen."
+    ).tag(config=True)
+    event_loop_interval_log_threshold: Any = Float(
+        1, help="Log a warning when the event loop was held up for at least as many seconds."
+    ).tag(config=True)
+
+    @validate("event_loop_interval_resolution", "event_loop_interval_log_threshold")
+    def _check_seconds(self, proposal: Any) -> float:
+        if not proposal.value > 0:
+            raise TraitError("it must be greater than 0")
+        return float(proposal.value)
