@@ -121,6 +121,26 @@ def test_a_scope_covers_what_is_as_narrow_or_narrower(held: str, needed: str, en
     assert parse_scope(held).covers(parse_scope(needed)) is enough
 
 
+@pytest.mark.parametrize(
+    ("held", "needed", "enough"),
+    [
+        ("s!group=g", "s!user=a", True),
+        ("s!group=g", "s!server=a/", True),
+        ("s!group=g", "s!server=a/lab", True),
+        ("s!group=h", "s!user=a", False),
+        ("s!group=g", "s", False),
+        ("s!group=g", "s!group=h", False),
+        ("s!group=g", "s!service=a", False),
+        ("s!group=g", "s!user", False),
+        ("t!group=g", "s!user=a", False),
+        ("s!user=b", "s!user=a", False),
+        ("s!server=a/", "s!user=a", False),
+    ],
+)
+def test_a_filter_by_group_reaches_its_members_and_their_servers(held: str, needed: str, enough: bool) -> None:
+    assert parse_scope(held).covers(parse_scope(needed), groups=("f", "g")) is enough
+
+
 def test_an_unresolved_self_filter_covers_no_server_without_an_owner() -> None:
     assert not Scope("servers", "user").covers(Scope("servers", "server", "/"))
 

@@ -6,7 +6,7 @@ A bare kind is a self filter: the hub resolves it before a scope leaves the hub.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 FILTER_KINDS = frozenset({"user", "group", "server", "service"})
@@ -43,16 +43,24 @@ class Scope:
             return self.value.partition("/")[0]
         return self.value if self.kind == "user" else ""
 
-    def covers(self, needed: Scope) -> bool:
+    def covers(self, needed: Scope, groups: Collection[str] = ()) -> bool:
         """Say whether holding this scope is enough where *needed* is asked for.
 
-        Group membership is not known here: a group filter covers only itself.
+        Args:
+            needed: what is asked for; one without a filter is about everything there is.
+            groups: the groups of the user whom *needed* is limited to, or whose server; without them a group filter
+                covers only itself.
         """
         if self.base != needed.base:
             return False
         if not self.kind or (self.kind, self.value) == (needed.kind, needed.value):
             return True
-        return self.kind == "user" and needed.kind == "server" and self.value != "" and self.value == needed.owner
+        owner = needed.owner
+        if not owner:
+            return False
+        if self.kind == "group":
+            return self.value in groups
+        return self.kind == "user" and needed.kind == "server" and self.value == owner
 
 
 def parse_scope(text: str) -> Scope:

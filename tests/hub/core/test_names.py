@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.names import (
     MAX_NAME_LENGTH,
+    normalize_group_name,
     normalize_user_name,
     shorten,
     validate_role_name,
@@ -169,6 +170,21 @@ def test_other_service_names_are_refused(name: str) -> None:
         validate_service_name(name)
 
 
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [("Staff", "Staff"), ("/ou/staff", "/ou/staff"), ("a b", "a b"), ("e\u0301cole", "école"), ("x" * 255, "x" * 255)],
+)
+def test_a_group_is_kept_under_one_spelling(name: str, kept: str) -> None:
+    assert normalize_group_name(name) == kept
+    assert normalize_group_name(kept) == kept
+
+
+@pytest.mark.parametrize("name", ["", " ", "a ", " a", ".", "..", "a\n", "a\0b", "\udc00", "\u202e", "x" * 256])
+def test_other_group_names_are_refused(name: str) -> None:
+    with pytest.raises(PerijoveError, match="Invalid group name"):
+        normalize_group_name(name)
+
+
 @pytest.mark.parametrize("name", ["abc", "user", "class-b", "a_~.9", "a" * 255])
 def test_role_names_that_fit_are_accepted(name: str) -> None:
     assert validate_role_name(name) == name
@@ -181,7 +197,8 @@ def test_other_role_names_are_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "check", [normalize_user_name, validate_server_name, validate_service_name, validate_role_name]
+    "check",
+    [normalize_user_name, normalize_group_name, validate_server_name, validate_service_name, validate_role_name],
 )
 def test_a_refusal_quotes_only_a_little_and_only_what_is_printable(check: Callable[[str], str]) -> None:
     with pytest.raises(PerijoveError) as caught:

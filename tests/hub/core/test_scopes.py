@@ -9,11 +9,16 @@ from hypothesis import strategies as st
 
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.scopes import (
+    BUILT_IN,
     CATALOGUE,
     IDENTIFY_SCOPES,
     METASCOPES,
     SELF_SCOPES,
+    Catalogue,
+    Definition,
     Holder,
+    Memberships,
+    beyond,
     expand,
     holds,
     holds_any,
@@ -21,6 +26,7 @@ from perijove.hub.core.scopes import (
     parse_known,
     reduce,
     token_scopes,
+    undecided,
 )
 from perijove.wire.scopes import Scope, parse_scope
 
@@ -211,6 +217,63 @@ def test_an_intersection_allows_exactly_what_both_sides_allow(
     assert holds(intersect(left, right), needed) == (holds(left, needed) and holds(right, needed))
 
 
+MEMBERS = Memberships({"alice": ("bob",), "bob": ("alice", "bob")})
+"""Who is in which group; the groups are called like the users, because `SCOPES` names no others."""
+
+
+@given(SETS, SETS, SCOPES)
+def test_with_memberships_an_intersection_allows_exactly_what_both_sides_allow(
+    left: frozenset[Scope], right: frozenset[Scope], needed: Scope
+) -> None:
+    groups = MEMBERS.of(needed)
+    both = holds(left, needed, groups) and holds(right, needed, groups)
+    allowed = holds(intersect(left, right, MEMBERS), needed, groups)
+    assert both or not allowed
+    by_different_groups = any(
+        one.base == other.base == needed.base and one.kind == other.kind == "group" for one in left for other in right
+    )
+    assert allowed == both or by_different_groups
+
+
+@given(SETS, SETS)
+def test_only_the_groups_of_undecided_users_matter(left: frozenset[Scope], right: frozenset[Scope]) -> None:
+    names = undecided(left, right)
+    assert names == undecided(right, left)
+    some = Memberships({name: MEMBERS.groups[name] for name in names})
+    assert intersect(left, right, some) == intersect(left, right, MEMBERS)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "names"),
+    [
+        ("s!group=g", "s!user=a", {"a"}),
+        ("s!server=a/x", "s!group=g", {"a"}),
+        ("s!group=g", "t!user=a", set()),
+        ("s!group=g", "s!group=h", set()),
+        ("s!user=b", "s!user=a", set()),
+        ("s!group=g", "s", set()),
+        ("s!group=g", "s!service=a", set()),
+    ],
+)
+def test_groups_need_be_known_only_where_they_meet_users(left: str, right: str, names: set[str]) -> None:
+    assert undecided(scopes(left), scopes(right)) == names
+
+
+def test_a_group_and_its_member_have_the_member_in_common() -> None:
+    members = Memberships({"a": ("g",), "b": ()})
+    held = scopes("s!group=g")
+    asked = scopes("s!user=a", "s!server=a/x", "s!user=b", "s!server=b/")
+    assert texts(intersect(held, asked, members)) == {"s!user=a", "s!server=a/x"}
+    assert texts(intersect(held, asked)) == set()
+
+
+def test_what_is_beyond_somebodys_rights_is_named_in_order() -> None:
+    members = Memberships({"a": ("g",)})
+    asked = scopes("s!user=a", "t", "s!user=b", "s")
+    assert [str(scope) for scope in beyond(asked, scopes("s!group=g"), members)] == ["s", "s!user=b", "t"]
+    assert beyond(asked, scopes("s", "t")) == ()
+
+
 @given(SETS.map(reduce), SETS.map(reduce), SETS.map(reduce))
 def test_intersections_follow_the_laws_of_sets(a: frozenset[Scope], b: frozenset[Scope], c: frozenset[Scope]) -> None:
     assert intersect(a, b) == intersect(b, a)
@@ -245,7 +308,56 @@ def test_of_two_scopes_that_overlap_the_narrower_is_kept(left: str, right: str, 
     assert texts(intersect(scopes(left), scopes(right))) == ({both} if both else set())
 
 
+# -- custom scopes
+
+CUSTOM = Catalogue(
+    {
+        **BUILT_IN.definitions,
+        "custom:files": Definition("Files.", ("custom:files:read",)),
+        "custom:files:read": Definition("Files, to read."),
+    }
+)
+
+
+def test_a_custom_scope_is_expanded_like_any_other() -> None:
+    assert texts(expand(["custom:files!server"], ALICE, CUSTOM)) == {
+        "custom:files!server=alice/lab",
+        "custom:files:read!server=alice/lab",
+    }
+    assert "custom:files" in CUSTOM
+    with pytest.raises(PerijoveError, match="no scope 'custom:files'"):
+        expand(["custom:files"], ALICE)
+
+
+def test_what_the_configuration_no_longer_knows_gives_nothing() -> None:
+    stored = ("custom:files", "list:users", "gone", "self!user=bob", "x!")
+    assert CUSTOM.known(stored) == ("custom:files", "list:users")
+    assert BUILT_IN.known(stored) == ("list:users",)
+    owner = expand(["list:users"], ALICE)
+    assert token_scopes(stored, owner, ALICE) == owner
+
+
 # -- tokens
+
+
+def test_a_token_tells_who_its_owner_is() -> None:
+    owner = expand(["self"], ALICE)
+    assert texts(token_scopes(["tokens!user"], owner, ALICE)) == {
+        "tokens!user=alice",
+        "read:tokens!user=alice",
+        "read:users:name!user=alice",
+        "read:users:groups!user=alice",
+    }
+    service = expand(["list:services"], Holder(service="cull"))
+    assert texts(token_scopes([], service, Holder(service="cull"))) == {"read:services:name!service=cull"}
+    assert token_scopes([], frozenset(), ALICE) == frozenset()
+
+
+def test_a_token_for_a_member_is_within_its_owners_scope_for_the_group() -> None:
+    owner = expand(["read:users!group=staff"], ALICE)
+    members = Memberships({"bob": ("staff",)})
+    held = token_scopes(["read:users:name!user=bob", "read:users:name!user=eve"], owner, ALICE, members)
+    assert texts(held) == {"read:users:name!user=bob"}
 
 
 @given(RAW, RAW)
@@ -254,7 +366,8 @@ def test_a_token_never_allows_more_than_its_owner(raw: list[str], owner_raw: lis
     allowed = token_scopes(raw, owner, ALICE)
     assert all(holds(owner, scope) for scope in allowed)
     if "inherit" not in raw:
-        assert all(holds(expand(raw, ALICE), scope) for scope in allowed)
+        asked = expand([*raw, *(f"{base}!user" for base in IDENTIFY_SCOPES)], ALICE)
+        assert all(holds(asked, scope) for scope in allowed)
 
 
 def test_a_token_that_inherits_allows_what_its_owner_may() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perijove.hub.core.principals import Principal
+from perijove.hub.core.principals import Principal, Target
 from perijove.hub.core.scopes import Holder, expand
 from perijove.hub.core.servers import Failure, Server, State
 from perijove.hub.core.tokens import Token
@@ -51,7 +51,9 @@ def principal(*scopes: str) -> Principal:
 
 
 def seen(who: Principal, settings: WebSettings, *servers: Server, **options: Any) -> UserModel:
-    return models.user_model(UserView(USER, ["user"], servers, user_fields(who, "ada")), who, settings, **options)
+    return models.user_model(
+        UserView(USER, ["user"], servers, user_fields(who, Target("ada"))), who, settings, **options
+    )
 
 
 @pytest.mark.parametrize(
@@ -84,7 +86,8 @@ def test_t11_times_are_utc_with_a_z(moment: datetime | None, text: str | None) -
         ("read:users!user=bob", set()),
         ("read:users!user=ada", ALL),
         ("read:servers!server=ada/", {"kind", "name", "servers"}),
-        ("read:servers!server=ada/other", set()),
+        ("read:servers!server=ada/other", {"kind", "name", "servers"}),
+        ("read:servers!server=bob/", set()),
     ],
 )
 def test_a_user_has_the_fields_that_the_scope_gives(settings: WebSettings, scope: str, keys: set[str]) -> None:

@@ -37,6 +37,24 @@ def normalize_user_name(name: str) -> str:
     return normal
 
 
+def normalize_group_name(name: str) -> str:
+    """Return the one spelling under which a group is kept: Unicode form NFC. Upper and lower case are different.
+
+    Slashes are allowed, because identity providers name groups so (``/staff``).
+
+    Raises:
+        PerijoveError: INVALID, if the name is empty, longer than 255 characters, has a control character, blanks at an
+            end, or is ``.`` or ``..`` (which a URL cannot carry).
+    """
+    if len(name) > MAX_NAME_LENGTH:
+        raise invalid(f"Invalid group name: longer than {MAX_NAME_LENGTH} characters")
+    normal = unicodedata.normalize("NFC", name)
+    fits = normal and normal == normal.strip() and normal not in {".", ".."} and len(normal) <= MAX_NAME_LENGTH
+    if not fits or not all(c.isprintable() for c in normal):
+        raise invalid(f"Invalid group name: {shorten(name)!r}")
+    return normal
+
+
 def validate_server_name(name: str) -> str:
     """Return *name* if a named server may be called so; the default server's empty name is fine too.
 

@@ -7,10 +7,10 @@ Source: the scope catalogue of JupyterHub 6.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 
-from perijove.hub.core.errors import invalid
+from perijove.hub.core.errors import PerijoveError, invalid
 from perijove.wire.scopes import Scope, ScopeSyntaxError, parse_scope
 
 
@@ -92,31 +92,98 @@ SELF_SCOPES = ("read:users", "users:shares", "read:shares", "users:activity", "s
 IDENTIFY_SCOPES = ("read:users:name", "read:users:groups")
 """What every token of a user may read of its owner."""
 
+CUSTOM_PREFIX = "custom:"
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """All scopes that a hub knows: its own, and those that its configuration adds.
+
+    Attributes:
+        definitions: name → what it allows and contains; containment has no circles.
+    """
+
+    definitions: Mapping[str, Definition]
+
+    def __contains__(self, base: str) -> bool:
+        return base in self.definitions
+
+    def parse(self, text: str) -> Scope:
+        """Return the scope that *text* names.
+
+        Raises:
+            PerijoveError: INVALID, if there is no such scope, or it is a metascope with a filter.
+        """
+        try:
+            scope = parse_scope(text)
+        except ScopeSyntaxError as error:
+            raise invalid(str(error)) from None
+        if scope.base not in self.definitions:
+            raise invalid(f"There is no scope {scope.base[:80]!r}")
+        if scope.base in METASCOPES and scope.kind:
+            raise invalid(f"The scope {scope.base!r} takes no filter")
+        return scope
+
+    def known(self, raw: Iterable[str]) -> tuple[str, ...]:
+        """Return those of *raw* that are scopes here: what was stored may be older than the configuration."""
+        return tuple(text for text in raw if self._knows(text))
+
+    def _knows(self, text: str) -> bool:
+        try:
+            self.parse(text)
+        except PerijoveError:
+            return False
+        return True
+
+    def with_contained(self, scope: Scope) -> set[Scope]:
+        """Return *scope* and everything it contains, with its filter."""
+        found: set[Scope] = set()
+        waiting = [scope]
+        while waiting:
+            current = waiting.pop()
+            # A limit to one server says nothing about its owner's other data.
+            if current in found or (current.kind == "server" and current.base.startswith("read:user")):
+                continue
+            found.add(current)
+            contained = self.definitions[current.base].contains
+            waiting.extend(Scope(base, current.kind, current.value) for base in contained)
+        return found
+
+
+BUILT_IN = Catalogue(CATALOGUE)
+"""The scopes that every hub knows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """On whose behalf self filters are resolved: the owner of a token, and the server its OAuth client stands for."""
+    """On whose behalf self filters are resolved: the owner of a token, and what its OAuth client stands for."""
 
     user: str = ""
     service: str = ""
     server: str = ""
 
 
-def parse_known(text: str) -> Scope:
-    """Return the scope that *text* names.
+@dataclass(frozen=True, slots=True)
+class Memberships:
+    """The groups of some users: of those whom filters name, no others.
 
-    Raises:
-        PerijoveError: INVALID, if there is no such scope, or it is a metascope with a filter.
+    Attributes:
+        groups: user name → the names of their groups.
     """
-    try:
-        scope = parse_scope(text)
-    except ScopeSyntaxError as error:
-        raise invalid(str(error)) from None
-    if scope.base not in CATALOGUE:
-        raise invalid(f"There is no scope {scope.base[:80]!r}")
-    if scope.base in METASCOPES and scope.kind:
-        raise invalid(f"The scope {scope.base!r} takes no filter")
-    return scope
+
+    groups: Mapping[str, Collection[str]] = field(default_factory=dict)
+
+    def of(self, scope: Scope) -> Collection[str]:
+        """Return the groups of the user to whom *scope* is limited."""
+        return self.groups.get(scope.owner, ()) if scope.owner else ()
+
+
+NO_MEMBERSHIPS = Memberships()
+
+
+def parse_known(text: str, catalogue: Catalogue = BUILT_IN) -> Scope:
+    """Return the scope that *text* names. Raises PerijoveError INVALID; see `Catalogue.parse`."""
+    return catalogue.parse(text)
 
 
 def _resolve(scope: Scope, holder: Holder) -> Scope | None:
@@ -127,21 +194,6 @@ def _resolve(scope: Scope, holder: Holder) -> Scope | None:
     return Scope(scope.base, scope.kind, value) if value else None
 
 
-def _with_contained(scope: Scope) -> set[Scope]:
-    found: set[Scope] = set()
-    waiting = [scope]
-    while waiting:
-        current = waiting.pop()
-        if current in found:
-            continue
-        # A limit to one server says nothing about its owner's other data.
-        if current.kind == "server" and current.base.startswith("read:user"):
-            continue
-        found.add(current)
-        waiting.extend(Scope(base, current.kind, current.value) for base in CATALOGUE[current.base].contains)
-    return found
-
-
 def reduce(scopes: Iterable[Scope]) -> frozenset[Scope]:
     """Return *scopes* without those that an unlimited one among them already covers."""
     every = set(scopes)
@@ -149,7 +201,7 @@ def reduce(scopes: Iterable[Scope]) -> frozenset[Scope]:
     return frozenset(scope for scope in every if not scope.kind or scope.base not in unlimited)
 
 
-def expand(raw: Iterable[str], holder: Holder) -> frozenset[Scope]:
+def expand(raw: Iterable[str], holder: Holder, catalogue: Catalogue = BUILT_IN) -> frozenset[Scope]:
     """Return every permission in *raw*, self filters resolved for *holder*.
 
     ``inherit`` stands for nothing here: see `token_scopes`. A self filter that cannot be resolved gives nothing.
@@ -159,45 +211,94 @@ def expand(raw: Iterable[str], holder: Holder) -> frozenset[Scope]:
     """
     found: set[Scope] = set()
     for text in raw:
-        scope = parse_known(text)
+        scope = catalogue.parse(text)
         if scope.base == "self":
             if holder.user:
                 for base in SELF_SCOPES:
-                    found |= _with_contained(Scope(base, "user", holder.user))
+                    found |= catalogue.with_contained(Scope(base, "user", holder.user))
             continue
         resolved = _resolve(scope, holder)
-        if resolved is not None and scope.base not in {"inherit", "(no_scope)"}:
-            found |= _with_contained(resolved)
+        if resolved is not None and scope.base not in METASCOPES:
+            found |= catalogue.with_contained(resolved)
     return reduce(found)
 
 
-def intersect(left: Iterable[Scope], right: Iterable[Scope]) -> frozenset[Scope]:
-    """Return what both sides allow; of two that overlap, the narrower one."""
+def undecided(left: Iterable[Scope], right: Iterable[Scope]) -> frozenset[str]:
+    """Return the names of the users whose groups must be known to intersect *left* with *right*.
+
+    Empty unless one side is limited to a group where the other is limited to a user or a server: the usual case.
+    """
     left, right = frozenset(left), frozenset(right)
-    narrower = {scope for scope in left if any(other.covers(scope) for other in right)}
-    narrower |= {scope for scope in right if any(other.covers(scope) for other in left)}
+    return _met_by_groups(left, right) | _met_by_groups(right, left)
+
+
+def _met_by_groups(limited: Iterable[Scope], other: Iterable[Scope]) -> frozenset[str]:
+    by_group = {scope.base for scope in other if scope.kind == "group"}
+    return frozenset(scope.owner for scope in limited if scope.owner and scope.base in by_group)
+
+
+def intersect(left: Iterable[Scope], right: Iterable[Scope], members: Memberships = NO_MEMBERSHIPS) -> frozenset[Scope]:
+    """Return what both sides allow; of two that overlap, the narrower one.
+
+    Two different groups have nothing in common here, even if somebody is in both: no scope could say so, and JupyterHub
+    decides likewise.
+
+    Args:
+        left: expanded scopes.
+        right: expanded scopes.
+        members: the groups of at least the users that `undecided` names.
+    """
+    left, right = frozenset(left), frozenset(right)
+    narrower = {scope for scope in left if any(other.covers(scope, members.of(scope)) for other in right)}
+    narrower |= {scope for scope in right if any(other.covers(scope, members.of(scope)) for other in left)}
     return reduce(narrower)
 
 
-def token_scopes(raw: Iterable[str], owner_scopes: frozenset[Scope], holder: Holder) -> frozenset[Scope]:
+def token_own_scopes(raw: Iterable[str], holder: Holder, catalogue: Catalogue = BUILT_IN) -> frozenset[Scope]:
+    """Return what a token asks for, whatever its owner may do: `token_scopes` cuts it down to that.
+
+    Beside its stored scopes, a token may tell who its owner is.
+    """
+    identify = (
+        [Scope(base, "user", holder.user) for base in IDENTIFY_SCOPES]
+        if holder.user
+        else [Scope("read:services:name", "service", holder.service)]
+    )
+    return reduce(expand(catalogue.known(raw), holder, catalogue) | frozenset(identify))
+
+
+def token_scopes(
+    raw: Iterable[str],
+    owner_scopes: frozenset[Scope],
+    holder: Holder,
+    members: Memberships = NO_MEMBERSHIPS,
+    catalogue: Catalogue = BUILT_IN,
+) -> frozenset[Scope]:
     """Return what a token allows now: its own scopes as far as its owner holds them too.
 
     Args:
-        raw: the scopes stored with the token.
+        raw: the scopes stored with the token; those that are not known (any more) give nothing.
         owner_scopes: everything its owner may do now, expanded.
         holder: for the token's self filters.
+        members: the groups of the users that both sides name; see `undecided`.
+        catalogue: all scopes there are.
     """
     raw = tuple(raw)
     if "inherit" in raw:
         return owner_scopes
-    return intersect(expand(raw, holder), owner_scopes)
+    return intersect(token_own_scopes(raw, holder, catalogue), owner_scopes, members)
 
 
-def holds(scopes: Iterable[Scope], needed: Scope) -> bool:
-    """Say whether *scopes* (expanded) allow *needed*."""
-    return any(scope.covers(needed) for scope in scopes)
+def holds(scopes: Iterable[Scope], needed: Scope, groups: Collection[str] = ()) -> bool:
+    """Say whether *scopes* (expanded) allow *needed*; *groups* are those of the user whom *needed* is about."""
+    return any(scope.covers(needed, groups) for scope in scopes)
 
 
 def holds_any(scopes: Iterable[Scope], base: str) -> bool:
     """Say whether *scopes* hold *base* at all, for whomever: it decides between 403 and 404."""
     return any(scope.base == base for scope in scopes)
+
+
+def beyond(asked: Iterable[Scope], held: frozenset[Scope], members: Memberships = NO_MEMBERSHIPS) -> tuple[Scope, ...]:
+    """Return those of *asked* (expanded) that *held* do not cover, in order: what nobody may hand on."""
+    return tuple(sorted(scope for scope in set(asked) if not holds(held, scope, members.of(scope))))

@@ -1,12 +1,17 @@
-"""Which fields of a user a caller may see: the vertical filters of the scopes."""
+"""Which fields of users, groups, services and servers a caller may see: the vertical filters of the scopes."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Final
 
-from perijove.hub.core.principals import Principal
+from perijove.hub.core.errors import not_found
+from perijove.hub.core.principals import OUT_OF_REACH, Person, Principal
 
-USER_FIELDS: Final[dict[str, tuple[str, ...]]] = {
+Fields = Mapping[str, tuple[str, ...]]
+"""Scope → the fields it shows."""
+
+USER_FIELDS: Final[Fields] = {
     "read:users": (
         "kind",
         "name",
@@ -27,9 +32,72 @@ USER_FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "admin:auth_state": ("kind", "name", "auth_state"),
 }
 
+GROUP_FIELDS: Final[Fields] = {
+    "read:groups": ("kind", "name", "users", "properties"),
+    "read:groups:name": ("kind", "name"),
+    "read:roles:groups": ("kind", "name", "roles"),
+}
 
-def user_fields(principal: Principal, user_name: str) -> frozenset[str]:
-    """Return the names of the fields of *user_name* that *principal* may see; empty if it may not know them at all."""
-    return frozenset(
-        field for scope, fields in USER_FIELDS.items() if principal.may(scope, user=user_name) for field in fields
+SERVICE_FIELDS: Final[Fields] = {
+    "read:services": ("kind", "name", "admin", "url", "prefix", "command", "pid", "info", "display"),
+    "read:services:name": ("kind", "name", "admin"),
+    "read:roles:services": ("kind", "name", "roles", "admin"),
+}
+
+READ_USER: Final = (
+    "read:users",
+    "read:users:name",
+    "read:servers",
+    "read:users:groups",
+    "read:users:activity",
+    "read:roles:users",
+)
+"""Any of these lets somebody read one user."""
+
+READ_GROUP: Final = tuple(GROUP_FIELDS)
+"""Any of these lets somebody read one group."""
+
+READ_SERVICE: Final = tuple(SERVICE_FIELDS)
+"""Any of these lets somebody read one service."""
+
+
+def user_fields(principal: Principal, user: Person) -> frozenset[str]:
+    """Return the names of the fields of *user* that *principal* may see; empty if it may not know them at all."""
+    return _shown(
+        USER_FIELDS,
+        lambda scope: sees_a_server(principal, user) if scope == "read:servers" else principal.may(scope, user=user),
     )
+
+
+def sees_a_server(principal: Principal, user: Person) -> bool:
+    """Say whether *principal* may see any server of *user*; one alone shows its owner's name too."""
+    return principal.may("read:servers", user=user) or any(
+        scope.base == "read:servers" and scope.kind == "server" and scope.owner == user.name
+        for scope in principal.scopes
+    )
+
+
+def require_user(principal: Principal, user: Person) -> None:
+    """Return if *principal* may read anything of *user*. Raises PerijoveError FORBIDDEN or NOT_FOUND."""
+    principal.require_some(*READ_USER)
+    if not sees_a_server(principal, user) and not any(principal.may(scope, user=user) for scope in READ_USER):
+        raise not_found(OUT_OF_REACH)
+
+
+def group_fields(principal: Principal, group: str) -> frozenset[str]:
+    """Return the names of the fields of *group* that *principal* may see; empty if it may not know it at all."""
+    return _shown(GROUP_FIELDS, lambda scope: principal.may(scope, group=group))
+
+
+def service_fields(principal: Principal, service: str) -> frozenset[str]:
+    """Return the names of the fields of *service* that *principal* may see; empty if it may not know it at all."""
+    return _shown(SERVICE_FIELDS, lambda scope: principal.may(scope, service=service))
+
+
+def _shown(table: Fields, may: Callable[[str], bool]) -> frozenset[str]:
+    return frozenset(field for scope, fields in table.items() if may(scope) for field in fields)
+
+
+def sees_server_state(principal: Principal, user: Person, server: str) -> bool:
+    """Say whether *principal* may see what the spawner keeps about a server: the one field with a scope of its own."""
+    return principal.may("admin:server_state", user=user, server=server)

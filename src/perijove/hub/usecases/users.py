@@ -11,7 +11,7 @@ from perijove.hub.core.errors import conflict, forbidden, invalid, not_found
 from perijove.hub.core.events import UserCreated, UserDeleted
 from perijove.hub.core.names import normalize_user_name
 from perijove.hub.core.paging import Page
-from perijove.hub.core.principals import Principal
+from perijove.hub.core.principals import Principal, Target
 from perijove.hub.core.servers import Server
 from perijove.hub.core.users import User
 from perijove.hub.core.visibility import user_fields
@@ -93,9 +93,8 @@ async def _views(tx: Transaction, principal: Principal, users: Sequence[User]) -
     servers: dict[int, list[Server]] = {user_id: [] for user_id in ids}
     for server in await tx.servers.list_of(ids):
         servers[server.user_id].append(server)
-    return [
-        UserView(user, roles.get(user.id, ()), servers[user.id], user_fields(principal, user.name)) for user in users
-    ]
+    fields = {user.id: user_fields(principal, Target(user.name)) for user in users}
+    return [UserView(user, roles.get(user.id, ()), servers[user.id], fields[user.id]) for user in users]
 
 
 async def create_users(

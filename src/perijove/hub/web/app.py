@@ -24,6 +24,7 @@ from perijove.hub.web.callers import ERRORS, hub_of
 from perijove.hub.web.pages import admin, sign_in, various
 from perijove.hub.web.pages import servers as server_pages
 from perijove.hub.web.pages.common import SignInFirst, raw_path, raw_query, to_sign_in
+from perijove.hub.web.permissions import included
 from perijove.hub.web.state import HubState
 from perijove.wire.versions import PERIJOVE_HEADER, PROTOCOL_HEADER, PROTOCOL_VERSION
 
@@ -33,6 +34,16 @@ MAX_BODY: Final = 8 * 1024 * 1024
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 FOR_EVER: Final = "public, max-age=31536000, immutable"
 UNCHECKED: Final = "no-cache"
+
+
+API: Final = (hub_api.router, oauth.router)
+"""What stands below the prefix of the API and tells of its errors itself."""
+
+RESOURCES: Final = (identity.router, users.router, servers.router, tokens.router)
+"""What stands below the prefix of the API and may fail like any resource."""
+
+PAGES: Final = (various.router, sign_in.router, server_pages.router, admin.router)
+"""What stands below the prefix of the hub, for browsers."""
 
 
 def create_app(state: HubState) -> FastAPI:
@@ -51,12 +62,12 @@ def create_app(state: HubState) -> FastAPI:
     app.state.hub = state
     errors.install(app)
     app.add_exception_handler(SignInFirst, to_sign_in)
-    app.include_router(hub_api.router, prefix=f"{prefix}api")
-    for resource in (identity, users, servers, tokens):
-        app.include_router(resource.router, prefix=f"{prefix}api", responses=ERRORS)
-    app.include_router(oauth.router, prefix=f"{prefix}api")
-    for module in (various, sign_in, server_pages, admin):
-        app.include_router(module.router, prefix=prefix.rstrip("/"))
+    for router in API:
+        app.include_router(included(router), prefix=f"{prefix}api")
+    for router in RESOURCES:
+        app.include_router(included(router), prefix=f"{prefix}api", responses=ERRORS)
+    for router in PAGES:
+        app.include_router(included(router), prefix=prefix.rstrip("/"))
     app.mount(f"{prefix}static", StaticFiles(directory=str(files("perijove.hub.web") / "static")), name="static")
     app.router.default = _elsewhere
     app.add_middleware(_Envelope, state=state)

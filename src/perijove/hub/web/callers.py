@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, Request, Security
-from fastapi.security import APIKeyHeader, SecurityScopes
+from fastapi.security import APIKeyHeader
 from starlette.datastructures import Headers
 
 from perijove.hub.core.errors import Code, PerijoveError, invalid
@@ -16,6 +16,7 @@ from perijove.hub.core.principals import Principal
 from perijove.hub.usecases import identity
 from perijove.hub.usecases.identity import Visitor
 from perijove.hub.web import security
+from perijove.hub.web.permissions import Access, Who, declare
 from perijove.hub.web.state import HubState
 
 INVALID_JSON: Final = "Invalid JSON in body of request"
@@ -106,23 +107,47 @@ async def find_visitor(request: Request, hub: HubState) -> Visitor | None:
     return visitor
 
 
-async def caller(
-    request: Request, hub: Hub, scopes: SecurityScopes, header: Annotated[str | None, Security(token_scheme)] = None
-) -> Principal:
-    """Return who calls. The scopes are stated for OpenAPI; the use case checks them against what is asked for.
+async def _token_header(header: Annotated[str | None, Security(token_scheme)] = None) -> None:
+    """Read nothing: it is here so that OpenAPI tells of the header."""
 
-    Raises:
-        PerijoveError: UNAUTHENTICATED.
-    """
-    principal = await find_caller(request, hub)
-    if principal is None:
-        raise PerijoveError(Code.UNAUTHENTICATED, "Missing or invalid credentials.")
-    return principal
+
+TokenHeader = Annotated[None, Depends(_token_header)]
 
 
 def needs(*scopes: str) -> Any:
-    """Return the dependency of an operation that any one of *scopes* allows."""
-    return Security(caller, scopes=scopes)
+    """Return the dependency, a `Principal`, of an operation for which any one of *scopes* is needed.
+
+    Whoever holds none of them, for whatever it be, gets no further. Whether one reaches what is asked for, the use case
+    decides with `Principal.require`.
+    """
+    if not scopes:
+        raise TypeError("an operation needs a scope, or it is for needs_identity() or public(reason)")
+    return _security(Access(Who.HOLDER, scopes))
+
+
+def needs_identity() -> Any:
+    """Return the dependency, a `Principal`, of an operation for everybody who is known, whatever they may do."""
+    return _security(Access(Who.IDENTIFIED))
+
+
+def needs_if_known(*scopes: str) -> Any:
+    """Return the dependency, a `Principal` or None, of an operation that has another way to say who asks.
+
+    Its handler finds out who it is where this gives None; whoever came with a token or a session needs one of *scopes*.
+    """
+    return _security(Access(Who.HOLDER, scopes), optional=True)
+
+
+def _security(access: Access, optional: bool = False) -> Any:
+    async def caller(request: Request, hub: Hub, header: TokenHeader) -> Principal | None:
+        principal = await find_caller(request, hub)
+        if principal is None and not optional:
+            raise PerijoveError(Code.UNAUTHENTICATED, "Missing or invalid credentials.")
+        if principal is not None and access.scopes:
+            principal.require_some(*access.scopes)
+        return principal
+
+    return Security(declare(caller, access), scopes=access.scopes)
 
 
 async def json_body(request: Request) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import Form, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
 from perijove.hub.core.oauth import AuthorizeRequest, OAuthError
@@ -16,11 +16,14 @@ from perijove.hub.usecases.oauth import Consent
 from perijove.hub.web import security
 from perijove.hub.web.callers import Hub, find_visitor
 from perijove.hub.web.pages.common import login_url
+from perijove.hub.web.permissions import Router, public
 from perijove.hub.web.rendering import render
 from perijove.hub.web.state import HubState
 from perijove.wire.scopes import parse_scope
 
-router = APIRouter(tags=["oauth"])
+router = Router(tags=["oauth"])
+SHOWS_SECRET = public("The client shows its own credentials in the form")
+SIGNS_IN = public("Whoever is not signed in is led to the sign-in page, and back")
 MAX_FORM_LENGTH = 16_384
 FORM_TYPE = "application/x-www-form-urlencoded"
 AUTHORIZE: dict[str, Any] = {
@@ -73,7 +76,11 @@ TOKEN_ERRORS: dict[int | str, dict[str, Any]] = {
 
 
 @router.get(
-    "/oauth2/authorize", summary="Ask for an authorization code", openapi_extra=AUTHORIZE, responses=AUTHORIZE_ANSWERS
+    "/oauth2/authorize",
+    dependencies=[SIGNS_IN],
+    summary="Ask for an authorization code",
+    openapi_extra=AUTHORIZE,
+    responses=AUTHORIZE_ANSWERS,
 )
 async def authorize(request: Request, hub: Hub) -> Response:
     """Send the signed-in person back to the client with a code (RFC 6749, 4.1.1); ask them first where need be."""
@@ -84,7 +91,7 @@ async def authorize(request: Request, hub: Hub) -> Response:
     return await _authorize(request, hub, visitor, consented=False)
 
 
-@router.post("/oauth2/authorize", summary="Consent, and ask for an authorization code", include_in_schema=False)
+@router.post("/oauth2/authorize", dependencies=[SIGNS_IN], include_in_schema=False)
 async def consent(request: Request, hub: Hub, xsrf: Annotated[str, Form(alias="_xsrf")] = "") -> Response:
     """Take the consent of a person and send them back to the client with a code."""
     visitor = await find_visitor(request, hub)
@@ -125,7 +132,13 @@ def describe(text: str) -> str:
     return f"{words} Only for yourself." if scope.kind == "user" else words
 
 
-@router.post("/oauth2/token", summary="Trade a code for a token", openapi_extra=TOKEN, responses=TOKEN_ERRORS)
+@router.post(
+    "/oauth2/token",
+    dependencies=[SHOWS_SECRET],
+    summary="Trade a code for a token",
+    openapi_extra=TOKEN,
+    responses=TOKEN_ERRORS,
+)
 async def token(request: Request, hub: Hub) -> Response:
     """Give an access token for an authorization code (RFC 6749, 4.1.3); credentials stand in the form body."""
     headers = {"Cache-Control": "no-store", "Pragma": "no-cache"}

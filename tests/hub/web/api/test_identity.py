@@ -74,7 +74,7 @@ async def test_t8_a_token_that_may_nothing_still_tells_whose_it_is(hub: RunningH
         "groups": [],
         "token_id": "a1",
         "session_id": None,
-        "scopes": [],
+        "scopes": ["read:users:groups!user=ada", "read:users:name!user=ada"],
     }
 
 

@@ -5,20 +5,24 @@ from __future__ import annotations
 import sys
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response, Security
 
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.principals import Principal
-from perijove.hub.web.callers import ERRORS, Hub, find_caller, needs
+from perijove.hub.web.callers import ERRORS, Hub, TokenHeader, find_caller, needs
+from perijove.hub.web.permissions import Access, Router, Who, declare, public
 from perijove.hub.web.state import HubState
 from perijove.wire.versions import PROTOCOL_VERSION
 
-router = APIRouter(tags=["hub"])
+router = Router(tags=["hub"])
+WATCHED = public("Whatever watches the hub asks without credentials")
+FIRST = public("Every single-user server asks for it before it has anything to show")
+METRICS_SCOPE = "read:metrics"
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-@router.get("", summary="Version of the API")
-@router.get("/", include_in_schema=False)
+@router.get("", dependencies=[FIRST], summary="Version of the API")
+@router.get("/", dependencies=[FIRST], include_in_schema=False)
 async def version(response: Response) -> dict[str, str]:
     """Tell which version of the JupyterHub API this is. Nobody need sign in for it."""
     response.headers["Access-Control-Allow-Origin"] = "*"
@@ -38,26 +42,34 @@ async def info(hub: Hub, principal: Annotated[Principal, needs("read:hub")]) -> 
     }
 
 
-@router.get("/health", summary="Whether the hub works", responses={503: ERRORS[503]})
+@router.get("/health", dependencies=[WATCHED], summary="Whether the hub works", responses={503: ERRORS[503]})
 async def health(hub: Hub) -> Response:
     """Answer 200 if the hub and its database work, 503 otherwise. Nobody need sign in for it."""
     await hub.ready()
     return Response(status_code=200)
 
 
-@router.get("/metrics", summary="Metrics", responses=ERRORS)
-async def metrics(request: Request, hub: Hub) -> Response:
-    """Give metrics in Prometheus' text format; needs `read:metrics` unless the configuration says otherwise."""
-    return await metrics_response(request, hub)
-
-
-async def metrics_response(request: Request, hub: HubState) -> Response:
-    """Return the metrics if the caller may see them. Raises PerijoveError UNAUTHENTICATED or FORBIDDEN."""
+async def metrics_reader(request: Request, hub: Hub, header: TokenHeader) -> None:
+    """Return if the caller may see metrics. Raises PerijoveError UNAUTHENTICATED or FORBIDDEN."""
     if hub.settings.metrics_need_scope:
         principal = await find_caller(request, hub)
         if principal is None:
             raise PerijoveError(Code.UNAUTHENTICATED, "Missing or invalid credentials.")
-        principal.require("read:metrics")
+        principal.require(METRICS_SCOPE)
+
+
+METRICS_READER = Security(declare(metrics_reader, Access(Who.HOLDER, (METRICS_SCOPE,))), scopes=[METRICS_SCOPE])
+"""The dependency of whatever gives metrics."""
+
+
+@router.get("/metrics", dependencies=[METRICS_READER], summary="Metrics", responses=ERRORS)
+async def metrics(hub: Hub) -> Response:
+    """Give metrics in Prometheus' text format; needs `read:metrics` unless the configuration says otherwise."""
+    return metrics_response(hub)
+
+
+def metrics_response(hub: HubState) -> Response:
+    """Return the metrics."""
     return Response(hub.metrics.render(), media_type=METRICS_TYPE)
 
 

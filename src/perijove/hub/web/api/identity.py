@@ -5,19 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter
-
 from perijove.hub.core.principals import Principal
 from perijove.hub.core.scopes import IDENTIFY_SCOPES, Holder, expand
 from perijove.hub.usecases import users
-from perijove.hub.web.callers import Hub, needs
+from perijove.hub.web.callers import Hub, needs_identity
 from perijove.hub.web.models import scope_strings, user_model
+from perijove.hub.web.permissions import Router
 
-router = APIRouter(tags=["users"])
+router = Router(tags=["users"])
 
 
 @router.get("/user", summary="The owner of the token")
-async def self_model(hub: Hub, principal: Annotated[Principal, needs()]) -> dict[str, Any]:
+async def self_model(hub: Hub, principal: Annotated[Principal, needs_identity()]) -> dict[str, Any]:
     """Give the model of the user or service that the token belongs to, with what the token allows.
 
     Unknown tokens get 403: clients take that, and only that, for "sign in first".

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import structlog
-from fastapi import APIRouter, Header, Response
+from fastapi import Header, Response
 from fastapi.responses import StreamingResponse
 from starlette.background import BackgroundTask
 
@@ -18,10 +18,11 @@ from perijove.hub.core.progress import ProgressEvent
 from perijove.hub.core.servers import AT_REST, Server
 from perijove.hub.web.callers import Hub, JsonBody, checked_object, needs, takes
 from perijove.hub.web.models import server_model
+from perijove.hub.web.permissions import Router
 from perijove.hub.web.state import HubState
 
 log = structlog.get_logger(__name__)
-router = APIRouter(tags=["servers"])
+router = Router(tags=["servers"])
 KEEP_ALIVE = ":\n\n"
 MAX_OPTIONS_LENGTH = 65_536
 

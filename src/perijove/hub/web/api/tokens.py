@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from perijove.hub.core.errors import Code, PerijoveError, forbidden, invalid, not_found
 from perijove.hub.core.names import normalize_user_name
@@ -13,8 +13,9 @@ from perijove.hub.usecases import tokens
 from perijove.hub.usecases.tokens import TokenRequest
 from perijove.hub.web.callers import Hub, JsonBody, needs, takes
 from perijove.hub.web.models import token_model
+from perijove.hub.web.permissions import Router
 
-router = APIRouter(tags=["tokens"])
+router = Router(tags=["tokens"])
 MAX_ID = 2**53
 WANTED = takes(
     "What the token shall be",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any, cast
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from perijove.hub.core.errors import invalid
@@ -17,8 +17,9 @@ from perijove.hub.ports.store import UserQuery, UserSort, UserState
 from perijove.hub.usecases import users
 from perijove.hub.web.callers import Hub, JsonBody, checked_object, needs, takes
 from perijove.hub.web.models import MAX_OFFSET, page_response, user_model, wants_pagination
+from perijove.hub.web.permissions import Router
 
-router = APIRouter(tags=["users"])
+router = Router(tags=["users"])
 
 STATES = {"active", "ready", "inactive"}
 SORTS = {"id", "name", "last_activity"}

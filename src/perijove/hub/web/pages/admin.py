@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi import Form, Query, Request, Response
 
 from perijove.hub.core.errors import not_found
 from perijove.hub.core.names import normalize_user_name
@@ -16,10 +16,11 @@ from perijove.hub.usecases.users import UserView
 from perijove.hub.web.callers import Hub
 from perijove.hub.web.models import MAX_OFFSET
 from perijove.hub.web.pages.common import FormVisitor, PageVisitor, go, server_view
+from perijove.hub.web.permissions import Router
 from perijove.hub.web.rendering import render
 from perijove.hub.web.state import HubState
 
-router = APIRouter(include_in_schema=False)
+router = Router(include_in_schema=False)
 
 
 @router.get("/admin")

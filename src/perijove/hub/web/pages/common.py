@@ -13,6 +13,7 @@ from perijove.hub.core.servers import Server, State
 from perijove.hub.usecases.identity import Visitor
 from perijove.hub.web import security
 from perijove.hub.web.callers import find_visitor, hub_of
+from perijove.hub.web.permissions import Access, Who, declare
 from perijove.hub.web.state import HubState
 from perijove.wire.prefixes import escape_name
 
@@ -54,6 +55,9 @@ async def form_visitor(request: Request, xsrf: FormToken = "") -> Visitor:
     security.check_form(request, hub_of(request).settings, visitor, xsrf)
     return visitor
 
+
+for _visitor in (visitor_of, page_visitor, form_visitor):
+    declare(_visitor, Access(Who.SIGNED_IN))
 
 PageVisitor = Annotated[Visitor, Depends(page_visitor)]
 FormVisitor = Annotated[Visitor, Depends(form_visitor)]

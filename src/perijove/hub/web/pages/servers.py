@@ -6,7 +6,7 @@ import asyncio
 from typing import Annotated
 from urllib.parse import unquote, urlencode
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import Form, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
 from perijove.hub.core.errors import Code, PerijoveError, invalid, not_found
@@ -29,11 +29,13 @@ from perijove.hub.web.pages.common import (
     server_view,
     with_next,
 )
+from perijove.hub.web.permissions import Router, public
 from perijove.hub.web.rendering import render
 from perijove.hub.web.state import HubState
 from perijove.wire.prefixes import escape_name
 
-router = APIRouter(include_in_schema=False)
+router = Router(include_in_schema=False)
+STOPPED_SERVER = public("It answers for servers that are not there, to browsers and scripts alike")
 MAX_REDIRECTS = 4
 
 
@@ -171,7 +173,11 @@ def _not_running(
     return response
 
 
-@router.api_route("/user/{path:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+@router.api_route(
+    "/user/{path:path}",
+    dependencies=[STOPPED_SERVER],
+    methods=["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
+)
 async def address_of_server(request: Request, hub: Hub) -> Response:
     """Answer for the address of a server that the proxy has no route for."""
     return await answer_for_server(request, raw_path(request).removeprefix(f"{hub.settings.prefix}user/"))

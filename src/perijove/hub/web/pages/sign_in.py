@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from perijove.hub.core.errors import Code, PerijoveError, forbidden, not_found
@@ -16,10 +16,12 @@ from perijove.hub.web import security
 from perijove.hub.web.callers import Hub, find_visitor
 from perijove.hub.web.errors import STATUS
 from perijove.hub.web.pages.common import FormToken, FormVisitor, PageVisitor, go, next_target, with_next
+from perijove.hub.web.permissions import Router, public
 from perijove.hub.web.rendering import render
 from perijove.hub.web.state import HubState
 
-router = APIRouter(include_in_schema=False)
+router = Router(include_in_schema=False)
+BEFORE = public("It is for whoever is not signed in yet, or no longer")
 MAX_FIELDS = 20
 MAX_FIELD_LENGTH = 4096
 MAX_SHOWN = 255
@@ -52,7 +54,7 @@ def _login_page(request: Request, hub: HubState, *, username: str = "", error: s
     return response
 
 
-@router.get("/login")
+@router.get("/login", dependencies=[BEFORE])
 async def login_page(request: Request, hub: Hub) -> Response:
     """Show the sign-in form, or go on if somebody is signed in already."""
     security.check_page_request(request)
@@ -61,7 +63,7 @@ async def login_page(request: Request, hub: Hub) -> Response:
     return _login_page(request, hub)
 
 
-@router.post("/login")
+@router.post("/login", dependencies=[BEFORE])
 async def login(request: Request, hub: Hub) -> Response:
     """Sign somebody in."""
     async with request.form(max_fields=MAX_FIELDS, max_files=MAX_FIELDS) as form:
@@ -95,7 +97,7 @@ def _shown_in_form(error: PerijoveError) -> int:
     return status
 
 
-@router.get("/logout")
+@router.get("/logout", dependencies=[BEFORE])
 async def logout(request: Request, hub: Hub) -> Response:
     """Sign out, here and in all servers. A link on another site does nothing: it leads home, where the button is."""
     security.check_page_request(request)
@@ -111,7 +113,7 @@ async def logout(request: Request, hub: Hub) -> Response:
     return response
 
 
-@router.get("/signup")
+@router.get("/signup", dependencies=[BEFORE])
 async def signup_page(request: Request, hub: Hub) -> Response:
     """Show the form with which people ask for an account."""
     security.check_page_request(request)
@@ -120,7 +122,7 @@ async def signup_page(request: Request, hub: Hub) -> Response:
     return render(request, "signup.html", error="", username="", done=False)
 
 
-@router.post("/signup")
+@router.post("/signup", dependencies=[BEFORE])
 async def signup(
     request: Request,
     hub: Hub,
@@ -147,7 +149,7 @@ def _again(request: Request, error: PerijoveError, template: str, **context: Any
     return response
 
 
-@router.get("/setup")
+@router.get("/setup", dependencies=[BEFORE])
 async def setup_page(request: Request, hub: Hub, code: str = "") -> Response:
     """Show the form that makes the first administrator, to whoever has the one-time link."""
     security.check_page_request(request)
@@ -158,7 +160,7 @@ async def setup_page(request: Request, hub: Hub, code: str = "") -> Response:
     return response
 
 
-@router.post("/setup")
+@router.post("/setup", dependencies=[BEFORE])
 async def setup(
     request: Request,
     hub: Hub,

@@ -6,17 +6,18 @@ import contextlib
 from importlib.resources import files
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from perijove.hub.core.errors import PerijoveError
 from perijove.hub.web import security
-from perijove.hub.web.api.hub import health, metrics_response
+from perijove.hub.web.api.hub import METRICS_READER, WATCHED, health, metrics_response
 from perijove.hub.web.callers import Hub, find_visitor
 from perijove.hub.web.errors import TITLES
+from perijove.hub.web.permissions import Router, public
 from perijove.hub.web.rendering import render
 
-router = APIRouter(include_in_schema=False)
-router.add_api_route("/health", health)
+router = Router(include_in_schema=False)
+router.add_api_route("/health", health, dependencies=[WATCHED])
 
 PROXY_MESSAGES = {
     404: "There is no page at this address.",
@@ -26,13 +27,13 @@ PROXY_MESSAGES = {
 }
 
 
-@router.get("/metrics")
-async def metrics(request: Request, hub: Hub) -> Response:
+@router.get("/metrics", dependencies=[METRICS_READER])
+async def metrics(hub: Hub) -> Response:
     """Give metrics in Prometheus' text format."""
-    return await metrics_response(request, hub)
+    return metrics_response(hub)
 
 
-@router.get("/error/{status}")
+@router.get("/error/{status}", dependencies=[public("The proxy asks for it on behalf of anybody")])
 async def error_page(request: Request, hub: Hub, status: int) -> Response:
     """Give the page that the proxy shows for an error of its own; answered with 200, the proxy sets the status."""
     status = status if status in TITLES else 500
@@ -50,14 +51,14 @@ async def error_page(request: Request, hub: Hub, status: int) -> Response:
     )
 
 
-@router.get("/logo")
+@router.get("/logo", dependencies=[public("Pages of servers show it, too")])
 async def logo() -> Response:
     """Give the logo, which single-user servers show too."""
     content = (files("perijove.hub.web") / "static" / "logo.svg").read_bytes()
     return Response(content, media_type="image/svg+xml", headers={"Cache-Control": "max-age=3600"})
 
 
-@router.get("/api/docs")
+@router.get("/api/docs", dependencies=[public("It tells what the API is, and nothing of this hub")])
 async def api_page(request: Request, hub: Hub) -> Response:
     """Show the documentation of the REST API."""
     security.check_page_request(request)
