@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from perijove.client.environment import BindAddress, InvalidEnvironment, ServerEnvironment
+from perijove.client.environment import BindAddress, InvalidEnvironment, ServerEnvironment, ServiceEnvironment
 
 COMPLETE = {
     "JUPYTERHUB_API_TOKEN": "t0ken",
@@ -108,3 +108,43 @@ def test_options() -> None:
     assert environment.cookie_options == {"samesite": "None"}
     assert environment.debug and environment.disable_user_config and not environment.cookie_host_prefix
     assert environment.activity_interval == 0
+
+
+SERVICE = {"JUPYTERHUB_SERVICE_NAME": "a b", "JUPYTERHUB_API_TOKEN": "t", "JUPYTERHUB_API_URL": "http://hub/hub/api"}
+
+
+def test_a_service_needs_three_variables() -> None:
+    service = ServiceEnvironment.from_environ(SERVICE)
+    assert (service.name, service.prefix, service.client_id) == ("a b", "/services/a%20b/", "service-a b")
+    assert service.callback_url == "/services/a%20b/oauth_callback"
+    assert service.access_scopes == ("access:services", "access:services!service=a b")
+    assert (service.bind, service.activity_url, service.hub_url) == (None, "", "/hub/")
+
+
+def test_a_service_that_the_hub_describes_wholly() -> None:
+    more = {
+        "JUPYTERHUB_BASE_URL": "/base/",
+        "JUPYTERHUB_SERVICE_PREFIX": "/base/services/a/",
+        "JUPYTERHUB_SERVICE_URL": "http://127.0.0.1:9001",
+        "JUPYTERHUB_CLIENT_ID": "service-other",
+        "JUPYTERHUB_OAUTH_CALLBACK_URL": "https://a.example/cb",
+        "JUPYTERHUB_OAUTH_ACCESS_SCOPES": '["custom:a:use"]',
+        "JUPYTERHUB_HOST": "https://hub.example/",
+        "JUPYTERHUB_PUBLIC_URL": "https://a.example/",
+    }
+    service = ServiceEnvironment.from_environ({**SERVICE, **more})
+    assert (service.prefix, service.client_id) == ("/base/services/a/", "service-other")
+    assert (service.callback_url, service.access_scopes) == ("https://a.example/cb", ("custom:a:use",))
+    assert service.bind == BindAddress("127.0.0.1", 9001)
+    assert service.authorize_url == "https://hub.example/base/hub/api/oauth2/authorize"
+
+
+def test_a_service_without_any() -> None:
+    with pytest.raises(InvalidEnvironment) as error:
+        ServiceEnvironment.from_environ({"JUPYTERHUB_SERVICE_URL": "ftp://x"})
+    assert [problem.split()[0] for problem in error.value.problems] == [
+        "JUPYTERHUB_SERVICE_NAME",
+        "JUPYTERHUB_API_TOKEN",
+        "JUPYTERHUB_API_URL",
+        "JUPYTERHUB_SERVICE_URL",
+    ]

@@ -67,3 +67,14 @@ def test_no_identity(model: object) -> None:
 
 def test_refusal_is_bounded() -> None:
     assert len(HubIdentity("x" * 9999, "user", frozenset()).refusal) < 300
+
+
+def test_holds_and_reads_like_the_model() -> None:
+    model = {"name": "a", "kind": "user", "scopes": ["custom:report:read"], "roles": ["x"]}
+    identity = HubIdentity.from_model(model)
+    assert identity.holds("custom:report:write", "custom:report:read")
+    assert not identity.holds("custom:report:write") and not identity.holds()
+    assert (identity["name"], identity["roles"]) == ("a", ["x"])
+    with pytest.raises(KeyError):
+        identity["server"]
+    assert "custom" not in repr(identity).partition("model")[2]

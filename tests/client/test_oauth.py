@@ -6,7 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perijove.client.oauth import PendingSignIns, attempt_of, authorize_url, pkce_challenge, safe_next
+from perijove.client.oauth import (
+    MAX_STATE_BYTES,
+    SignIn,
+    attempt_of,
+    authorize_url,
+    begin_sign_in,
+    key_of,
+    pkce_challenge,
+    pkce_verifier,
+    safe_next,
+    surplus,
+)
 
 PREFIX = "/user/alice/"
 
@@ -72,26 +83,27 @@ def test_next_never_leaves_the_prefix(text: str) -> None:
         assert safe_next(target, PREFIX).startswith(PREFIX)
 
 
-def test_sign_in_is_good_for_one_use() -> None:
-    table = PendingSignIns("cookie")
-    one, two = table.begin("/a", 0), table.begin("/b", 0, attempt=2)
-    assert one.state != two.state and one.verifier != two.verifier and one.cookie_name != two.cookie_name
-    assert one.cookie_name.startswith("cookie-")
-    assert table.find(one.state, 600) is one
-    table.finish(one)
-    assert table.find(one.state, 1) is None
-    assert table.find(two.state, 1) is two
-    assert one.state not in repr(one) and one.verifier not in repr(one)
+def test_sign_ins_do_not_undo_one_another() -> None:
+    one, two = begin_sign_in("/a"), begin_sign_in("/b", attempt=2)
+    assert one.state != two.state and one.key != two.key and one.key == key_of(one.state)
+    assert SignIn.unpacked(two.packed()) == two
+    assert SignIn.unpacked("") == SignIn("", "")
+    assert one.state not in repr(one)
 
 
-def test_sign_ins_age_and_are_bounded() -> None:
-    table = PendingSignIns("cookie", max_entries=2, max_age=10)
-    one, two, three = (table.begin("/", start) for start in (0, 5, 6))
-    assert len(table) == 2
-    assert table.find(one.state, 6) is None
-    assert table.find(two.state, 15) is two
-    assert table.find(two.state, 15.1) is None
-    assert table.find(three.state, 15.1) is three
+def test_verifier_follows_from_the_state_for_whoever_has_the_key() -> None:
+    verifier = pkce_verifier(b"k", "state")
+    assert verifier == pkce_verifier(b"k", "state")
+    assert 43 <= len(verifier) <= 128, "RFC 7636 section 4.1"
+    assert len({verifier, pkce_verifier(b"x", "state"), pkce_verifier(b"k", "other")}) == 3
+
+
+def test_cookies_of_sign_ins_stay_few_enough_for_a_request() -> None:
+    tabs = [(f"p-{number}", "x" * 500) for number in range(10)]
+    gone = surplus([("other", "x" * 9000), *tabs], "p-")
+    assert gone == [name for name, _ in tabs[: len(gone)]], "the oldest go first"
+    assert sum(len(name) + len(value) for name, value in tabs[len(gone) :]) <= MAX_STATE_BYTES
+    assert surplus(tabs[:5], "p-") == []
 
 
 @pytest.mark.parametrize(
@@ -99,4 +111,4 @@ def test_sign_ins_age_and_are_bounded() -> None:
 )
 def test_attempt_survives_in_the_state(state: str, attempt: int) -> None:
     assert attempt_of(state) == attempt
-    assert attempt_of(PendingSignIns("c").begin("/", 0, attempt=2).state) == 2
+    assert attempt_of(begin_sign_in("/", attempt=2).state) == 2

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
@@ -9,10 +10,12 @@ import pytest
 from jupyter_server.auth.decorator import allow_unauthenticated
 from jupyter_server.base.handlers import APIHandler
 from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPServerRequest, RequestStartLine
-from tornado.web import Application, HTTPError, RequestHandler, create_signed_value
+from tornado.web import Application, HTTPError, RequestHandler
 from tornado.websocket import WebSocketHandler
 
 from perijove.client.api import HubUnavailable
+from perijove.client.auth import HubOAuth
+from perijove.client.cookies import derive_key, sign
 from perijove.client.environment import ServerEnvironment
 from perijove.client.identity import HubIdentity
 from perijove.client.resolver import IdentityResolver
@@ -24,7 +27,6 @@ from perijove.singleuser.identity_provider import (
     is_public,
 )
 
-SECRET = b"s" * 32
 NAME = "jupyterhub-user-alice"
 PREFIX = "/user/alice/"
 ALICE = HubIdentity("alice", "user", frozenset({"access:servers!user=alice"}), info={"display_name": "Al", "color": 1})
@@ -60,7 +62,8 @@ def hub() -> FakeHub:
 
 @pytest.fixture
 def provider(environment: ServerEnvironment, hub: FakeHub) -> HubIdentityProvider:
-    return HubIdentityProvider(environment=environment, resolver=IdentityResolver(hub))
+    auth = HubOAuth(environment, resolver=IdentityResolver(hub), token_in_url="websockets")
+    return HubIdentityProvider(environment=environment, auth=auth)
 
 
 def handler(
@@ -77,11 +80,12 @@ def handler(
         headers=HTTPHeaders({"Host": "h", **{name.replace("_", "-"): value for name, value in headers.items()}}),
         connection=connection,
     )
-    return kind(Application(cookie_secret=SECRET), request)
+    return kind(Application(), request)
 
 
 def signed(token: str, name: str = NAME) -> str:
-    return f"{name}={create_signed_value(SECRET, name, token).decode()}"
+    key = derive_key("secret-of-the-server", "cookies")
+    return f"{name}={sign(key, name, f' {token}', time.time())}"
 
 
 def set_cookies(answer: Any) -> dict[str, Any]:
@@ -116,10 +120,18 @@ async def test_nobody(provider: HubIdentityProvider, hub: FakeHub, cookie: str) 
     assert hub.asked == [], "only what this server signed is worth a question"
 
 
-async def test_refused_cookie_is_removed(provider: HubIdentityProvider) -> None:
+async def test_refused_cookie_is_removed_when_its_owner_signs_in_again(provider: HubIdentityProvider) -> None:
     answer = handler(Cookie=signed("unknown"))
     assert await provider.get_user(answer) is None
+    answer.get_login_url()
     assert set_cookies(answer)[NAME].value == ""
+
+
+def test_cookie_of_jupyters_own_pages_is_removed(provider: HubIdentityProvider) -> None:
+    answer = handler(Cookie=signed("a"))
+    assert provider.get_cookie_name(answer) == NAME
+    provider.clear_login_cookie(answer)
+    assert (set_cookies(answer)[NAME].value, set_cookies(answer)[NAME]["path"]) == ("", PREFIX)
 
 
 async def test_cookie_outlives_a_hub_that_is_away(provider: HubIdentityProvider) -> None:
@@ -150,17 +162,18 @@ async def test_token_in_the_address(provider: HubIdentityProvider, environment: 
     assert provider.get_token(handler(WebSocketHandler, uri="/x?token=a")) == "a"
     assert provider.get_token(handler(WebSocketHandler, uri="/x")) is None
     assert provider.get_token(handler(Authorization="Basic YTph")) is None
-    liberal = HubIdentityProvider(environment=replace(environment, allow_token_in_url=True))
-    assert liberal.get_token(handler(uri="/x?token=a")) == "a"
+    for allowed, expected in ((True, "a"), (False, None)):
+        own = HubIdentityProvider(environment=replace(environment, allow_token_in_url=allowed))
+        assert own.get_token(handler(uri="/x?token=a")) == expected
+        assert own.get_token(handler(WebSocketHandler, uri="/x?token=a")) == "a"
 
 
 async def test_sign_in_begins_only_for_pages(provider: HubIdentityProvider) -> None:
     page = handler(uri=f"{PREFIX}lab/tree/x?y=1")
     await provider.get_user(page)
-    assert len(provider.sign_ins) == 0
+    assert set_cookies(page) == {}
     location = page.get_login_url()
     assert location.startswith("/hub/api/oauth2/authorize?client_id=jupyterhub-user-alice&")
-    assert len(provider.sign_ins) == 1
     (cookie,) = set_cookies(page).values()
     assert cookie.key.startswith(f"{NAME}-oauth-state-")
     assert (cookie["path"], cookie["samesite"], cookie["httponly"], cookie["max-age"]) == (PREFIX, "Lax", True, "600")
@@ -180,43 +193,6 @@ def test_what_is_a_page() -> None:
     assert not is_page(APIHandler.__new__(APIHandler))
     assert is_public(handler(Public))
     assert not is_public(handler(Page))
-
-
-def test_state_cookies_do_not_pile_up(provider: HubIdentityProvider) -> None:
-    names = [f"{NAME}-oauth-state-{number:08}" for number in range(3)]
-    alive = provider.sign_ins.begin(PREFIX, provider.clock())
-    cookies = "; ".join([*(signed("gone", name) for name in names), signed(alive.state, alive.cookie_name)])
-    answer = handler(Cookie=cookies)
-    provider.begin_sign_in(answer, PREFIX)
-    cleared = {name for name, cookie in set_cookies(answer).items() if cookie.value == ""}
-    assert cleared == set(names)
-    many = [provider.sign_ins.begin(PREFIX, provider.clock()) for _ in range(8)]
-    answer = handler(Cookie="; ".join(signed(one.state, one.cookie_name) for one in many))
-    provider.begin_sign_in(answer, PREFIX)
-    assert {name for name, cookie in set_cookies(answer).items() if cookie.value == ""} == {
-        one.cookie_name for one in many
-    }
-
-
-def test_token_cookie(provider: HubIdentityProvider) -> None:
-    answer = handler(https=True)
-    provider.set_token_cookie(answer, "a", 3600)
-    cookie = set_cookies(answer)[NAME]
-    assert (cookie["path"], cookie["samesite"], cookie["httponly"], cookie["secure"]) == (PREFIX, "Lax", True, True)
-    assert provider.cookie_token(handler(Cookie=f"{NAME}={cookie.value}")) == "a"
-    answer = handler()
-    provider.set_token_cookie(answer, "a", None)
-    assert not set_cookies(answer)[NAME]["secure"]
-
-
-def test_host_prefix(environment: ServerEnvironment) -> None:
-    provider = HubIdentityProvider(
-        environment=replace(environment, cookie_host_prefix=True, cookie_options={"domain": "x", "samesite": "Strict"})
-    )
-    answer = handler()
-    provider.set_token_cookie(answer, "a", 60)
-    cookie = set_cookies(answer)[f"__Host-{NAME}"]
-    assert (cookie["path"], cookie["secure"], cookie["domain"], cookie["samesite"]) == ("/", True, "", "Strict")
 
 
 def test_what_the_browser_may_know(provider: HubIdentityProvider) -> None:

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HTTPResponse
 
-from perijove.client.environment import ServerEnvironment
+from perijove.client.environment import HubEnvironment
 from perijove.client.identity import HubIdentity, InvalidIdentity
 from perijove.wire.versions import PROTOCOL_HEADER
 
@@ -51,7 +51,7 @@ class AccessToken:
 class HubApi:
     """Asks the hub. Every method may raise HubUnavailable; none blocks the event loop or outlasts *timeout* seconds."""
 
-    def __init__(self, environment: ServerEnvironment, *, timeout: float = REQUEST_TIMEOUT) -> None:
+    def __init__(self, environment: HubEnvironment, *, timeout: float = REQUEST_TIMEOUT) -> None:
         self._environment = environment
         self._timeout = timeout
         self._client = AsyncHTTPClient(force_instance=True, defaults=self._defaults(), max_body_size=MAX_ANSWER)

@@ -1,4 +1,4 @@
-"""The environment that a hub gives to the servers it starts, read once and checked whole."""
+"""The environment that a hub gives to the servers and services it starts, read once and checked whole."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypedDict
 from urllib.parse import urlsplit
 
 from perijove.wire import environment as names
-from perijove.wire.prefixes import hub_prefix, normalize_base_url
+from perijove.wire.prefixes import hub_prefix, normalize_base_url, service_prefix
 from perijove.wire.scopes import ScopeSyntaxError, parse_scope
 
 COOKIE_OPTIONS = "JUPYTERHUB_COOKIE_OPTIONS"
@@ -51,30 +52,32 @@ class BindAddress:
     port: int
 
 
-@dataclass(frozen=True, slots=True)
-class ServerEnvironment:
-    """What a hub tells the single-user server that it starts; names follow the variables of JupyterHub 5 and 6."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubEnvironment:
+    """What a hub tells every program that asks it who its visitors are; names follow JupyterHub's variables.
+
+    Attributes:
+        activity_url: where a server reports when it was last used; empty for services.
+        prefix: the path below which the program answers.
+        host: ``scheme://host[:port]`` of the hub where it is not the program's own.
+        public_url: the program's own public address; empty where the hub does not know it.
+        callback_url: where the hub sends browsers back to: a path, or a full URL.
+        access_scopes: one of them lets a visitor in.
+    """
 
     api_token: str = field(repr=False)
     client_id: str
-    user: str
-    server_name: str
     api_url: str
     activity_url: str
     base_url: str
     prefix: str
-    bind: BindAddress
     host: str
+    public_url: str
     callback_url: str
     access_scopes: tuple[str, ...]
     cookie_options: Mapping[str, object]
     cookie_host_prefix: bool
     allow_token_in_url: bool
-    root_dir: str
-    default_url: str
-    debug: bool
-    disable_user_config: bool
-    activity_interval: float
     keyfile: str
     certfile: str
     client_ca: str
@@ -89,6 +92,20 @@ class ServerEnvironment:
         """The page of the hub where a browser begins to sign in."""
         return self.hub_url + "api/oauth2/authorize"
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerEnvironment(HubEnvironment):
+    """What a hub tells the single-user server that it starts."""
+
+    user: str
+    server_name: str
+    bind: BindAddress
+    root_dir: str
+    default_url: str
+    debug: bool
+    disable_user_config: bool
+    activity_interval: float
+
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> ServerEnvironment:
         """Return the environment that *environ* describes.
@@ -96,7 +113,47 @@ class ServerEnvironment:
         Raises:
             InvalidEnvironment: it names every missing and every unusable variable at once.
         """
-        return _Reader(environ).read()
+        return _Reader(environ).server()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceEnvironment(HubEnvironment):
+    """What a hub tells a service, or what whoever starts the service puts in the hub's place.
+
+    Attributes:
+        name: the service's name in the hub's configuration.
+        bind: where the hub expects the service to listen; None if the hub knows no address of it.
+    """
+
+    name: str
+    bind: BindAddress | None
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> ServiceEnvironment:
+        """Return the environment that *environ* describes; name, token and the API's address are enough.
+
+        Raises:
+            InvalidEnvironment: it names every missing and every unusable variable at once.
+        """
+        return _Reader(environ).service()
+
+
+class _Common(TypedDict):
+    """What both kinds of programs read from the same variables."""
+
+    api_token: str
+    api_url: str
+    base_url: str
+    prefix: str
+    host: str
+    public_url: str
+    callback_url: str
+    cookie_options: Mapping[str, object]
+    cookie_host_prefix: bool
+    allow_token_in_url: bool
+    keyfile: str
+    certfile: str
+    client_ca: str
 
 
 class _Reader:
@@ -106,38 +163,60 @@ class _Reader:
         self.environ = environ
         self.problems: list[str] = []
 
-    def read(self) -> ServerEnvironment:
-        prefix = self.required(names.SERVICE_PREFIX)
-        prefix = normalize_base_url(prefix)
-        api_url = self.required(names.API_URL).rstrip("/")
+    def server(self) -> ServerEnvironment:
+        prefix = normalize_base_url(self.required(names.SERVICE_PREFIX))
         environment = ServerEnvironment(
-            api_token=self.required(names.API_TOKEN, names.OLD_API_TOKEN),
+            **self.common(prefix),
             client_id=self.required(names.CLIENT_ID),
+            activity_url=self.optional(names.ACTIVITY_URL),
+            access_scopes=self.access_scopes(),
             user=self.required(names.USER),
             server_name=self.optional(names.SERVER_NAME),
-            api_url=api_url,
-            activity_url=self.optional(names.ACTIVITY_URL),
-            base_url=normalize_base_url(self.optional(names.BASE_URL)),
-            prefix=prefix,
-            bind=self.bind_address(),
-            host=self.optional(names.HOST).rstrip("/"),
-            callback_url=self.optional(names.OAUTH_CALLBACK_URL) or prefix + "oauth_callback",
-            access_scopes=self.access_scopes(),
-            cookie_options=self.cookie_options(),
-            cookie_host_prefix=self.flag(names.COOKIE_HOST_PREFIX_ENABLED),
-            allow_token_in_url=self.flag(ALLOW_TOKEN_IN_URL),
+            bind=self.bind_address(self.required(names.SERVICE_URL)),
             root_dir=self.optional(names.ROOT_DIR),
             default_url=self.optional(names.DEFAULT_URL),
             debug=self.flag(names.DEBUG),
             disable_user_config=self.flag(names.DISABLE_USER_CONFIG),
             activity_interval=self.activity_interval(),
-            keyfile=self.optional(SSL_KEYFILE),
-            certfile=self.optional(SSL_CERTFILE),
-            client_ca=self.optional(SSL_CLIENT_CA),
         )
+        self.raise_problems()
+        return environment
+
+    def service(self) -> ServiceEnvironment:
+        name = self.required(names.SERVICE_NAME)
+        url = self.optional(names.SERVICE_URL)
+        prefix = self.optional(names.SERVICE_PREFIX) or service_prefix(self.optional(names.BASE_URL), name)
+        environment = ServiceEnvironment(
+            **self.common(normalize_base_url(prefix)),
+            client_id=self.optional(names.CLIENT_ID) or f"service-{name}",
+            activity_url="",
+            access_scopes=self.access_scopes("access:services", f"access:services!service={name or '?'}"),
+            name=name,
+            bind=self.bind_address(url) if url else None,
+        )
+        self.raise_problems()
+        return environment
+
+    def common(self, prefix: str) -> _Common:
+        return {
+            "api_token": self.required(names.API_TOKEN, names.OLD_API_TOKEN),
+            "api_url": self.required(names.API_URL).rstrip("/"),
+            "base_url": normalize_base_url(self.optional(names.BASE_URL)),
+            "prefix": prefix,
+            "host": self.optional(names.HOST).rstrip("/"),
+            "public_url": self.optional(names.PUBLIC_URL),
+            "callback_url": self.optional(names.OAUTH_CALLBACK_URL) or prefix + "oauth_callback",
+            "cookie_options": self.cookie_options(),
+            "cookie_host_prefix": self.flag(names.COOKIE_HOST_PREFIX_ENABLED),
+            "allow_token_in_url": self.flag(ALLOW_TOKEN_IN_URL),
+            "keyfile": self.optional(SSL_KEYFILE),
+            "certfile": self.optional(SSL_CERTFILE),
+            "client_ca": self.optional(SSL_CLIENT_CA),
+        }
+
+    def raise_problems(self) -> None:
         if self.problems:
             raise InvalidEnvironment(self.problems)
-        return environment
 
     def optional(self, name: str) -> str:
         return self.environ.get(name, "")
@@ -152,8 +231,7 @@ class _Reader:
     def flag(self, name: str) -> bool:
         return self.optional(name).lower() in {"1", "true", "yes", "on"}
 
-    def bind_address(self) -> BindAddress:
-        text = self.required(names.SERVICE_URL)
+    def bind_address(self, text: str) -> BindAddress:
         try:
             url = urlsplit(text)
             port = url.port
@@ -163,8 +241,11 @@ class _Reader:
             self.problems.append(f"{names.SERVICE_URL} is no http or https address with a valid port")
         return BindAddress(url.hostname or "", DEFAULT_PORTS.get(url.scheme, 0) if port is None else port)
 
-    def access_scopes(self) -> tuple[str, ...]:
-        text = self.required(names.OAUTH_ACCESS_SCOPES, names.OLD_OAUTH_SCOPES)
+    def access_scopes(self, *default: str) -> tuple[str, ...]:
+        spellings = (names.OAUTH_ACCESS_SCOPES, names.OLD_OAUTH_SCOPES)
+        if default and not any(map(self.optional, spellings)):
+            return default
+        text = self.required(*spellings)
         if not text:
             return ()
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from perijove.wire.scopes import check_scopes
 
@@ -26,6 +26,7 @@ class HubIdentity:
         admin: whether the user is an administrator.
         session_id: the browser session the token belongs to; empty for other tokens.
         info: what the hub tells about the person, such as ``display_name``.
+        model: the hub's whole answer.
     """
 
     name: str
@@ -35,6 +36,11 @@ class HubIdentity:
     admin: bool = False
     session_id: str = ""
     info: Mapping[str, object] | None = None
+    model: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
+
+    def __getitem__(self, key: str) -> object:
+        """Return one field of the hub's answer, as services on JupyterHub's own library read it: ``user["name"]``."""
+        return self.model[key]
 
     @classmethod
     def from_model(cls, model: object) -> HubIdentity:
@@ -61,11 +67,16 @@ class HubIdentity:
             admin=model.get("admin") is True,
             session_id=str(model.get("session_id") or ""),
             info=info if isinstance(info, Mapping) else None,
+            model=model,
         )
+
+    def holds(self, *scopes: str) -> bool:
+        """Say whether one of *scopes* is held, as ``holds("custom:report:write")``."""
+        return bool(check_scopes(scopes, self.scopes))
 
     def may_enter(self, access_scopes: Iterable[str]) -> bool:
         """Say whether one of *access_scopes* is held."""
-        return bool(check_scopes(access_scopes, self.scopes))
+        return self.holds(*access_scopes)
 
     @property
     def refusal(self) -> str:

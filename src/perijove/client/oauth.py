@@ -1,24 +1,29 @@
 """Signing in at the hub: OAuth 2 authorization code flow with PKCE (RFC 6749 section 4.1, RFC 7636).
 
-One browser may have many sign-ins under way, one per tab. Each has its own state and its own cookie, so that the tabs
-do not undo one another; a state is good for one use, and both the table of states and their age are bounded.
+One browser may have many sign-ins under way, one per tab. Each has its own state and its own signed cookie, so that
+the tabs do not undo one another. The program itself remembers nothing of them: it may be restarted in between, or be
+several processes, and nobody can fill its memory. A cookie goes when its sign-in is over; their age and total size are
+bounded.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import secrets
-from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlencode, urlsplit
 
-MAX_SIGN_INS = 1000
-MAX_SIGN_IN_AGE = 600.0
+MAX_SIGN_IN_AGE = 600
 """Seconds a person may take on the hub's pages."""
 MAX_ATTEMPTS = 3
 """How often a sign-in may begin again by itself before a person has to be asked."""
-MAX_NEXT_LENGTH = 4096
+MAX_NEXT_LENGTH = 2048
+"""A longer one would not fit in a cookie."""
+MAX_STATE_BYTES = 4096
+"""Together; many programs on the way take 8 KB of cookies, and no more."""
 
 
 def pkce_challenge(verifier: str) -> str:
@@ -65,20 +70,43 @@ class SignIn:
     """One sign-in under way.
 
     Attributes:
-        state: what the hub sends back; also the value of the browser's state cookie.
-        verifier: the PKCE secret that goes with the code.
+        state: what the hub sends back.
         next_url: where the browser wanted to go.
-        cookie_name: the name of the state cookie.
-        started: seconds on the caller's clock.
-        attempt: 1 for the first, one more each time it began again by itself.
     """
 
     state: str = field(repr=False)
-    verifier: str = field(repr=False)
     next_url: str
-    cookie_name: str
-    started: float
-    attempt: int
+
+    @property
+    def key(self) -> str:
+        """What distinguishes its cookie from those of other sign-ins."""
+        return key_of(self.state)
+
+    def packed(self) -> str:
+        """Return it as a text for a cookie that we sign."""
+        return f"{self.state} {self.next_url}"
+
+    @classmethod
+    def unpacked(cls, text: str) -> SignIn:
+        """Return the sign-in of which *text* is the packed form."""
+        state, _, next_url = text.partition(" ")
+        return cls(state, next_url)
+
+
+def begin_sign_in(next_url: str, *, attempt: int = 1) -> SignIn:
+    """Return a new sign-in; *attempt* is 1 for the first, one more each time it began again by itself."""
+    return SignIn(f"{secrets.token_urlsafe(16)}.{attempt}", next_url)
+
+
+def key_of(state: str) -> str:
+    """Return the key of the sign-in with *state*."""
+    return hashlib.sha256(state.encode("utf-8", "replace")).hexdigest()[:12]
+
+
+def pkce_verifier(key: bytes, state: str) -> str:
+    """Return the PKCE secret that goes with *state*: whoever has our *key* can make it again, so nobody keeps it."""
+    digest = hmac.digest(key, state.encode("utf-8", "replace"), "sha256")
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
 
 
 def attempt_of(state: str) -> int:
@@ -87,43 +115,16 @@ def attempt_of(state: str) -> int:
     return int(number) if len(number) == 1 and number in "123456789" else 1
 
 
-class PendingSignIns:
-    """The sign-ins under way, oldest first; the oldest go when there are too many."""
+def surplus(cookies: Iterable[tuple[str, str]], prefix: str) -> list[str]:
+    """Return the names of those state cookies, oldest first, that go so that all requests stay short enough.
 
-    def __init__(
-        self, cookie_prefix: str, *, max_entries: int = MAX_SIGN_INS, max_age: float = MAX_SIGN_IN_AGE
-    ) -> None:
-        self._cookie_prefix = cookie_prefix
-        self._max_entries = max_entries
-        self._max_age = max_age
-        self._entries: OrderedDict[str, SignIn] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def begin(self, next_url: str, now: float, *, attempt: int = 1) -> SignIn:
-        """Return a new sign-in; *now* is in seconds on any clock that only goes forward."""
-        self._expire(now)
-        while len(self._entries) >= self._max_entries:
-            self._entries.popitem(last=False)
-        state = f"{secrets.token_urlsafe(16)}.{attempt}"
-        cookie_name = f"{self._cookie_prefix}-{secrets.token_hex(4)}"
-        sign_in = SignIn(state, secrets.token_urlsafe(48), next_url, cookie_name, now, attempt)
-        self._entries[state] = sign_in
-        return sign_in
-
-    def find(self, state: str, now: float) -> SignIn | None:
-        """Return the sign-in with *state*, or None if it is unknown, used up or too old."""
-        self._expire(now)
-        return self._entries.get(state)
-
-    def finish(self, sign_in: SignIn) -> None:
-        """Forget *sign_in*: its state is good for one use."""
-        self._entries.pop(sign_in.state, None)
-
-    def _expire(self, now: float) -> None:
-        while self._entries:
-            oldest = next(iter(self._entries.values()))
-            if now - oldest.started <= self._max_age:
-                return
-            self._entries.popitem(last=False)
+    *cookies* are names and values in the order of the request; those of sign-ins begin with *prefix*.
+    """
+    pending = [(name, len(name) + len(value)) for name, value in cookies if name.startswith(prefix)]
+    total, gone = sum(size for _, size in pending), []
+    for name, size in pending:
+        if total <= MAX_STATE_BYTES:
+            break
+        total -= size
+        gone.append(name)
+    return gone

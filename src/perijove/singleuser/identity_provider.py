@@ -6,8 +6,6 @@ in but may not enter is told so, and is not sent round again.
 
 from __future__ import annotations
 
-import hmac
-import time
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -15,19 +13,17 @@ from jupyter_server.auth.identity import IdentityProvider, User
 from jupyter_server.base.handlers import APIHandler
 from tornado import web
 from tornado.websocket import WebSocketHandler
-from traitlets import Any as AnyTrait
 from traitlets import Instance, Unicode, default
 
-from perijove.client.api import HubApi, HubUnavailable
+from perijove.client.api import HubUnavailable
+from perijove.client.auth import HubOAuth, TokenInUrl
+from perijove.client.cookies import derive_key
 from perijove.client.environment import ServerEnvironment
 from perijove.client.identity import HubIdentity
-from perijove.client.oauth import MAX_SIGN_IN_AGE, PendingSignIns, authorize_url, safe_next
-from perijove.client.resolver import IdentityResolver
+from perijove.client.messages import WebAnswer, WebRequest
+from perijove.client.tornado import send_cookies, web_request
+from perijove.singleuser.handlers import HANDLERS, raise_refusal
 
-SESSION_COOKIE = "jupyterhub-session-id"
-MAX_STATE_COOKIES = 8
-MAX_COOKIE_DAYS = 30.0
-DAY = 24 * 3600.0
 SHOWN_FIELDS = ("name", "display_name", "initials", "avatar_url", "color")
 
 
@@ -57,36 +53,20 @@ class HubIdentityProvider(IdentityProvider):
     need_token = False
 
     environment = Instance(ServerEnvironment)
-    hub = Instance(HubApi)
-    resolver = Instance(IdentityResolver)
-    sign_ins = Instance(PendingSignIns)
-    clock = AnyTrait(time.monotonic)
+    auth = Instance(HubOAuth)
 
     @default("environment")
     def _default_environment(self) -> ServerEnvironment:
         return cast("ServerEnvironment", cast("Any", self.parent).environment)
 
-    @default("hub")
-    def _default_hub(self) -> HubApi:
-        return HubApi(self.environment)
-
-    @default("resolver")
-    def _default_resolver(self) -> IdentityResolver:
-        return IdentityResolver(self.hub)
-
-    @default("sign_ins")
-    def _default_sign_ins(self) -> PendingSignIns:
-        return PendingSignIns(self.state_cookie_prefix)
-
-    @property
-    def state_cookie_prefix(self) -> str:
-        """What the names of all state cookies of this server begin with."""
-        return f"{self.get_cookie_name()}-oauth-state"
+    @default("auth")
+    def _default_auth(self) -> HubOAuth:
+        # Browsers cannot give headers to WebSockets, so there a token in the address counts in any case.
+        where: TokenInUrl = "always" if self.environment.allow_token_in_url else "websockets"
+        return HubOAuth(self.environment, token_in_url=where, log=self.log)
 
     def get_handlers(self) -> list[tuple[str, object]]:
         """Return the pages for signing in and out."""
-        from perijove.singleuser.handlers import HANDLERS  # they need this module
-
         return list(HANDLERS)
 
     def validate_security(self, app: Any, ssl_options: dict[str, Any] | None = None) -> None:
@@ -123,121 +103,44 @@ class HubIdentityProvider(IdentityProvider):
         """Return where a page sends a browser that has to sign in; anything but a page is refused."""
         if not is_page(handler):
             raise web.HTTPError(403)
-        return self.begin_sign_in(handler, handler.request.uri or "")
+        answer = self.auth.begin(visit(handler), handler.request.uri or "")
+        send_cookies(handler, answer)
+        return answer.location
 
     async def _identify(self, handler: web.RequestHandler) -> HubUser | None:
-        session_id = handler.get_cookie(SESSION_COOKIE, "") or ""
         try:
-            explicit = self.get_token(handler)
-            identity = await self.resolver.identify(explicit, session_id) if explicit else None
-            handler._token_authenticated = identity is not None  # type: ignore[attr-defined]
-            if identity is None and (token := self.cookie_token(handler)):
-                identity = await self.resolver.identify(token, session_id)
-                if identity is None:
-                    self.clear_login_cookie(handler)
+            visitor = await self.auth.identify(visit(handler))
         except HubUnavailable as error:
-            self.log.warning("Cannot tell who makes a request: %s", error)
-            raise web.HTTPError(
-                503, "The hub does not answer, so nobody can sign in. Try again in a moment."
-            ) from error
-        if identity is None:
+            raise_refusal(handler, self.auth.away(error))
+        handler._token_authenticated = visitor is not None and not visitor.by_cookie  # type: ignore[attr-defined]
+        if visitor is None:
             return None
-        if not identity.may_enter(self.environment.access_scopes):
-            self.log.warning("Refused: %s", identity.refusal)
-            raise web.HTTPError(403, "%s", identity.refusal)
-        return HubUser.from_identity(identity)
+        if not self.auth.may_enter(visitor.identity):
+            raise_refusal(handler, self.auth.refuse(visitor.identity))
+        return HubUser.from_identity(visitor.identity)
 
     def get_token(self, handler: web.RequestHandler) -> str | None:
-        """Return the token that the request itself shows.
-
-        In the address it counts only for WebSockets, which browsers cannot give headers, and where the operator allows
-        it: addresses end up in logs and histories.
-        """
-        if match := self.auth_header_pat.fullmatch(handler.request.headers.get("Authorization", "")):
-            return str(match.group(2)).strip()
-        if self.environment.allow_token_in_url or isinstance(handler, WebSocketHandler):
-            return handler.get_query_argument("token", None)
-        return None
-
-    # Cookies
+        """Return the token that the request itself shows."""
+        return self.auth.shown_token(visit(handler)) or None
 
     def get_cookie_name(self, handler: web.RequestHandler | None = None) -> str:
-        """Return the name of the cookie that keeps a visitor signed in: the OAuth client's id, as JupyterHub has it."""
-        return ("__Host-" if self.environment.cookie_host_prefix else "") + self.environment.client_id
-
-    def cookie_attributes(self, handler: web.RequestHandler) -> dict[str, Any]:
-        """Return the attributes of every cookie that this server sets for itself."""
-        attributes: dict[str, Any] = {"samesite": "Lax", **self.environment.cookie_options}
-        if handler.request.protocol == "https":
-            attributes["secure"] = True
-        attributes |= {"httponly": True, "path": self.environment.prefix}
-        if self.environment.cookie_host_prefix:
-            # Browsers accept the prefix only with exactly these.
-            attributes |= {"path": "/", "secure": True}
-            attributes.pop("domain", None)
-        return attributes
-
-    def cookie_token(self, handler: web.RequestHandler) -> str:
-        """Return the token in the request's signed cookie; empty if there is none or its signature is not ours."""
-        value = handler.get_signed_cookie(self.get_cookie_name(handler))
-        return value.decode("utf-8", "replace") if value else ""
-
-    def set_token_cookie(self, handler: web.RequestHandler, token: str, expires_in: int | None) -> None:
-        """Keep the visitor signed in for as long as the token is good, *expires_in* seconds."""
-        days = min(MAX_COOKIE_DAYS, expires_in / DAY) if expires_in else MAX_COOKIE_DAYS
-        attributes = {"expires_days": days, **self.cookie_attributes(handler)}
-        handler.set_signed_cookie(self.get_cookie_name(handler), token, **attributes)
+        """Return the name of the cookie that keeps a visitor signed in."""
+        return self.auth.cookies.login_name
 
     def clear_login_cookie(self, handler: web.RequestHandler) -> None:
         """Sign the browser out of this server."""
-        self._clear(handler, self.get_cookie_name(handler))
+        cookie = self.auth.cookies.remove(visit(handler), self.auth.cookies.login_name)
+        send_cookies(handler, WebAnswer(200, cookies=(cookie,)))
 
-    def _clear(self, handler: web.RequestHandler, name: str) -> None:
-        attributes = self.cookie_attributes(handler)
-        handler.clear_cookie(name, path=attributes["path"], domain=attributes.get("domain"))
 
-    # Signing in
-
-    def begin_sign_in(self, handler: web.RequestHandler, next_url: str, *, attempt: int = 1) -> str:
-        """Remember a new sign-in, give the browser its cookie and return the hub's address to go to.
-
-        *next_url* is where the browser goes afterwards; what is not inside the own prefix leads to the prefix.
-        """
-        now = self.clock()
-        self._tidy_state_cookies(handler, now)
-        target = safe_next(next_url, self.environment.prefix)
-        sign_in = self.sign_ins.begin(target, now, attempt=attempt)
-        attributes = {**self.cookie_attributes(handler), "expires_days": None, "max_age": int(MAX_SIGN_IN_AGE)}
-        handler.set_signed_cookie(sign_in.cookie_name, sign_in.state, **attributes)
-        return authorize_url(
-            self.environment.authorize_url,
-            client_id=self.environment.client_id,
-            redirect_uri=self.environment.callback_url,
-            state=sign_in.state,
-            verifier=sign_in.verifier,
-        )
-
-    def read_state_cookie(self, handler: web.RequestHandler, name: str) -> str:
-        """Return the state in the cookie *name*; empty if there is none, or it is too old or not ours."""
-        value = handler.get_signed_cookie(name, max_age_days=MAX_SIGN_IN_AGE / DAY)
-        return value.decode("utf-8", "replace") if value else ""
-
-    def clear_state_cookie(self, handler: web.RequestHandler, name: str) -> None:
-        """Remove the state cookie *name* from the browser."""
-        self._clear(handler, name)
-
-    def _tidy_state_cookies(self, handler: web.RequestHandler, now: float) -> None:
-        """Remove the cookies of sign-ins that are over, and all of them where they are too many to go on."""
-        names = [name for name in handler.request.cookies if name.startswith(f"{self.state_cookie_prefix}-")]
-        for name in names:
-            over = self.sign_ins.find(self.read_state_cookie(handler, name), now) is None
-            if over or len(names) >= MAX_STATE_COOKIES:
-                self.clear_state_cookie(handler, name)
+def visit(handler: web.RequestHandler) -> WebRequest:
+    """Return what the request that *handler* answers says."""
+    return web_request(handler.request, websocket=isinstance(handler, WebSocketHandler))
 
 
 def cookie_secret(environment: ServerEnvironment) -> bytes:
-    """Return the key that signs this server's cookies: the same for as long as the hub gives it the same token."""
-    return hmac.digest(environment.api_token.encode(), b"perijove: cookies of a single-user server", "sha256")
+    """Return the key of Jupyter's own cookies: the same for as long as the hub gives the server the same token."""
+    return derive_key(environment.api_token, "cookies of Jupyter Server")
 
 
 def is_public(handler: web.RequestHandler) -> bool:

@@ -171,10 +171,10 @@ class SingleUserServer(ServerApp):
         provider = self.identity_provider
         assert isinstance(provider, HubIdentityProvider)  # noqa: S101  # tells the type checker; set above
         loop = asyncio.get_running_loop()
-        tasks = [loop.create_task(check_hub(provider.hub, self.log))]
+        tasks = [loop.create_task(check_hub(provider.auth.hub, self.log))]
         if self.environment.activity_url:
             reporter = ActivityReporter(
-                provider.hub,
+                provider.auth.hub,
                 self.environment.server_name,
                 self.web_app.last_activity,
                 self.log,
