@@ -31,6 +31,7 @@ from perijove.hub.adapters.cookie_secret import load_cookie_secret
 from perijove.hub.adapters.passwords import Argon2PasswordHasher
 from perijove.hub.adapters.probe import HttpProbe
 from perijove.hub.adapters.store.sql import SqlStore
+from perijove.hub.adapters.telemetry.audit import AuditLog
 from perijove.hub.adapters.telemetry.event_loop import watch_event_loop
 from perijove.hub.adapters.telemetry.fan_out import FanOut
 from perijove.hub.adapters.telemetry.logs import configure_logging
@@ -80,6 +81,7 @@ class Hub:
     tasks: Tasks
     proxy: Proxy
     metrics: Metrics
+    audit: AuditLog | None
 
 
 def run(configuration: Configuration) -> int:
@@ -128,6 +130,8 @@ async def running(configuration: Configuration) -> AsyncIterator[Hub]:
         if options.pid_path is not None:
             stack.enter_context(_pid_file(options.pid_path))
         hub = compose(configuration, store)
+        if hub.audit is not None:
+            stack.push_async_callback(asyncio.to_thread, hub.audit.close)
         stack.push_async_callback(hub.state.routes.close)
         stack.push_async_callback(_flush_activity, hub)
         stack.push_async_callback(hub.tasks.close)
@@ -155,7 +159,9 @@ def compose(configuration: Configuration, store: SqlStore) -> Hub:
     options = configuration.hub
     metrics = Metrics()
     clock = SystemClock()
-    ctx = Context(store, clock, FanOut(metrics))
+    path = options.audit_log_path
+    audit = AuditLog(path, clock, metrics.audit_failed) if path is not None else None
+    ctx = Context(store, clock, FanOut(metrics, audit) if audit is not None else FanOut(metrics))
     secret = options.cookie_secret or load_cookie_secret(options.cookie_secret_path)
     authenticator = configuration.authenticator_class(config=configuration.config)
     accounts = _accounts(ctx, authenticator)
@@ -187,13 +193,18 @@ def compose(configuration: Configuration, store: SqlStore) -> Hub:
         spawner_info=_plugin_info(configuration.spawner_class),
         ready=store.ping,
     )
-    return Hub(options, store, state, lifecycle, steps, tasks, proxy, metrics)
+    return Hub(options, store, state, lifecycle, steps, tasks, proxy, metrics, audit)
 
 
 def _accounts(ctx: Context, authenticator: Authenticator) -> Accounts | None:
     if not isinstance(authenticator, UsesAccounts):
         return None
-    accounts = Accounts(ctx, Argon2PasswordHasher(), administrators=frozenset(authenticator.admin_users))
+    accounts = Accounts(
+        ctx,
+        Argon2PasswordHasher(),
+        administrators=frozenset(authenticator.admin_users),
+        fits=authenticator.validate_username,
+    )
     authenticator.check_password = accounts.check_password
     return accounts
 

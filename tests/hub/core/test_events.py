@@ -2,28 +2,58 @@ from __future__ import annotations
 
 import dataclasses
 import typing
+from typing import Any
 
 import pytest
 
 from perijove.hub.core import events
-
-DECLARED: set[type] = {
-    value for value in vars(events).values() if isinstance(value, type) and value.__module__ == events.__name__
-}
+from perijove.hub.core.events import Fact
 
 
-def test_every_fact_belongs_to_the_union() -> None:
-    assert set(typing.get_args(events.Fact)) == DECLARED
+def test_every_kind_is_known() -> None:
+    declared = {
+        value
+        for value in vars(events).values()
+        if isinstance(value, type) and value.__module__ == events.__name__ and issubclass(value, Fact)
+    }
+    assert set(events.kinds()) == declared - {Fact}
+    assert events.SignedIn in events.kinds()
 
 
-@pytest.mark.parametrize("fact", sorted(DECLARED, key=str))
-def test_a_fact_is_an_unchangeable_value_of_plain_data(fact: type) -> None:
-    assert dataclasses.is_dataclass(fact)
-    hints = typing.get_type_hints(fact)
-    assert set(hints.values()) <= {str, int, float}
-    one, same = (fact(**{name: kind() for name, kind in hints.items()}) for _ in range(2))
+@pytest.mark.parametrize("kind", events.kinds(), ids=lambda kind: kind.__name__)
+def test_a_fact_is_an_unchangeable_value_of_plain_data(kind: Any) -> None:
+    hints = {name: hint for name, hint in typing.get_type_hints(kind).items() if name not in ("warning", "audited")}
+    assert set(hints.values()) <= {str, int, float, bool}
+    one, same = (kind(**{name: hint() for name, hint in hints.items()}) for _ in range(2))
     assert one == same
     assert hash(one) == hash(same)
     with pytest.raises(dataclasses.FrozenInstanceError):
         setattr(one, next(iter(hints)), "changed")
     assert not hasattr(one, "__dict__")
+
+
+@pytest.mark.parametrize("kind", events.kinds(), ids=lambda kind: kind.__name__)
+def test_the_audit_log_is_told_of_fields_that_there_are(kind: type[Fact]) -> None:
+    if kind.audited is not None:
+        names = {field.name for field in dataclasses.fields(kind)}
+        assert {kind.audited.who, kind.audited.whom} <= names
+
+
+@pytest.mark.parametrize(
+    ("fact", "sentence"),
+    [
+        (events.ServerReady("alice/", 1.26), "Server of alice is ready after 1.3 s"),
+        (events.ServerReady("alice/lab", 0.04), "Server lab of alice is ready after 0.0 s"),
+        (events.ServerFailed("alice/", "It ended.", 2.0), "Server of alice failed after 2.0 s: It ended."),
+        (events.ProxyRestarted(1, 0.5), "The proxy was found dead; it was back with 1 route after 0.5 s"),
+        (events.TokenCreated("alice", "root", "a7"), "Token a7 of alice made by root"),
+        (events.AdminChanged("alice", False, "root"), "User alice was made no administrator any more by root"),
+    ],
+)
+def test_sentences(fact: Fact, sentence: str) -> None:
+    assert fact.sentence() == sentence
+
+
+def test_the_base_says_nothing() -> None:
+    with pytest.raises(NotImplementedError):
+        Fact().sentence()

@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from perijove.hub.core.admission import Limits
 from perijove.hub.core.errors import Code, PerijoveError
-from perijove.hub.core.events import ServerAdopted, ServerFailed, ServerReady, ServerStopped
+from perijove.hub.core.events import ServerAdopted, ServerFailed, ServerReady, ServerStopped, ServerStopRequested
 from perijove.hub.core.servers import Command, Event, Server, State
 from perijove.hub.usecases import lifecycle as module
 from perijove.hub.usecases.lifecycle import Lifecycle, Outcome
@@ -39,7 +39,7 @@ async def test_a_server_starts_is_ready_and_stops(house: House) -> None:
     assert (stopped.url, stopped.spawner_state) == ("", {})
     assert house.world.running() == []
     assert house.proxy.routes == {}
-    assert [type(fact) for fact in house.telemetry.facts[-2:]] == [ServerReady, ServerStopped]
+    assert [type(fact) for fact in house.telemetry.facts[-3:]] == [ServerReady, ServerStopRequested, ServerStopped]
 
 
 async def test_a_driver_ends_when_its_server_is_at_rest(house: House) -> None:

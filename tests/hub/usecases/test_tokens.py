@@ -50,7 +50,7 @@ async def test_a_token_is_told_once_and_stored_as_a_hash(house: House) -> None:
     again = await tokens.get(house.ctx, me, "ada", view.token.id)
     assert (again.value, again.token.note) == ("", "script")
     assert view.value not in repr(again)
-    assert house.telemetry.of(TokenCreated) == [TokenCreated("ada", "ada")]
+    assert house.telemetry.of(TokenCreated) == [TokenCreated("ada", "ada", view.token.api_id)]
     principal = await used(house, view.value)
     assert principal is not None
     assert principal.scopes == me.scopes
@@ -196,4 +196,7 @@ async def test_revoking_a_clients_token_revokes_all_it_has_for_that_user(house: 
         assert await tx.tokens.get(api.token.id) is not None
     await tokens.revoke(house.ctx, me, "ada", api.token.id)
     assert await used(house, api.value) is None
-    assert house.telemetry.of(TokenRevoked) == [TokenRevoked("ada", "ada")] * 2
+    assert house.telemetry.of(TokenRevoked) == [
+        TokenRevoked("ada", "ada", one.api_id, "jupyterhub-user-ada"),
+        TokenRevoked("ada", "ada", api.token.api_id),
+    ]

@@ -21,6 +21,8 @@ OK, FAILED, USAGE = 0, 1, 2
 
 def main(argv: Sequence[str]) -> int:
     """Carry out *argv*, without the program's name, and return the exit status."""
+    if argv and argv[0] in _PROGRAMS:
+        return _PROGRAMS[argv[0]](argv[1:])
     try:
         line = parse(argv)
     except UsageError as error:
@@ -135,6 +137,14 @@ def _tell(mistakes: Sequence[Mistake]) -> int:
     return FAILED
 
 
+def _audit(argv: Sequence[str]) -> int:
+    from perijove.hub.cli.audit import main as run
+
+    return run(argv)
+
+
+_PROGRAMS: dict[str, Callable[[Sequence[str]], int]] = {"audit": _audit}
+"""Commands with arguments of their own."""
 _ACTIONS: dict[Action, Callable[[CommandLine], int]] = {
     Action.RUN: _run,
     Action.CHECK: _check,

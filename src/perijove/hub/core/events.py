@@ -1,133 +1,353 @@
-"""Domain facts: what use cases tell the world after it happened. Metrics and logs are made of them alone."""
+"""Domain facts: what use cases tell the world after it happened. Log, metrics and audit log are made of them alone.
+
+A new kind of fact is one class here, derived from `Fact`: its fields, its sentence for the log and, where it belongs
+into the audit log, how it is told there. Nothing else has to know it; metrics may count it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+Outcome = Literal["success", "refused"]
 
 
 @dataclass(frozen=True, slots=True)
-class SignedIn:
+class Origin:
+    """What a fact came from, as far as it was a request.
+
+    Attributes:
+        kind: who acts: ``user``, ``service``, ``operator`` (the command line), or ``hub`` where nobody asked for it.
+            ``visitor`` is somebody not known (yet).
+        credential: what they are known by: ``session``, ``token a<id>``, or empty.
+        address: the address of the browser or program; empty if there is none.
+        request_id: the id that stands in the log beside everything this request did.
+    """
+
+    kind: str = "hub"
+    credential: str = ""
+    address: str = ""
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """How a fact is told in the audit log.
+
+    Attributes:
+        action: ``<noun>.<verb>``, for programs.
+        kind: what it was done to: ``user``, ``server`` …
+        whom: the field that names it.
+        who: the field that names who did it.
+        outcome: whether it was done or refused.
+        by_others_only: leave it out if people do it to what is theirs.
+    """
+
+    action: str
+    kind: str
+    whom: str
+    who: str = "by"
+    outcome: Outcome = "success"
+    by_others_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something that happened.
+
+    Attributes:
+        warning: whether the log tells it as a warning.
+        audited: how the audit log tells it; None if it has no place there.
+    """
+
+    warning: ClassVar[bool] = False
+    audited: ClassVar[Audited | None] = None
+
+    def sentence(self) -> str:
+        """Return what happened, for people."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn(Fact):
     """Somebody signed in."""
 
+    audited = Audited("session.begin", "user", whom="user", who="user")
     user: str
+
+    def sentence(self) -> str:
+        return f"User {self.user} signed in"
 
 
 @dataclass(frozen=True, slots=True)
-class SignInRefused:
+class SignInRefused(Fact):
     """A sign-in was refused; *name* is as typed, shortened."""
 
+    warning = True
+    audited = Audited("session.begin", "user", whom="name", who="name", outcome="refused")
     name: str
     reason: str
 
+    def sentence(self) -> str:
+        return f"Sign-in refused: {self.reason}"
+
 
 @dataclass(frozen=True, slots=True)
-class SignedOut:
+class GuessingSlowed(Fact):
+    """So many tries failed that further ones are refused unread for *seconds*; *by* is ``name`` or ``address``.
+
+    Told once when it begins, not for each try that is refused.
+    """
+
+    warning = True
+    audited = Audited("session.limit", "user", whom="name", who="name", outcome="refused")
+    name: str
+    counted_by: str
+    seconds: int
+
+    def sentence(self) -> str:
+        return f"Too many failed tries by this {self.counted_by}: further ones are refused for {self.seconds} s"
+
+
+@dataclass(frozen=True, slots=True)
+class SignedOut(Fact):
     """Somebody signed out."""
 
+    audited = Audited("session.end", "user", whom="user", who="user")
     user: str
+
+    def sentence(self) -> str:
+        return f"User {self.user} signed out"
 
 
 @dataclass(frozen=True, slots=True)
-class UserCreated:
+class SignedUp(Fact):
+    """Somebody asked for an account; *name* is taken by nobody yet."""
+
+    audited = Audited("account.request", "user", whom="name", who="name")
+    name: str
+
+    def sentence(self) -> str:
+        return f"Somebody signed up as {self.name} and waits for approval"
+
+
+@dataclass(frozen=True, slots=True)
+class AccountApproved(Fact):
+    """An administrator let somebody in who had signed up."""
+
+    audited = Audited("account.approve", "user", whom="user")
+    user: str
+    by: str
+
+    def sentence(self) -> str:
+        return f"The account of {self.user} was approved by {self.by}"
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRefused(Fact):
+    """An administrator refused somebody who had signed up."""
+
+    audited = Audited("account.refuse", "user", whom="user")
+    user: str
+    by: str
+
+    def sentence(self) -> str:
+        return f"The account of {self.user} was refused by {self.by}"
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordChanged(Fact):
+    """A password that the hub keeps was replaced; all other sessions ended."""
+
+    audited = Audited("account.password", "user", whom="user")
+    user: str
+    by: str
+
+    def sentence(self) -> str:
+        return f"The password of {self.user} was changed by {self.by}"
+
+
+@dataclass(frozen=True, slots=True)
+class UserCreated(Fact):
     """A user came into being."""
 
+    audited = Audited("user.create", "user", whom="user")
     user: str
     by: str
 
+    def sentence(self) -> str:
+        return f"User {self.user} was created by {self.by}"
+
 
 @dataclass(frozen=True, slots=True)
-class UserDeleted:
+class UserDeleted(Fact):
     """A user and all of theirs went away."""
 
+    audited = Audited("user.delete", "user", whom="user")
     user: str
     by: str
 
+    def sentence(self) -> str:
+        return f"User {self.user} was deleted by {self.by}"
+
 
 @dataclass(frozen=True, slots=True)
-class ServerStartRequested:
+class AdminChanged(Fact):
+    """A user became an administrator, or is one no longer."""
+
+    audited = Audited("user.admin", "user", whom="user")
+    user: str
+    admin: bool
+    by: str
+
+    def sentence(self) -> str:
+        became = "an administrator" if self.admin else "no administrator any more"
+        return f"User {self.user} was made {became} by {self.by}"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerStartRequested(Fact):
     """Somebody asked for a server."""
 
+    audited = Audited("server.start", "server", whom="server", by_others_only=True)
     server: str
     by: str
 
+    def sentence(self) -> str:
+        return f"{_server(self.server)} was asked for by {self.by}"
+
 
 @dataclass(frozen=True, slots=True)
-class ServerReady:
+class ServerStopRequested(Fact):
+    """Somebody asked for the end of a server."""
+
+    audited = Audited("server.stop", "server", whom="server", by_others_only=True)
+    server: str
+    by: str
+
+    def sentence(self) -> str:
+        return f"{_server(self.server)} was asked to stop by {self.by}"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAccessed(Fact):
+    """Somebody was let into a server; later requests in the same session are the server's own business."""
+
+    audited = Audited("server.access", "server", whom="server", by_others_only=True)
+    server: str
+    by: str
+
+    def sentence(self) -> str:
+        return f"{_server(self.server)} was opened by {self.by}"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerReady(Fact):
     """A server can be used; *seconds* from request to now."""
 
     server: str
     seconds: float
 
+    def sentence(self) -> str:
+        return f"{_server(self.server)} is ready after {_s(self.seconds)}"
+
 
 @dataclass(frozen=True, slots=True)
-class ServerFailed:
+class ServerFailed(Fact):
     """A server did not start, or ended by itself."""
 
+    warning = True
     server: str
     reason: str
     seconds: float
 
+    def sentence(self) -> str:
+        return f"{_server(self.server)} failed after {_s(self.seconds)}: {self.reason}"
+
 
 @dataclass(frozen=True, slots=True)
-class ServerStopped:
+class ServerStopped(Fact):
     """A server was stopped; *seconds* from request to now."""
 
     server: str
     seconds: float
 
+    def sentence(self) -> str:
+        return f"{_server(self.server)} stopped within {_s(self.seconds)}"
+
 
 @dataclass(frozen=True, slots=True)
-class ServerAdopted:
+class ServerAdopted(Fact):
     """A hub found a running server that an earlier hub process started."""
 
     server: str
 
+    def sentence(self) -> str:
+        return f"{_server(self.server)} was found running, started by an earlier hub process"
+
 
 @dataclass(frozen=True, slots=True)
-class TokenCreated:
-    """A token was made."""
+class TokenCreated(Fact):
+    """A token was made; *token* is its id on the wire, *client* the OAuth client it was issued to, if any."""
 
+    audited = Audited("token.create", "user", whom="owner")
     owner: str
     by: str
+    token: str = ""
+    client: str = ""
+
+    def sentence(self) -> str:
+        return f"Token {self.token} of {self.owner} made by {self.by}"
 
 
 @dataclass(frozen=True, slots=True)
-class TokenRevoked:
-    """A token was revoked."""
+class TokenRevoked(Fact):
+    """A token was revoked; with *client*, all that this OAuth client had for its owner."""
 
+    audited = Audited("token.revoke", "user", whom="owner")
     owner: str
     by: str
+    token: str = ""
+    client: str = ""
+
+    def sentence(self) -> str:
+        return f"Token {self.token} of {self.owner} revoked by {self.by}"
 
 
 @dataclass(frozen=True, slots=True)
-class ProxyRestarted:
+class ProxyRestarted(Fact):
     """The proxy was found dead and started again; *seconds* until it had all its routes."""
 
+    warning = True
     routes: int
     seconds: float
 
+    def sentence(self) -> str:
+        count = "1 route" if self.routes == 1 else f"{self.routes} routes"
+        return f"The proxy was found dead; it was back with {count} after {_s(self.seconds)}"
+
 
 @dataclass(frozen=True, slots=True)
-class RoutesChanged:
+class RoutesChanged(Fact):
     """The proxy's table was put right."""
 
     added: int
     deleted: int
 
+    def sentence(self) -> str:
+        return f"The proxy's table was put right: {self.added} added, {self.deleted} deleted"
 
-Fact = (
-    SignedIn
-    | SignInRefused
-    | SignedOut
-    | UserCreated
-    | UserDeleted
-    | ServerStartRequested
-    | ServerReady
-    | ServerFailed
-    | ServerStopped
-    | ServerAdopted
-    | TokenCreated
-    | TokenRevoked
-    | ProxyRestarted
-    | RoutesChanged
-)
+
+def kinds() -> list[type[Fact]]:
+    """Return every kind of fact, by name."""
+    found = [kind for kind in globals().values() if isinstance(kind, type) and issubclass(kind, Fact)]
+    return sorted((kind for kind in found if kind is not Fact), key=lambda kind: kind.__name__)
+
+
+def _server(full_name: str) -> str:
+    user, _, name = full_name.partition("/")
+    return f"Server {name} of {user}" if name else f"Server of {user}"
+
+
+def _s(seconds: float) -> str:
+    return f"{seconds:.1f} s"

@@ -1,15 +1,20 @@
-"""Where domain facts go."""
+"""Where domain facts go, and where they come from."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from contextvars import ContextVar
+from typing import Final, Protocol
 
-from perijove.hub.core.events import Fact
+from perijove.hub.core.events import Fact, Origin
+
+NO_REQUEST: Final = Origin()
+ORIGIN: Final[ContextVar[Origin]] = ContextVar("origin", default=NO_REQUEST)
+"""The request that is being answered; what is not done for a request comes from the hub itself."""
 
 
 class Telemetry(Protocol):
     """Makes logs, metrics and the like of facts. Must neither raise nor block."""
 
     def emit(self, fact: Fact) -> None:
-        """Take note that *fact* happened."""
+        """Take note that *fact* happened, in the request that `ORIGIN` names."""
         ...

@@ -110,6 +110,13 @@ class JupyterHub(LoggingConfigurable):
     )
     cookie_max_age_days: float = _option(Float(14, help="Days after which a person must sign in again."))
     pid_file: str = _option(Unicode("", help="A file to which the hub writes its process id; none if empty."))
+    audit_log_file: str = _option(
+        Unicode(
+            "audit.jsonl",
+            help="The file that tells who did what, one JSON object a line, each chained to the one before; none if "
+            "empty. `perijove audit verify` checks it.",
+        )
+    )
     log_level: str = _option(
         AnyTrait("INFO", help="How much the hub logs: DEBUG, INFO, WARNING, ERROR or CRITICAL."), wanted="a log level"
     )
@@ -335,6 +342,11 @@ class JupyterHub(LoggingConfigurable):
     def pid_path(self) -> Path | None:
         """The absolute path of pid_file, or None."""
         return self.path(self.pid_file) if self.pid_file else None
+
+    @property
+    def audit_log_path(self) -> Path | None:
+        """The absolute path of audit_log_file, or None."""
+        return self.path(self.audit_log_file) if self.audit_log_file else None
 
     @property
     def ssl_key_path(self) -> str:

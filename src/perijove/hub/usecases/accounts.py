@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from perijove.hub.core.errors import Code, PerijoveError, conflict, forbidden, invalid, not_found
-from perijove.hub.core.events import UserCreated
-from perijove.hub.core.names import normalize_user_name
+from perijove.hub.core.events import (
+    AccountApproved,
+    AccountRefused,
+    AdminChanged,
+    PasswordChanged,
+    SignedIn,
+    SignedUp,
+    UserCreated,
+)
+from perijove.hub.core.names import normalize_user_name, shorten
 from perijove.hub.core.principals import Principal
 from perijove.hub.core.tokens import hash_token
 from perijove.hub.core.users import Account, check_new_password
@@ -28,11 +36,26 @@ TAKEN_INVITATION = "This link was used already or replaced by a newer one."
 class Accounts:
     """The use cases of accounts."""
 
-    def __init__(self, ctx: Context, hasher: PasswordHasher, *, administrators: frozenset[str]) -> None:
-        """Args: *administrators* are names that the configuration makes administrators: nobody may sign up as one."""
+    def __init__(
+        self,
+        ctx: Context,
+        hasher: PasswordHasher,
+        *,
+        administrators: frozenset[str],
+        fits: Callable[[str], bool] = lambda name: True,
+    ) -> None:
+        """Take the ports, and who may have an account.
+
+        Args:
+            ctx: ports.
+            hasher: hashes passwords.
+            administrators: names that the configuration makes administrators: nobody may sign up as one.
+            fits: says whether a name, normalised, is one that may sign in here.
+        """
         self._ctx = ctx
         self._hasher = hasher
         self._administrators = administrators
+        self._fits = fits
 
     async def check_password(self, name: str, password: str) -> bool:
         """Say whether *name* and *password* belong together.
@@ -58,15 +81,25 @@ class Accounts:
         Raises:
             PerijoveError: INVALID for an impossible name or a weak password; LIMITED if too many wait.
         """
-        name = normalize_user_name(name)
+        name = self._new_name(name)
         password_hash = await self._hasher.hash(check_new_password(password))
         async with self._ctx.store.transaction() as tx:
             if await tx.accounts.count_waiting() >= MAX_WAITING:
                 raise PerijoveError(Code.LIMITED, "Too many people wait for approval. Try again later.")
             user = await tx.users.get(name)
             reserved = name in self._administrators or (user is not None and user.admin)
-            if not reserved and await tx.accounts.get(name) is None:
+            taken = reserved or await tx.accounts.get(name) is not None
+            if not taken:
                 await tx.accounts.add(Account(name, password_hash, approved=False, created=self._ctx.clock.now()))
+        if not taken:
+            self._ctx.telemetry.emit(SignedUp(name))
+
+    def _new_name(self, name: str) -> str:
+        """Return the one spelling of *name*. Raises PerijoveError INVALID if nobody may sign in under it."""
+        name = normalize_user_name(name)
+        if not self._fits(name):
+            raise invalid(f"Names such as {shorten(name)!r} are not used here. Choose another.")
+        return name
 
     async def waiting(self, principal: Principal) -> Sequence[Account]:
         """Return those who wait, oldest first. Raises PerijoveError FORBIDDEN."""
@@ -81,6 +114,7 @@ class Accounts:
             await _waiting_for(tx, name)
             await tx.accounts.approve(name)
             _, created = await ensure_user(self._ctx, tx, name, admin=None)
+        self._ctx.telemetry.emit(AccountApproved(name, principal.name))
         if created:
             self._ctx.telemetry.emit(UserCreated(name, principal.name))
 
@@ -90,6 +124,7 @@ class Accounts:
         async with self._ctx.store.transaction() as tx:
             await _waiting_for(tx, name)
             await tx.accounts.delete(name)
+        self._ctx.telemetry.emit(AccountRefused(name, principal.name))
 
     async def change_password(self, visitor: Visitor, old: str, new: str, lifetime: timedelta) -> NewSession:
         """Replace one's own password; every session ends but the new one that is returned.
@@ -105,7 +140,9 @@ class Accounts:
         async with self._ctx.store.transaction() as tx:
             await tx.accounts.set_password(visitor.user.name, password_hash)
             await tx.sessions.delete_all_of(visitor.user.id)
-            return await begin_session(self._ctx, tx, visitor.user, lifetime)
+            session = await begin_session(self._ctx, tx, visitor.user, lifetime)
+        self._ctx.telemetry.emit(PasswordChanged(visitor.user.name, visitor.user.name))
+        return session
 
     async def invite_first_administrator(self) -> str | None:
         """Return a new one-time code, in place of earlier ones; None if an administrator can sign in."""
@@ -128,7 +165,7 @@ class Accounts:
             PerijoveError: INVALID for a bad name or password (the code stays valid then); FORBIDDEN if the code is not
                 valid; CONFLICT if somebody signed up under that name.
         """
-        name = normalize_user_name(name)
+        name = self._new_name(name)
         if not await self.invitation_valid(code):
             raise forbidden(TAKEN_INVITATION)
         password_hash = await self._hasher.hash(check_new_password(password))
@@ -142,6 +179,8 @@ class Accounts:
             session = await begin_session(self._ctx, tx, user, lifetime)
         if created:
             self._ctx.telemetry.emit(UserCreated(name, name))
+        self._ctx.telemetry.emit(AdminChanged(name, True, name))
+        self._ctx.telemetry.emit(SignedIn(name))
         return session
 
 

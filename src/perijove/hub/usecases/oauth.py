@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from perijove.hub.core.errors import forbidden
+from perijove.hub.core.events import ServerAccessed, TokenCreated
 from perijove.hub.core.oauth import (
     CODE_LIFETIME,
     AuthorizeRequest,
@@ -84,6 +85,8 @@ async def authorize(ctx: Context, visitor: Visitor, request: AuthorizeRequest, *
                 code_challenge_method=request.code_challenge_method,
             )
         )
+    if not own:
+        ctx.telemetry.emit(ServerAccessed(client.server_name, visitor.user.name))
     return answer_uri(client.redirect_uri, code=value, state=request.state)
 
 
@@ -126,11 +129,16 @@ async def exchange(ctx: Context, form: Mapping[str, str], *, lifetime: timedelta
         # One transaction, so that a sign-out comes before or after and leaves nothing; committed even if the code is
         # refused: a code is for one try.
         taken = await tx.oauth.take_code(hash_token(form.get("code", "")[:MAX_TOKEN_LENGTH]))
+        outcome: tuple[Token, Granted] | OAuthError
         try:
-            return await _token_for(ctx, tx, client, taken, form, lifetime)
+            outcome = await _token_for(ctx, tx, client, taken, form, lifetime)
         except OAuthError as refused:
-            error = refused
-    raise error
+            outcome = refused
+    if isinstance(outcome, OAuthError):
+        raise outcome
+    token, granted = outcome
+    ctx.telemetry.emit(TokenCreated(token.owner_name, token.owner_name, token.api_id, client.client_id))
+    return granted
 
 
 async def _token_for(
@@ -140,14 +148,14 @@ async def _token_for(
     taken: OAuthCode | None,
     form: Mapping[str, str],
     lifetime: timedelta,
-) -> Granted:
+) -> tuple[Token, Granted]:
     now = ctx.clock.now()
     code = check_code(taken, client, form.get("redirect_uri", client.redirect_uri), form.get("code_verifier", ""), now)
     user = await tx.users.by_id(code.user_id)
     if user is None:
         raise OAuthError("invalid_grant")
     value = new_secret()
-    await tx.tokens.add(
+    token = await tx.tokens.add(
         Token(
             id=0,
             token_hash=hash_token(value),
@@ -161,4 +169,4 @@ async def _token_for(
             expires_at=now + lifetime,
         )
     )
-    return Granted(value, int(lifetime.total_seconds()), code.scopes)
+    return token, Granted(value, int(lifetime.total_seconds()), code.scopes)

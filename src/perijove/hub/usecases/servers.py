@@ -8,7 +8,7 @@ from typing import Any
 
 from perijove.hub.core.admission import Limits, check_active
 from perijove.hub.core.errors import Code, PerijoveError, conflict, invalid, not_found
-from perijove.hub.core.events import ServerStartRequested
+from perijove.hub.core.events import ServerStartRequested, ServerStopRequested
 from perijove.hub.core.names import shorten, validate_server_name
 from perijove.hub.core.principals import Principal
 from perijove.hub.core.progress import ProgressEvent
@@ -200,7 +200,10 @@ class Servers:
             PerijoveError: FORBIDDEN or NOT_FOUND.
         """
         server = await self.get(principal, user_name, name, scope="delete:servers")
-        return await self.stop_server(server)
+        changed = await self.stop_server(server)
+        if changed.version != server.version:
+            self._ctx.telemetry.emit(ServerStopRequested(changed.full_name, principal.name))
+        return changed
 
     async def stop_server(self, server: Server) -> Server:
         """Ask for *server* to be stopped; no error if it is at rest or on its way there."""

@@ -93,7 +93,7 @@ async def create(
             )
         )
         view = await _view(tx, token)
-    ctx.telemetry.emit(TokenCreated(user.name, principal.name))
+    ctx.telemetry.emit(TokenCreated(user.name, principal.name, token.api_id))
     return TokenView(token, view.scopes, value)
 
 
@@ -181,11 +181,12 @@ async def revoke(ctx: Context, principal: Principal, user_name: str, token_id: i
     principal.require("tokens", user=user_name)
     async with ctx.store.transaction() as tx:
         token = await _owned(ctx, tx, user_name, token_id)
-        if token.client_id == API_CLIENT_ID:
-            await tx.tokens.delete(token.id)
+        client = "" if token.client_id == API_CLIENT_ID else token.client_id
+        if client:
+            await tx.tokens.delete_of_client(client, token.owner_id)
         else:
-            await tx.tokens.delete_of_client(token.client_id, token.owner_id)
-    ctx.telemetry.emit(TokenRevoked(user_name, principal.name))
+            await tx.tokens.delete(token.id)
+    ctx.telemetry.emit(TokenRevoked(user_name, principal.name, token.api_id, client))
 
 
 async def purge(ctx: Context) -> int:

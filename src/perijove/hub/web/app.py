@@ -17,6 +17,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import perijove
+from perijove.hub.core.events import Origin
+from perijove.hub.ports.telemetry import ORIGIN
 from perijove.hub.web import errors, oauth, security
 from perijove.hub.web.api import hub as hub_api
 from perijove.hub.web.api import identity, servers, tokens, users
@@ -121,10 +123,12 @@ class _Envelope:
         body = _Body(receive)
         answer = _Answer(send, body, lambda headers: self._complete(scope, headers, request_id), scope["method"])
         inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+        came = ORIGIN.set(Origin("visitor", address=(scope.get("client") or ("",))[0], request_id=request_id))
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 await self._answer(inner, body, answer)
             finally:
+                ORIGIN.reset(came)
                 self._record({**scope, **inner}, scope["method"], answer.status, time.monotonic() - began)
 
     async def _answer(self, scope: Scope, body: _Body, answer: _Answer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, Request, Security
@@ -13,6 +14,7 @@ from starlette.datastructures import Headers
 from perijove.hub.core.errors import Code, PerijoveError, invalid
 from perijove.hub.core.names import shorten
 from perijove.hub.core.principals import Principal
+from perijove.hub.ports.telemetry import ORIGIN
 from perijove.hub.usecases import identity
 from perijove.hub.usecases.identity import Visitor
 from perijove.hub.web import security
@@ -87,7 +89,10 @@ async def find_caller(request: Request, hub: HubState) -> Principal | None:
     """
     token = token_of(request.headers)
     if token is not None:
-        return await identity.by_token(hub.ctx, hub.activity, token)
+        principal = await identity.by_token(hub.ctx, hub.activity, token)
+        if principal is not None:
+            _remember(principal)
+        return principal
     visitor = await find_visitor(request, hub)
     if visitor is None:
         return None
@@ -104,7 +109,14 @@ async def find_visitor(request: Request, hub: HubState) -> Visitor | None:
     if visitor is not None:
         request.state.visitor = visitor
         hub.activity.user_active(visitor.user.id)
+        _remember(visitor.principal)
     return visitor
+
+
+def _remember(principal: Principal) -> None:
+    """Let the facts of this request tell who made it."""
+    credential = "session" if principal.token_id is None else f"token a{principal.token_id}"
+    ORIGIN.set(replace(ORIGIN.get(), kind=principal.kind, credential=credential))
 
 
 async def _token_header(header: Annotated[str | None, Security(token_scheme)] = None) -> None:

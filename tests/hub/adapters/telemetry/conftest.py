@@ -6,22 +6,23 @@ import logging
 import warnings
 from collections.abc import Iterator
 from dataclasses import fields
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 import structlog
 
-from perijove.hub.core.events import Fact
+from perijove.hub.core.events import Fact, kinds
 
 
 def example(kind: Any) -> Fact:
     values: dict[str, Any] = {"server": "alice/lab", "user": "alice", "owner": "alice", "by": "root", "reason": "why"}
-    values |= {"name": "mallory", "seconds": 1.25, "routes": 3, "added": 2, "deleted": 1}
-    fact: Fact = kind(**{field.name: values[field.name] for field in fields(kind)})
+    values |= {"name": "mallory", "seconds": 1.25, "routes": 3, "added": 2, "deleted": 1, "token": "a7"}
+    plain = {"str": "text", "int": 1, "float": 1.5, "bool": True}
+    fact: Fact = kind(**{field.name: values.get(field.name, plain[str(field.type)]) for field in fields(kind)})
     return fact
 
 
-@pytest.fixture(params=get_args(Fact), ids=lambda kind: kind.__name__)
+@pytest.fixture(params=kinds(), ids=lambda kind: kind.__name__)
 def fact(request: pytest.FixtureRequest) -> Fact:
     """One fact of each kind in turn."""
     return example(request.param)

@@ -48,6 +48,7 @@ class Metrics:
         self._adoptions = self._counter("server_adoptions", "Running servers found by a hub that did not start them")
         self._tokens = self._counter("token_changes", "API tokens made and revoked", ("change",))
         self._proxy_restarts = self._counter("proxy_restarts", "How often the proxy was found dead and started again")
+        self._audit_failures = self._counter("audit_failures", "What went wrong with the audit log", ("kind",))
         self._routes = self._counter("proxy_route_corrections", "Routes put right in the proxy's table", ("change",))
 
     def _histogram(
@@ -91,6 +92,8 @@ class Metrics:
                 self._sign_ins.labels("success").inc()
             case events.SignInRefused():
                 self._sign_ins.labels("failure").inc()
+            case events.GuessingSlowed():
+                self._sign_ins.labels("limited").inc()
             case events.TokenCreated():
                 self._tokens.labels("created").inc()
             case events.TokenRevoked():
@@ -100,23 +103,18 @@ class Metrics:
             case events.RoutesChanged():
                 self._routes.labels("added").inc(fact.added)
                 self._routes.labels("deleted").inc(fact.deleted)
-            case events.SignedOut() | events.UserCreated() | events.UserDeleted():
-                pass  # what there is to count of users is set by set_users
-            case _:
-                self._count_server(fact)
-
-    def _count_server(
-        self,
-        fact: events.ServerStartRequested
-        | events.ServerReady
-        | events.ServerFailed
-        | events.ServerStopped
-        | events.ServerAdopted,
-    ) -> None:
-        match fact:
             case events.ServerStartRequested():
                 self._starting.add(fact.server)
-                return
+            case events.ServerReady() | events.ServerFailed() | events.ServerStopped() | events.ServerAdopted():
+                self._count_server(fact)
+                self._starting.discard(fact.server)
+            case _:
+                pass  # not every fact is worth a number
+
+    def _count_server(
+        self, fact: events.ServerReady | events.ServerFailed | events.ServerStopped | events.ServerAdopted
+    ) -> None:
+        match fact:
             case events.ServerReady():
                 self._spawns.labels("success").observe(fact.seconds)
             case events.ServerFailed() if fact.server in self._starting:
@@ -127,7 +125,10 @@ class Metrics:
                 self._stops.labels("success").observe(fact.seconds)
             case events.ServerAdopted():
                 self._adoptions.inc()
-        self._starting.discard(fact.server)
+
+    def audit_failed(self, lost: int) -> None:
+        """Count a write of the audit log that failed, or *lost* entries that did not fit into memory meanwhile."""
+        self._audit_failures.labels("entry lost" if lost else "write failed").inc(lost or 1)
 
     def render(self) -> bytes:
         """Return all metrics in Prometheus' text format."""
