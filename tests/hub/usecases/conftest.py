@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -70,6 +70,10 @@ class FlakyStore:
         async with self.inner.transaction() as tx:
             yield tx
             self._check()
+
+    @property
+    def generation(self) -> Hashable:
+        return self.inner.generation
 
     async def ping(self) -> None:
         self._check()

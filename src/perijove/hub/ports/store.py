@@ -6,7 +6,7 @@ Values that go in and come out are the frozen dataclasses of ``hub.core``; times
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -380,6 +380,15 @@ class Store(Protocol):
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """Begin a transaction that may write; leaving the block commits, an exception rolls back."""
+        ...
+
+    @property
+    def generation(self) -> Hashable:
+        """A mark that is another one as soon as a transaction changed anything that answers are made of.
+
+        What was derived from the store is good as long as the mark is the one from before it was read. Leases, steps
+        of starts and times of last use need not change it.
+        """
         ...
 
     async def ping(self) -> None:

@@ -420,6 +420,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._state = State()
         self._turns = Turns()
+        self._generation = 0
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[MemoryTransaction]:
@@ -430,7 +431,13 @@ class MemoryStore:
                 yield MemoryTransaction(unit)
             finally:
                 unit.over = True
+            self._generation += unit.state != self._state
             self._state = unit.state
+
+    @property
+    def generation(self) -> int:
+        """How many transactions changed anything."""
+        return self._generation
 
     async def ping(self) -> None:
         """Return; memory always answers."""

@@ -42,6 +42,23 @@ class TransactionsContract:
         async with store.transaction() as tx:
             assert await tx.users.count() == 0
 
+    async def test_a_change_ends_the_generation_and_reading_does_not(self, store: Store) -> None:
+        before = store.generation
+        async with store.transaction() as tx:
+            await tx.users.count()
+        assert store.generation == before
+        async with store.transaction() as tx:
+            await add_user(tx)
+        assert store.generation != before
+
+    async def test_what_is_undone_ends_no_generation(self, store: Store) -> None:
+        before = store.generation
+        with pytest.raises(LookupError):
+            async with store.transaction() as tx:
+                await add_user(tx)
+                raise LookupError
+        assert store.generation == before
+
     async def test_cancelling_undoes_everything(self, store: Store) -> None:
         inside = asyncio.Event()
 

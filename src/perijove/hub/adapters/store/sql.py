@@ -28,7 +28,7 @@ from perijove.hub.adapters.store.sql_tokens import SqlOAuth, SqlTokens
 from perijove.hub.adapters.store.sql_users import SqlAccounts, SqlInvitations, SqlSessions, SqlUsers
 from perijove.hub.adapters.store.turns import Turns
 from perijove.hub.adapters.store.values import json_text
-from perijove.hub.adapters.store.worker import Unit, Worker
+from perijove.hub.adapters.store.worker import Unit, Worker, note_writes
 
 BUSY_TIMEOUT: Final = 5.0
 """How many seconds to wait for another program, a backup say, to let go of the file."""
@@ -80,6 +80,7 @@ class SqlStore:
         self._worker = worker
         self._opened: _Opened | None = opened
         self._turns = Turns()
+        self._generation = 0
 
     @classmethod
     async def open(cls, url: str, echo: bool = False) -> SqlStore:
@@ -129,7 +130,16 @@ class SqlStore:
                 await self._worker.run(unit.connection.rollback)
                 raise
             unit.over = True
-            await self._worker.run(lambda: _commit(unit.connection))
+            try:
+                await self._worker.run(lambda: _commit(unit.connection))
+            finally:
+                # After a commit that failed too: nobody knows whether it happened.
+                self._generation += unit.changed
+
+    @property
+    def generation(self) -> int:
+        """How many transactions changed something; see the port. No other hub writes to the file."""
+        return self._generation
 
     async def ping(self) -> None:
         """Return if the database answers; see the port."""
@@ -178,6 +188,8 @@ def _engine(path: Path | None, echo: bool) -> Engine:
         hide_parameters=True,
         json_serializer=json_text,
     )
+
+    note_writes(engine)
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Column, Table, bindparam, delete, exists, insert, literal
 
 from perijove.hub.adapters.store import tables
 from perijove.hub.adapters.store.tables import MAX_ID, used, within
-from perijove.hub.adapters.store.worker import Repository, in_worker
+from perijove.hub.adapters.store.worker import Repository, in_worker, in_worker_unseen
 from perijove.hub.core.roles import Role
 from perijove.hub.core.services import Service
 from perijove.hub.ports.store import OwnerKind
@@ -122,7 +122,7 @@ class SqlServices(Repository):
 class SqlActivity(Repository):
     """When things were last used."""
 
-    @in_worker
+    @in_worker_unseen
     def record(
         self, users: Mapping[int, datetime], servers: Mapping[int, datetime], tokens: Mapping[int, datetime]
     ) -> None:

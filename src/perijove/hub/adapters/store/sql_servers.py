@@ -11,7 +11,7 @@ from sqlalchemy import Row, bindparam, delete, or_, select, update
 
 from perijove.hub.adapters.store.endings import delete_client_tokens
 from perijove.hub.adapters.store.tables import MAX_ID, progress_events, servers, used, users, within
-from perijove.hub.adapters.store.worker import Repository, in_worker
+from perijove.hub.adapters.store.worker import Repository, in_worker, in_worker_unseen
 from perijove.hub.core.errors import conflict
 from perijove.hub.core.progress import ProgressEvent
 from perijove.hub.core.servers import AT_REST, Failure, Server, State, Target
@@ -112,22 +112,22 @@ class SqlServers(Repository):
         current = update(servers).where(servers.c.id == server_id, servers.c.attempt == attempt, _ACTIVE)
         return bool(self.connection.execute(current.values(spawner_state=dict(spawner_state))).rowcount)
 
-    @in_worker
+    @in_worker_unseen
     def claim(self, server_id: int, owner: str, until: datetime, now: datetime) -> bool:
         free = or_(servers.c.owner.in_(["", owner]), servers.c.lease_until.is_(None), servers.c.lease_until <= now)
         taken = update(servers).where(servers.c.id == server_id, free).values(owner=owner, lease_until=until)
         return bool(self.connection.execute(taken).rowcount)
 
-    @in_worker
+    @in_worker_unseen
     def renew(self, owner: str, until: datetime) -> None:
         self.connection.execute(update(servers).where(servers.c.owner == owner).values(lease_until=until))
 
-    @in_worker
+    @in_worker_unseen
     def release(self, server_id: int, owner: str) -> None:
         held = update(servers).where(servers.c.id == server_id, servers.c.owner == owner)
         self.connection.execute(held.values(owner="", lease_until=None))
 
-    @in_worker
+    @in_worker_unseen
     def release_all(self) -> None:
         self.connection.execute(update(servers).where(servers.c.owner != "").values(owner="", lease_until=None))
 
@@ -140,7 +140,7 @@ class SqlServers(Repository):
 class SqlProgress(Repository):
     """The stored steps of starts."""
 
-    @in_worker
+    @in_worker_unseen
     def append(self, event: ProgressEvent) -> ProgressEvent:
         values = {
             "server_id": event.server_id,
@@ -162,7 +162,7 @@ class SqlProgress(Repository):
         )
         return [ProgressEvent(**row._mapping) for row in self.connection.execute(found)]
 
-    @in_worker
+    @in_worker_unseen
     def forget_before(self, server_id: int, attempt: int) -> None:
         self.connection.execute(
             delete(progress_events).where(progress_events.c.server_id == server_id, progress_events.c.attempt < attempt)

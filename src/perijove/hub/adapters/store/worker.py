@@ -12,15 +12,16 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Table, insert
+from sqlalchemy import Connection, Engine, Table, event, insert
 
 from perijove.hub.adapters.store.errors import translated
 
 P = ParamSpec("P")
 R = TypeVar("R", bound="Repository")
 T = TypeVar("T")
+WROTE: Final = "perijove wrote"
 
 
 class Worker:
@@ -55,14 +56,24 @@ class Unit:
     Attributes:
         connection: to the database; used in the worker's thread only.
         over: whether the transaction has ended.
+        changed: whether anything was written that answers are made of.
     """
 
-    __slots__ = ("connection", "over", "worker")
+    __slots__ = ("changed", "connection", "over", "worker")
 
     def __init__(self, worker: Worker, connection: Connection) -> None:
         self.worker = worker
         self.connection = connection
         self.over = False
+        self.changed = False
+
+    def carry_out(self, call: Callable[[], T], seen: bool) -> T:
+        """Return what *call* returns, and take note if it wrote anything; *seen* says whether that counts."""
+        wrote = self.connection.info
+        wrote[WROTE] = False
+        result = call()
+        self.changed = self.changed or (seen and wrote[WROTE])
+        return result
 
 
 class Repository:
@@ -85,11 +96,29 @@ class Repository:
 
 def in_worker(method: Callable[Concatenate[R, P], T]) -> Callable[Concatenate[R, P], Coroutine[Any, Any, T]]:
     """Make of a blocking repository method one that is awaited. Raises RuntimeError once the transaction is over."""
+    return _awaited(method, seen=True)
 
+
+def in_worker_unseen(method: Callable[Concatenate[R, P], T]) -> Callable[Concatenate[R, P], Coroutine[Any, Any, T]]:
+    """As `in_worker`, for a method that writes nothing an answer is made of: the store's generation goes on."""
+    return _awaited(method, seen=False)
+
+
+def _awaited(method: Callable[Concatenate[R, P], T], seen: bool) -> Callable[Concatenate[R, P], Coroutine[Any, Any, T]]:
     @wraps(method)
     async def call(self: R, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        if self.unit.over:
+        unit = self.unit
+        if unit.over:
             raise RuntimeError("the transaction is over")
-        return await self.unit.worker.run(lambda: method(self, *args, **kwargs))
+        return await unit.worker.run(lambda: unit.carry_out(lambda: method(self, *args, **kwargs), seen))
 
     return call
+
+
+def note_writes(engine: Engine) -> None:
+    """Let the connections of *engine* note, under `WROTE` in their ``info``, that a statement wrote rows."""
+
+    @event.listens_for(engine, "after_cursor_execute")
+    def note(connection: Connection, cursor: Any, statement: str, values: Any, context: Any, many: bool) -> None:
+        if (context.isinsert or context.isupdate or context.isdelete) and cursor.rowcount != 0:
+            connection.info[WROTE] = True
