@@ -65,6 +65,9 @@ from perijove.wire.prefixes import hub_prefix
 log = structlog.get_logger(__name__)
 PURGE_INTERVAL = 3600.0
 COUNT_INTERVAL = 15.0
+NOBODY_ALLOWED = (
+    "no rule lets anybody sign in: set c.Authenticator.allowed_users, allow_existing_users, admin_users, or allow_all"
+)
 STOP_ALL_TIMEOUT = 30.0
 DRAIN_SECONDS = 2
 
@@ -139,6 +142,8 @@ async def running(configuration: Configuration) -> AsyncIterator[Hub]:
         await startup.apply_configuration(
             hub.state.ctx, hub.state.authenticator, configuration.services, configuration.roles
         )
+        if not hub.state.authenticator.any_allow_config:
+            log.warning(NOBODY_ALLOWED, authenticator=type(hub.state.authenticator).__name__)
         await stack.enter_async_context(_web_server(hub))
         proxy_is_ours = await hub.state.routes.start(hub.tasks, check_interval=options.last_activity_interval)
         try:

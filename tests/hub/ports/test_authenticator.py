@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -113,6 +114,65 @@ async def test_the_hook_has_the_last_word() -> None:
     model = await sign_in("alice", allow_all=True, post_auth_hook=hook)
     assert model == {"name": "alice", "admin": None, "groups": ["staff"]}
     assert seen == [REQUEST]
+
+
+async def test_a_hook_that_gives_nothing_refuses() -> None:
+    assert await sign_in("alice", allow_all=True, post_auth_hook=lambda *_: None) is None
+
+
+async def test_a_name_from_a_hook_is_checked_as_any_other() -> None:
+    def hook(authenticator: Authenticator, handler: SignInRequest, model: dict[str, Any]) -> dict[str, Any]:
+        return model | {"name": "Mallory"}
+
+    model = await sign_in("alice", allow_all=True, post_auth_hook=hook)
+    assert model is not None
+    assert model["name"] == "mallory"
+    assert await sign_in("alice", allow_all=True, post_auth_hook=hook, blocked_users={"mallory"}) is None
+    assert await sign_in("alice", allow_all=True, post_auth_hook=hook, username_pattern="al.*") is None
+
+
+@pytest.mark.parametrize("answer", [7, ["alice"], object(), {"nam": "alice"}, {"name": 7}, {"name": b"alice"}])
+async def test_an_answer_of_the_wrong_type_is_named(answer: Any) -> None:
+    with pytest.raises(TypeError, match=r"Believing\.authenticate gave"):
+        await sign_in(answer, allow_all=True)
+
+
+@pytest.mark.parametrize("admin", ["False", "no", 1, []])
+async def test_an_administrator_is_made_by_true_only(admin: Any) -> None:
+    with pytest.raises(TypeError, match=r"Believing\.authenticate gave 'admin'"):
+        await sign_in({"name": "alice", "admin": admin}, allow_all=True)
+
+    class Lying(Believing):
+        def is_admin(self, handler: SignInRequest, authentication: Any) -> Any:
+            return "False"
+
+    with pytest.raises(TypeError, match=r"Lying\.is_admin gave 'admin'"):
+        await Lying(allow_all=True).get_authenticated_user(REQUEST, {"answer": "alice"}, existing=lambda name: False)  # type: ignore[arg-type,return-value]
+
+
+async def test_a_plug_in_that_keeps_capital_letters_does_not_make_another_user() -> None:
+    class Keeping(Believing):
+        def normalize_username(self, username: str) -> str:
+            return username
+
+    async def existing(name: str) -> bool:
+        return False
+
+    model = await Keeping(allow_all=True).get_authenticated_user(REQUEST, {"answer": "Alice"}, existing=existing)
+    assert model is not None
+    assert model["name"] == "alice"
+
+
+async def test_one_that_hangs_is_given_up() -> None:
+    class Hanging(Believing):
+        async def authenticate(self, handler: SignInRequest, data: Mapping[str, Any]) -> Any:
+            await asyncio.Event().wait()
+
+    async def existing(name: str) -> bool:
+        return False
+
+    with pytest.raises(TimeoutError):
+        await Hanging(sign_in_timeout=1.0).get_authenticated_user(REQUEST, {}, existing=existing)
 
 
 async def test_options_of_the_base_reach_every_subclass() -> None:

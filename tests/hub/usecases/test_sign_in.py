@@ -1,16 +1,18 @@
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from perijove.hub.adapters.authenticators.dummy import DummyAuthenticator
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.events import SignedIn, SignedOut, SignInRefused, UserCreated
 from perijove.hub.core.oauth import AuthorizeRequest, OAuthClient, OAuthError
 from perijove.hub.core.tokens import hash_token
-from perijove.hub.ports.authenticator import SignInRequest
+from perijove.hub.ports.authenticator import Authenticator, SignInRequest
 from perijove.hub.testing.fakes import FakeAuthenticator
 from perijove.hub.usecases import oauth
 from perijove.hub.usecases.activity import Activity
@@ -26,14 +28,12 @@ def authenticator() -> FakeAuthenticator:
     return FakeAuthenticator({"ada": "right", "eve": "right", "new": "right"}, allow_all=True, blocked_users={"eve"})
 
 
-async def enter(
-    house: House, authenticator: FakeAuthenticator, name: str = "ada", password: str = "right"
-) -> NewSession:
+async def enter(house: House, authenticator: Authenticator, name: str = "ada", password: str = "right") -> NewSession:
     data = {"username": name, "password": password}
     return await sign_in(house.ctx, authenticator, SignInRequest(), data, lifetime=LIFETIME)
 
 
-async def refusal(house: House, authenticator: FakeAuthenticator, name: str, password: str = "right") -> PerijoveError:
+async def refusal(house: House, authenticator: Authenticator, name: str, password: str = "right") -> PerijoveError:
     with pytest.raises(PerijoveError) as caught:
         await enter(house, authenticator, name, password)
     return caught.value
@@ -93,8 +93,70 @@ async def test_a_hook_cannot_lead_a_blocked_name_in(house: House, authenticator:
 async def test_a_name_from_a_hook_gets_its_one_spelling(house: House, authenticator: FakeAuthenticator) -> None:
     authenticator.post_auth_hook = lambda auth, handler, model: model | {"name": "Grace"}
     assert (await enter(house, authenticator)).user.name == "grace"
-    authenticator.post_auth_hook = lambda auth, handler, model: model | {"name": None}
-    assert (await refusal(house, authenticator, "ada")).message == REFUSED
+
+
+async def test_a_hook_that_gives_nothing_refuses(house: House, authenticator: FakeAuthenticator) -> None:
+    authenticator.post_auth_hook = lambda auth, handler, model: None
+    error = await refusal(house, authenticator, "ada")
+    assert (error.code, error.message) == (Code.FORBIDDEN, REFUSED)
+
+
+@pytest.mark.parametrize(
+    ("lie", "complaint"),
+    [
+        ({"name": None}, "post_auth_hook gave no name"),
+        ({"name": 7}, "post_auth_hook gave no name"),
+        ({"admin": "False"}, "post_auth_hook gave 'admin' as str"),
+    ],
+)
+async def test_an_authenticator_that_lies_is_told_apart_in_the_log(
+    house: House, authenticator: FakeAuthenticator, lie: dict[str, Any], complaint: str
+) -> None:
+    authenticator.post_auth_hook = lambda auth, handler, model: model | lie
+    with capture_logs() as logs:
+        assert (await refusal(house, authenticator, "ada")).code is Code.UNAVAILABLE
+    assert [line["event"] for line in logs] == ["the authenticator failed"]
+    async with house.store.transaction() as tx:
+        assert not (await tx.users.get("ada")).admin
+
+
+async def test_one_that_replaces_the_whole_order_is_checked_all_the_same(house: House) -> None:
+    class Own(FakeAuthenticator):
+        answer: Any = None
+
+        async def get_authenticated_user(self, handler: Any, data: Any, *, existing: Any) -> Any:
+            return self.answer
+
+    own = Own(allow_all=True, blocked_users={"eve"})
+    for answer, code in ((None, Code.FORBIDDEN), ({"name": "EVE"}, Code.FORBIDDEN), (["ada"], Code.UNAVAILABLE)):
+        own.answer = answer
+        assert (await refusal(house, own, "ada")).code is code
+    own.answer = "Ada"
+    assert (await enter(house, own)).user.name == "ada"
+
+
+async def test_one_that_hangs_is_given_up(house: House, authenticator: FakeAuthenticator) -> None:
+    hangs = asyncio.Event()
+
+    async def hook(*_: Any) -> None:
+        await hangs.wait()
+
+    authenticator.post_auth_hook = hook
+    authenticator.sign_in_timeout = 1.0
+    with capture_logs() as logs:
+        assert (await refusal(house, authenticator, "ada")).code is Code.UNAVAILABLE
+    assert [line["event"] for line in logs] == ["the authenticator did not answer in time"]
+
+
+@pytest.mark.parametrize("typed", ["ADA", "Ada", "aDA"])
+async def test_ghsa_r764_every_spelling_is_one_user(house: House, typed: str) -> None:
+    """Where one password is everybody's, another spelling of an administrator's name must not be another user."""
+    shared = DummyAuthenticator(password="shared", admin_users={"ada"}, blocked_users={"eve"})
+    session = await enter(house, shared, typed, "shared")
+    assert (session.user.name, session.user.admin) == ("ada", True)
+    assert (await refusal(house, shared, "EVE", "shared")).message == REFUSED
+    async with house.store.transaction() as tx:
+        assert await tx.users.count() == 1
 
 
 async def test_an_authenticator_that_breaks_tells_nothing(house: House, authenticator: FakeAuthenticator) -> None:

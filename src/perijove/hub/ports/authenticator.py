@@ -6,13 +6,14 @@ it as an entry point in the group ``perijove.authenticators``. Methods may be sy
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from traitlets import Any as AnyTrait
-from traitlets import Bool, Dict, Set, TraitError, Unicode, default, validate
+from traitlets import Bool, Dict, Float, Set, TraitError, Unicode, default, validate
 from traitlets.config import LoggingConfigurable
 
 from perijove.hub.core.names import normalize_user_name
@@ -62,7 +63,11 @@ class Authenticator(LoggingConfigurable):
     post_auth_hook = AnyTrait(
         None,
         allow_none=True,
-        help="A function (authenticator, handler, auth_model) called after a sign-in; it returns the model.",
+        help="A function (authenticator, handler, auth_model) called after a sign-in; it returns the model, or None to "
+        "refuse.",
+    ).tag(config=True)
+    sign_in_timeout = Float(
+        60.0, min=1.0, help="Seconds after which a sign-in is given up that the authenticator does not answer."
     ).tag(config=True)
 
     @default("allow_existing_users")
@@ -116,7 +121,7 @@ class Authenticator(LoggingConfigurable):
     def is_admin(self, handler: SignInRequest, authentication: AuthModel) -> Any:
         """Return True if the user is an administrator, None to leave it as it is."""
         if authentication.get("admin") is not None:
-            return bool(authentication["admin"])
+            return authentication["admin"]
         return True if authentication["name"] in self.admin_users else None
 
     def pre_spawn_start(self, user: Any, spawner: Any) -> Any:
@@ -139,26 +144,71 @@ class Authenticator(LoggingConfigurable):
             handler: what is known of the request.
             data: the form.
             existing: tells whether a user of that name exists.
+
+        Raises:
+            PerijoveError: INVALID for what can be no name; what the authenticator raises.
+            TypeError: a method gave what it may not give; the message says which and what.
+            TimeoutError: it took longer than `sign_in_timeout`.
         """
-        answer = await call_plugin(self.authenticate, handler, data)
-        if not answer:
-            return None
-        model: AuthModel = {"name": answer} if isinstance(answer, str) else dict(answer)
-        name = model["name"] = self.normalize_username(model["name"])
-        if not self.validate_username(name) or not await call_plugin(self.check_blocked_users, name, model):
-            return None
-        model["admin"] = await call_plugin(self.is_admin, handler, model)
-        allowed = (
+        async with asyncio.timeout(self.sign_in_timeout):
+            model = checked_model(await call_plugin(self.authenticate, handler, data), self._called("authenticate"))
+            if model is None:
+                return None
+            model["name"] = normalize_user_name(self.normalize_username(model["name"]))
+            if not await self._may_be_user(model):
+                return None
+            model["admin"] = await call_plugin(self.is_admin, handler, model)
+            model = checked_model(model, self._called("is_admin"))
+            if model is None or not await self._is_allowed(model, existing):
+                return None
+            if self.post_auth_hook is None:
+                return model
+            model = checked_model(await call_plugin(self.post_auth_hook, self, handler, model), "post_auth_hook")
+            if model is None:
+                return None
+            # The hook may have changed the name after it was checked.
+            model["name"] = normalize_user_name(model["name"])
+            return model if await self._may_be_user(model) else None
+
+    def _called(self, method: str) -> str:
+        return f"{type(self).__name__}.{method}"
+
+    async def _may_be_user(self, model: AuthModel) -> bool:
+        name = model["name"]
+        return self.validate_username(name) and bool(await call_plugin(self.check_blocked_users, name, model))
+
+    async def _is_allowed(self, model: AuthModel, existing: Callable[[str], Awaitable[bool]]) -> bool:
+        name = model["name"]
+        return bool(
             model["admin"]
             or name in self.admin_users
             or (self.allow_existing_users and await existing(name))
             or await call_plugin(self.check_allowed, name, model)
         )
-        if not allowed:
-            return None
-        if self.post_auth_hook is not None:
-            return dict(await call_plugin(self.post_auth_hook, self, handler, model))
-        return model
+
+
+def checked_model(answer: Any, source: str) -> AuthModel | None:
+    """Return what a plug-in said of who signs in, as a model; None if it said nobody.
+
+    Args:
+        answer: a name, a dictionary with a name, or None.
+        source: which method said it, for the error.
+
+    Raises:
+        TypeError: it is anything else, or one of its values is not what it must be.
+    """
+    if not answer:
+        return None
+    if isinstance(answer, str):
+        return {"name": answer}
+    if not isinstance(answer, Mapping):
+        raise TypeError(f"{source} gave a {type(answer).__name__}: it must give a name, a dictionary with one, or None")
+    if not isinstance(answer.get("name"), str):
+        raise TypeError(f"{source} gave no name: 'name' must be a text, not {type(answer.get('name')).__name__}")
+    if not isinstance(answer.get("admin"), bool | None):
+        # The text "False" would count as true.
+        raise TypeError(f"{source} gave 'admin' as {type(answer['admin']).__name__}: it must be True, False or None")
+    return dict(answer)
 
 
 PasswordCheck = Callable[[str, str], Awaitable[bool]]

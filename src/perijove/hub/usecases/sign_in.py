@@ -10,12 +10,12 @@ from datetime import timedelta
 import structlog
 
 from perijove.hub.core.errors import Code, PerijoveError, forbidden
-from perijove.hub.core.events import SignedIn, SignedOut, SignInRefused, UserCreated
+from perijove.hub.core.events import AdminChanged, SignedIn, SignedOut, SignInRefused, UserCreated
 from perijove.hub.core.names import normalize_user_name, shorten
 from perijove.hub.core.roles import DEFAULT_ROLES
 from perijove.hub.core.tokens import hash_token
 from perijove.hub.core.users import Session, User
-from perijove.hub.ports.authenticator import Authenticator, AuthModel, SignInRequest
+from perijove.hub.ports.authenticator import Authenticator, AuthModel, SignInRequest, checked_model
 from perijove.hub.ports.store import Transaction
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.identity import Visitor
@@ -24,6 +24,7 @@ from perijove.hub.usecases.tokens import new_secret
 log = structlog.get_logger(__name__)
 
 REFUSED = "Invalid username or password"
+BY_AUTHENTICATOR = "the authenticator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,29 @@ async def sign_in(
         lifetime: how long the session lasts.
 
     Raises:
+        PerijoveError: see `identify`.
+    """
+    model = await identify(ctx, authenticator, request, data)
+    async with ctx.store.transaction() as tx:
+        before = await tx.users.get(model["name"])
+        user, created = await ensure_user(ctx, tx, model["name"], admin=model.get("admin"))
+        session = await begin_session(ctx, tx, user, lifetime)
+    if created:
+        ctx.telemetry.emit(UserCreated(user.name, user.name))
+    if user.admin != (before is not None and before.admin):
+        ctx.telemetry.emit(AdminChanged(user.name, user.admin, BY_AUTHENTICATOR))
+    ctx.telemetry.emit(SignedIn(user.name))
+    return session
+
+
+async def identify(
+    ctx: Context, authenticator: Authenticator, request: SignInRequest, data: Mapping[str, str]
+) -> AuthModel:
+    """Return whom the authenticator recognises and lets in; the name in its one spelling.
+
+    Raises:
         PerijoveError: FORBIDDEN, always with the same message unless the authenticator has one of its own;
-            UNAVAILABLE, if the authenticator broke.
+            UNAVAILABLE, if the authenticator broke, lied or did not answer.
     """
     typed = shorten(data.get("username", ""))
 
@@ -63,38 +85,26 @@ async def sign_in(
             return await tx.users.get(name) is not None
 
     try:
-        model = await authenticator.get_authenticated_user(request, data, existing=existing)
+        answer = await authenticator.get_authenticated_user(request, data, existing=existing)
+        # Checked once more: a plug-in may have replaced the method that does it.
+        model = checked_model(answer, f"{type(authenticator).__name__}.get_authenticated_user")
+        if model is not None:
+            model["name"] = normalize_user_name(model["name"])
     except PerijoveError as error:
         ctx.telemetry.emit(SignInRefused(typed, error.message))
         # A name that cannot exist is told apart from a wrong password by nobody.
         raise forbidden(REFUSED) if error.code is Code.INVALID else error from None
-    except Exception:
-        log.exception("the authenticator failed", authenticator=type(authenticator).__name__)
+    except Exception as error:
+        silent = isinstance(error, TimeoutError)
+        log.exception(
+            "the authenticator did not answer in time" if silent else "the authenticator failed",
+            authenticator=type(authenticator).__name__,
+        )
         raise PerijoveError(Code.UNAVAILABLE, "Signing in does not work at the moment. Try again later.") from None
-    name = _final_name(authenticator, model)
-    if model is None or name is None:
+    if model is None or model["name"] in authenticator.blocked_users:
         ctx.telemetry.emit(SignInRefused(typed, "not recognised or not allowed"))
         raise forbidden(REFUSED)
-    async with ctx.store.transaction() as tx:
-        user, created = await ensure_user(ctx, tx, name, admin=model.get("admin"))
-        session = await begin_session(ctx, tx, user, lifetime)
-    if created:
-        ctx.telemetry.emit(UserCreated(user.name, user.name))
-    ctx.telemetry.emit(SignedIn(user.name))
-    return session
-
-
-def _final_name(authenticator: Authenticator, model: AuthModel | None) -> str | None:
-    """Return the name to sign in, in its one spelling; None if there is none or it is blocked.
-
-    A hook of the authenticator may have changed it after it was checked.
-    """
-    try:
-        name = normalize_user_name(model["name"]) if model else None
-    except (PerijoveError, KeyError, TypeError):
-        log.warning("the authenticator gave no usable name", authenticator=type(authenticator).__name__)
-        return None
-    return None if name in authenticator.blocked_users else name
+    return model
 
 
 async def ensure_user(ctx: Context, tx: Transaction, name: str, *, admin: bool | None) -> tuple[User, bool]:
