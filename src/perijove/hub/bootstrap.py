@@ -181,9 +181,9 @@ def compose(configuration: Configuration, store: SqlStore) -> Hub:
         signals,
         plugins=Plugins(_spawner_factory(configuration), authenticator, proxy, HttpProbe()),
         limits=limits,
-        base_url=options.base_url,
+        site=options.site,
     )
-    rules = ServerRules(options.base_url, options.allow_named_servers, options.named_server_limit_per_user, limits)
+    rules = ServerRules(options.site, options.allow_named_servers, options.named_server_limit_per_user, limits)
     state = HubState(
         ctx=ctx,
         settings=_web_settings(options, secret),
@@ -191,7 +191,7 @@ def compose(configuration: Configuration, store: SqlStore) -> Hub:
         accounts=accounts,
         authenticator=authenticator,
         servers=Servers(ctx, lifecycle, signals, rules),
-        routes=Routes(ctx, proxy, activity, base_url=options.base_url, hub_url=options.hub_url),
+        routes=Routes(ctx, proxy, activity, site=options.site, hub_url=options.hub_url),
         templates=make_environment(),
         metrics=metrics,
         authenticator_info=_plugin_info(configuration.authenticator_class),
@@ -223,6 +223,7 @@ def _proxy_setting(options: JupyterHub, secret: bytes) -> ProxySetting:
         hub_prefix=hub_prefix(options.base_url),
         data_dir=str(options.data_path),
         default_token=token,
+        host_routing=options.site.has_hosts,
         ssl_key=options.ssl_key_path,
         ssl_cert=options.ssl_cert_path,
     )
@@ -230,11 +231,11 @@ def _proxy_setting(options: JupyterHub, secret: bytes) -> ProxySetting:
 
 def _web_settings(options: JupyterHub, secret: bytes) -> WebSettings:
     return WebSettings(
-        base_url=options.base_url,
-        prefix=hub_prefix(options.base_url),
-        public_url=options.public_url,
+        site=options.site,
+        host_cookies=options.cookie_host_prefix_enabled,
         cookie_secret=secret,
         session_lifetime=timedelta(days=options.cookie_max_age_days),
+        require_pkce=options.oauth_require_pkce,
         oauth_lifetime=timedelta(seconds=options.oauth_token_expires_in),
         token_maximum=options.token_expires_in_max_seconds,
         page_default=options.api_page_default_limit,
@@ -248,7 +249,7 @@ def _web_settings(options: JupyterHub, secret: bytes) -> WebSettings:
 
 def _spawner_factory(configuration: Configuration) -> SpawnerFactory:
     options = configuration.hub
-    info = HubInfo(options.base_url, options.hub_api_url, str(options.data_path), options.public_host)
+    info = HubInfo(options.site, options.hub_api_url, str(options.data_path), options.cookie_host_prefix_enabled)
 
     def make(server: Server) -> Spawner:
         spawner = configuration.spawner_class(config=configuration.config)
@@ -427,7 +428,8 @@ async def _flush_activity(hub: Hub) -> None:
 async def announcement(hub: Hub) -> list[str]:
     """Return what to tell the person at the terminal: what runs where, how to stop it, how to become administrator."""
     options = hub.options
-    url = (options.public_url or options.bind_url).replace("://:", "://127.0.0.1:")
+    public = f"{options.public_host}{options.base_url}" if options.public_host else options.bind_url
+    url = public.replace("://:", "://127.0.0.1:")
     lines = [
         f"Perijove {perijove.__version__} is running at {url}",
         f"The hub listens on {options.hub_url}; its database, logs and homes are in {options.data_path}",

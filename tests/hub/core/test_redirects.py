@@ -152,3 +152,48 @@ def test_a_full_url_of_our_own_origin_becomes_a_path() -> None:
     assert local("https://hub.example/user/a/lab?x=1#y") == "/user/a/lab?x=1#y"
     assert local("HTTPS://HUB.example/user/a") == "/user/a"
     assert local("https://hub.example/user/a", origin="") == "/hub/home"
+
+
+@pytest.mark.parametrize("host", ["ada.hub.example", "ADA.hub.example", "a.b.hub.example"])
+def test_a_full_url_of_a_users_host_becomes_a_path(host: str) -> None:
+    target = f"https://{host}/user/ada/lab?x=1"
+    assert local_target(target, base_url="/", default="no", origin=ORIGIN, hosts=True) == "/user/ada/lab?x=1"
+    assert local_target(target, base_url="/", default="no", origin=ORIGIN) == "no"
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "https://evil.example/",
+        "https://evilhub.example/",
+        "https://ada.hub.example.evil.example/",
+        "http://ada.hub.example/",
+        "https://ada.hub.example:444/",
+        "https://evil.example\\.hub.example/",
+        "https://evil.example#.hub.example/",
+        "https://evil.example?.hub.example/",
+        "https://evil.example/.hub.example/",
+        "https://evil.example@.hub.example/",
+        "https://x@evil.example:.hub.example/",
+        "https://ada.hub.example@evil.example/",
+        "https://.hub.example/",
+        "https://%2eevil.hub.example/",
+        "https://a\t.hub.example/",
+        "//ada.hub.example/",
+        "https:ada.hub.example/",
+        "https://ada.hub.example//evil.example",
+        "https://ada.hub.example/%2f%2fevil.example",
+    ],
+)
+def test_cve_2026_33709_with_hosts_for_users_no_other_host_is_reached(browser: Browser, target: str) -> None:
+    answer = local_target(target, base_url="/", default="/hub/home", origin=ORIGIN, hosts=True)
+    came_to, _ = browser(answer, ORIGIN, "/hub/login")
+    assert came_to == ORIGIN
+
+
+@given(TARGETS, BASE_URLS)
+def test_with_hosts_too_the_browser_stays_with_us(browser: Browser, target: str, base_url: str) -> None:
+    answer = local_target(target, base_url=base_url, default=f"{base_url}hub/home", origin=ORIGIN, hosts=True)
+    came_to, path = browser(answer, ORIGIN, f"{base_url}hub/login")
+    assert came_to == ORIGIN
+    assert f"{path}/".startswith(base_url)

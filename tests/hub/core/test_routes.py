@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from perijove.hub.core.routes import Changes, Route, differences, hub_route, server_route
 from perijove.hub.core.servers import AT_REST, Server, State
+from perijove.hub.core.site import Site
 
-BASE = "/jupyter/"
+BASE = Site("/jupyter/")
 HUB = hub_route(BASE, "http://127.0.0.1:8081")
 ALICE = Server(1, 1, "alice", "", state=State.READY, url="http://127.0.0.1:5001")
 LAB = Server(2, 1, "alice", "lab", state=State.READY, url="http://127.0.0.1:5002")
@@ -38,14 +39,14 @@ def applied(changes: Changes, observed: dict[str, Route]) -> dict[str, str]:
 
 def test_the_hub_takes_the_whole_base_url() -> None:
     assert Route("/jupyter/", "http://127.0.0.1:8081", {"hub": True}) == HUB
-    assert hub_route("", "http://h").routespec == "/"
+    assert hub_route(Site(""), "http://h").routespec == "/"
 
 
 def test_a_server_has_a_route_with_its_owner_and_name() -> None:
     named = replace(LAB, user_name="a b")
     route = server_route(BASE, named)
     assert route == Route("/jupyter/user/a%20b/lab/", LAB.url, {"user": "a b", "server_name": "lab"})
-    assert server_route("/", ALICE).routespec == "/user/alice/"
+    assert server_route(Site("/"), ALICE).routespec == "/user/alice/"
 
 
 @given(SERVERS, OBSERVED)

@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 from traitlets.config import Config
 
+from perijove.hub.core.site import Site
 from perijove.hub.ports.spawner import HubInfo, KeepsLog, SignalsExit, Spawner, SpawnerUser
 
 
 def spawner(name: str = "", **options: Any) -> Spawner:
     made = Spawner(config=Config({"Spawner": options}))
     made.user = SpawnerUser(1, "al ice", False)
-    made.hub = HubInfo("/base/", "http://hub:8081/base/hub/api", "/data")
+    made.hub = HubInfo(Site("/base/"), "http://hub:8081/base/hub/api", "/data")
     made.name = name
     made.api_token, made.oauth_client_id = "token", "client"
     return made
@@ -84,7 +85,7 @@ def test_only_named_variables_of_the_hub_are_kept(monkeypatch: pytest.MonkeyPatc
 
 def test_public_urls_where_servers_have_hosts() -> None:
     made = spawner()
-    made.hub = HubInfo("/", "http://hub/hub/api", "/data", "https://hub.example")
+    made.hub = HubInfo(Site("/", "https://hub.example"), "http://hub/hub/api", "/data")
     env = made.get_env()
     assert env["JUPYTERHUB_HOST"] == "https://hub.example"
     assert env["JUPYTERHUB_PUBLIC_URL"] == "https://hub.example/user/al%20ice/"

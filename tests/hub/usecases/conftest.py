@@ -18,6 +18,7 @@ from perijove.hub.core.principals import Principal
 from perijove.hub.core.roles import ADMIN_SCOPES, DEFAULT_ROLES
 from perijove.hub.core.scopes import Holder, expand
 from perijove.hub.core.servers import Server
+from perijove.hub.core.site import Site
 from perijove.hub.core.users import User
 from perijove.hub.ports.spawner import HubInfo, SpawnerUser
 from perijove.hub.ports.store import Store, Transaction
@@ -107,9 +108,9 @@ class Process:
             self.signals,
             plugins=Plugins(house.new_spawner, house.authenticator, house.proxy, house.probe),
             limits=limits,
-            base_url="/",
+            site=Site(),
         )
-        rules = ServerRules("/", named, 2, limits)
+        rules = ServerRules(Site(), named, 2, limits)
         self.servers = Servers(house.ctx, self.lifecycle, self.signals, rules)
 
     async def begin(self, *, alone: bool = True) -> None:
@@ -149,7 +150,7 @@ class House:
     def new_spawner(self, server: Server) -> Any:
         spawner = self.spawner_class(**self.spawner_options)
         spawner.user = SpawnerUser(server.user_id, server.user_name, False)
-        spawner.hub = HubInfo("/", "http://127.0.0.1:8081/hub/api", "")
+        spawner.hub = HubInfo(Site(), "http://127.0.0.1:8081/hub/api", "")
         spawner.name, spawner.server_id, spawner.user_options = server.name, server.id, server.user_options
         self.spawners.append(spawner)
         return spawner

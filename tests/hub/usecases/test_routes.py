@@ -10,6 +10,7 @@ from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.events import ProxyRestarted, RoutesChanged
 from perijove.hub.core.routes import Route
 from perijove.hub.core.servers import State
+from perijove.hub.core.site import Site
 from perijove.hub.usecases.activity import Activity
 from perijove.hub.usecases.routes import Routes
 from perijove.hub.usecases.tasks import Tasks
@@ -21,7 +22,7 @@ HUB = "http://127.0.0.1:8081"
 @pytest.fixture
 def routes(house: House) -> Routes:
     house.proxy.running = False
-    return Routes(house.ctx, house.proxy, Activity(house.ctx), base_url="/", hub_url=HUB)
+    return Routes(house.ctx, house.proxy, Activity(house.ctx), site=Site(), hub_url=HUB)
 
 
 @pytest.fixture
@@ -140,7 +141,7 @@ async def test_what_the_proxy_saw_counts_as_activity(house: House) -> None:
     await house.proxy.start()
     server = await ready(house)
     activity = Activity(house.ctx)
-    routes = Routes(house.ctx, house.proxy, activity, base_url="/", hub_url=HUB)
+    routes = Routes(house.ctx, house.proxy, activity, site=Site(), hub_url=HUB)
     data = {"last_activity": house.clock.now().isoformat()}
     house.proxy.routes["/user/ada/"] = Route("/user/ada/", server.url, data)
     await routes.reconcile()

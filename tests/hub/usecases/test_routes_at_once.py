@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from perijove.hub.core.routes import Changes, Route
+from perijove.hub.core.site import Site
 from perijove.hub.ports.proxy import Proxy
 from perijove.hub.testing.fakes import FakeProxy
 from perijove.hub.usecases.routes import Routes
@@ -44,7 +45,7 @@ async def test_changes_are_told_as_the_proxy_can_take_them(
     proxy = kind()
     await proxy.start()
     await proxy.add_route("/user/gone/", "http://127.0.0.1:3", {})
-    routes = Routes(cast("Any", None), cast("Proxy", proxy), cast("Any", None), base_url="/", hub_url="http://h")
+    routes = Routes(cast("Any", None), cast("Proxy", proxy), cast("Any", None), site=Site(), hub_url="http://h")
     await routes._apply(changes)
     left = set() if changes.delete else {"/user/gone/"}
     assert set(proxy.routes) == {route.routespec for route in changes.add} | left

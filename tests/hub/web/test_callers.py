@@ -200,3 +200,18 @@ def test_the_description_of_a_body_is_openapi() -> None:
             "content": {"application/json": {"schema": {"type": "object", "properties": {"name": {"type": "string"}}}}},
         }
     }
+
+
+async def test_cve_2024_28233_a_sign_in_planted_beside_ones_own_counts_for_nobody(hub: RunningHub) -> None:
+    await hub.add_user("mallory")
+    ada, mallory = await hub.browser("ada"), await hub.browser("mallory")
+    name = "jupyterhub-hub-login"
+    both = f"{name}={mallory.cookies[name]}; {name}={ada.cookies[name]}"
+    answer = await hub.client(Cookie=both).get(f"{hub.prefix}home")
+    assert answer.status_code == 302
+    assert answer.headers["Location"].startswith(f"{hub.prefix}login?")
+    assert answer.headers["Clear-Site-Data"] == '"cookies"'
+    assert (await hub.client(Cookie=both).get(f"{hub.api}/user")).status_code == 403
+    stale = await hub.client(Cookie=f"{name}=over; {name}={ada.cookies[name]}").get(f"{hub.prefix}home")
+    assert stale.status_code == 200
+    assert "Clear-Site-Data" not in stale.headers

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from perijove.hub.core.principals import Principal, Target
 from perijove.hub.core.scopes import Holder, expand
 from perijove.hub.core.servers import Failure, Server, State
+from perijove.hub.core.site import Site
 from perijove.hub.core.tokens import Token
 from perijove.hub.core.users import User
 from perijove.hub.core.visibility import user_fields
@@ -184,7 +185,7 @@ def test_the_spawners_state_is_for_those_who_may_see_it(settings: WebSettings, s
 
 
 def test_full_addresses_where_the_public_one_is_configured(settings: WebSettings) -> None:
-    public = dataclasses.replace(settings, public_url=f"https://jupyter.example{settings.base_url}")
+    public = dataclasses.replace(settings, site=Site(settings.base_url, "https://jupyter.example"))
     model = models.server_model(RUNNING, principal("read:servers"), public)
     assert model["full_url"] == f"https://jupyter.example{settings.base_url}user/ada/"
     assert model["full_progress_url"] == f"https://jupyter.example{model['progress_url']}"
@@ -196,7 +197,7 @@ def test_full_addresses_where_the_public_one_is_configured(settings: WebSettings
     )
 )
 def test_addresses_of_servers_need_no_escaping_in_html(name: str) -> None:
-    settings: Any = type("Settings", (), {"base_url": "/", "prefix": "/hub/", "public_url": ""})()
+    settings: Any = type("Settings", (), {"site": Site(), "prefix": "/hub/"})()
     server = dataclasses.replace(RUNNING, user_name=name, name="x-1")
     model = models.server_model(server, principal("read:servers"), settings)
     for address in (model["url"], model["progress_url"]):
@@ -337,7 +338,7 @@ async def test_t10_a_client_that_follows_next_sees_everybody_once(hub: RunningHu
 async def test_the_next_page_stands_under_the_public_address(base_url: str) -> None:
     from perijove.hub.testing.running import running_hub
 
-    async with running_hub(base_url=base_url, public_url=f"https://jupyter.example{base_url}") as hub:
+    async with running_hub(site=Site(base_url, "https://jupyter.example")) as hub:
         await people(hub, 3)
         client = hub.client(await hub.token("admin", admin=True), **PAGED)
         answer = (await client.get(f"{hub.api}/users?limit=1")).json()

@@ -10,7 +10,7 @@ import pytest
 
 from perijove.hub.core.oauth import OAuthClient
 from perijove.hub.core.tokens import hash_token
-from perijove.hub.testing.running import ORIGIN, RunningHub
+from perijove.hub.testing.running import ORIGIN, RunningHub, running_hub
 from perijove.hub.web.oauth import describe
 from perijove.wire.prefixes import server_prefix
 
@@ -284,3 +284,19 @@ async def test_a_token_is_no_person(hub: RunningHub, redirect_uri: str) -> None:
 )
 def test_scopes_in_words(scope: str, words: str) -> None:
     assert describe(scope) == words
+
+
+async def test_a_hub_may_insist_on_pkce(base_url: str) -> None:
+    async with running_hub(base_url=base_url, require_pkce=True) as hub:
+        uri = f"{server_prefix(base_url, 'ada')}oauth_callback"
+        ada = await hub.add_user("ada")
+        async with hub.store.transaction() as tx:
+            server = await tx.servers.add(ada.id, "")
+            await tx.oauth.put_client(
+                OAuthClient("jupyterhub-user-ada", hash_token(SECRET), uri, "Server", server.id, "ada/")
+            )
+        browser = await hub.browser("ada")
+        plain = await browser.get(authorize_url(hub, uri, code_challenge=None, code_challenge_method=None))
+        told = parse_qs(urlsplit(plain.headers["Location"]).query)
+        assert (told["error"], told["error_description"]) == (["invalid_request"], ["Code challenge required."])
+        assert await code_for(hub, browser, uri)

@@ -11,6 +11,7 @@ from fastapi import Request
 from starlette.responses import Response
 
 from perijove.hub.core.errors import Code, PerijoveError
+from perijove.hub.core.site import Site
 from perijove.hub.testing.running import ORIGIN, RunningHub
 from perijove.hub.web import security
 from perijove.hub.web.state import WebSettings
@@ -71,7 +72,7 @@ def test_the_origin_is_the_one_that_the_browser_sees(headers: dict[str, str], or
 def test_a_configured_public_address_goes_before_all_others(settings: WebSettings) -> None:
     import dataclasses
 
-    public = dataclasses.replace(settings, public_url="https://jupyter.example/jh/")
+    public = dataclasses.replace(settings, site=Site("/jh/", "https://jupyter.example"))
     request = request_with(host="127.0.0.1:8081")
     assert security.own_origin(request, public) == "https://jupyter.example"
     assert security.is_secure(request, public)
@@ -241,6 +242,7 @@ async def test_cookies_are_secure_where_browsers_come_by_https(hub: RunningHub, 
 
 async def test_a_form_behind_a_proxy_with_tls_comes_from_our_origin(hub: RunningHub) -> None:
     browser = await hub.browser("ada", **{"X-Forwarded-Proto": "https,http"})
+    browser.cookies.set(f"__Http-{security.SESSION_COOKIE}", browser.cookies[security.SESSION_COOKIE])
     token = form_token(await browser.get(f"{hub.prefix}home"))
     headers = {"Origin": "https://hub.test", "Sec-Fetch-Site": "same-origin"}
     answer = await browser.post(f"{hub.prefix}spawn/ada", data={"_xsrf": token}, headers=headers)
@@ -295,7 +297,7 @@ async def test_tokens_of_another_secret_do_not_count(hub: RunningHub, settings: 
 
 async def test_ending_a_session_clears_all_cookies(settings: WebSettings) -> None:
     response = Response()
-    security.end(settings, response)
+    security.end(request_with(host="hub.test"), settings, response)
     cookies = response.headers.getlist("set-cookie")
     assert len(cookies) == 3
     assert all("Max-Age=0" in cookie for cookie in cookies)
@@ -317,3 +319,33 @@ async def test_a_session_that_is_over_is_nobody(hub: RunningHub) -> None:
 async def test_a_made_up_session_is_nobody(hub: RunningHub, key: str) -> None:
     answer: Any = await hub.client().get(f"{hub.api}/user", headers={"Cookie": f"jupyterhub-hub-login={key}"})
     assert answer.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("host_cookies", "origin", "name", "path"),
+    [
+        (False, "", "jupyterhub-hub-login", "/jh/hub/"),
+        (False, "https://hub.test", "__Http-jupyterhub-hub-login", "/jh/hub/"),
+        (True, "https://hub.test", "__Host-jupyterhub-hub-login", "/"),
+    ],
+)
+def test_cve_2024_28233_where_browsers_can_help_nobody_else_can_set_our_cookies(
+    settings: WebSettings, host_cookies: bool, origin: str, name: str, path: str
+) -> None:
+    import dataclasses
+
+    settings = dataclasses.replace(settings, host_cookies=host_cookies, site=Site("/jh/", origin))
+    request = request_with(host="hub.test")
+    assert security.cookie_place(request, settings, security.SESSION_COOKIE) == (name, path)
+    response = Response()
+    security.end(request, settings, response)
+    ended = next(cookie for cookie in response.headers.getlist("set-cookie") if cookie.startswith(f"{name}="))
+    assert f"Path={path};" in ended
+    assert ("Secure" in ended) == bool(origin)
+
+
+def test_cve_2024_28233_all_cookies_of_one_name_are_seen(settings: WebSettings) -> None:
+    request = request_with(host="hub.test", cookie='a=1; _xsrf=one; _xsrf="two"; _xsrf=one; x_xsrf=no; _xsrf')
+    assert security.cookie_values(request, settings, "_xsrf") == ["one", "two", ""]
+    many = "; ".join(f"_xsrf={number}" for number in range(1000))
+    assert len(security.cookie_values(request_with(host="hub.test", cookie=many), settings, "_xsrf")) == 8

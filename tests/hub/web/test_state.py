@@ -10,7 +10,7 @@ from perijove.hub.web.state import HubState, RequestMetrics, WebSettings
 
 
 def test_what_handlers_are_given_does_not_change_under_them(hub: RunningHub) -> None:
-    for value, name in ((hub.state, "ctx"), (hub.state.settings, "prefix")):
+    for value, name in ((hub.state, "ctx"), (hub.state.settings, "site")):
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(value, name, None)
 

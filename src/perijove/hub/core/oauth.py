@@ -113,7 +113,7 @@ def check_client(client: OAuthClient | None, request: AuthorizeRequest) -> OAuth
     return client
 
 
-def grant(client: OAuthClient, request: AuthorizeRequest) -> tuple[str, ...]:
+def grant(client: OAuthClient, request: AuthorizeRequest, *, require_pkce: bool = False) -> tuple[str, ...]:
     """Return the raw scopes that a code for *request* carries.
 
     Raises:
@@ -123,6 +123,8 @@ def grant(client: OAuthClient, request: AuthorizeRequest) -> tuple[str, ...]:
         raise OAuthError("invalid_request", "Missing response_type parameter.")
     if request.response_type != "code":
         raise OAuthError("unsupported_response_type")
+    if require_pkce and not request.code_challenge:
+        raise OAuthError("invalid_request", "Code challenge required.")
     if request.code_challenge and not _CHALLENGE.fullmatch(request.code_challenge):
         raise OAuthError("invalid_request", "Malformed code_challenge parameter.")
     if request.code_challenge_method not in {"", "plain", "S256"}:

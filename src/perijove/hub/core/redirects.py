@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 MAX_TARGET_LENGTH = 4096
+_LABELS = re.compile(r"[a-z0-9_.-]+")
 
 
-def local_target(target: str | None, *, base_url: str, default: str, origin: str = "") -> str:
+def local_target(target: str | None, *, base_url: str, default: str, origin: str = "", hosts: bool = False) -> str:
     """Return *target* as a path on our own origin, or *default* if it leads anywhere else.
 
     Args:
@@ -15,6 +17,8 @@ def local_target(target: str | None, *, base_url: str, default: str, origin: str
         base_url: the prefix in which a target must lie.
         default: the answer for anything that is not safe.
         origin: ``scheme://host[:port]`` under which the request came; full URLs must start with it.
+        hosts: whether users have hosts below that of *origin*: a URL of one is fine then. Its path is returned too, as
+            the hub knows on which host a path is.
     """
     if not target or len(target) > MAX_TARGET_LENGTH:
         return default
@@ -25,8 +29,7 @@ def local_target(target: str | None, *, base_url: str, default: str, origin: str
         parts = urlsplit(target)
     except ValueError:
         return default
-    elsewhere = not origin or f"{parts.scheme}://{parts.netloc}".lower() != origin.lower()
-    if (parts.scheme or parts.netloc) and elsewhere:
+    if (parts.scheme or parts.netloc) and not _is_ours(f"{parts.scheme}://{parts.netloc}".lower(), origin, hosts):
         return default
     path = parts.path
     # Browsers take %2e for a dot, and a program on the way may take %2f and %5c for slashes.
@@ -36,6 +39,14 @@ def local_target(target: str | None, *, base_url: str, default: str, origin: str
     if not f"{path}/".startswith(base_url):
         return default
     return urlunsplit(("", "", path, parts.query, parts.fragment))
+
+
+def _is_ours(asked: str, origin: str, hosts: bool) -> bool:
+    if not origin or asked == origin.lower():
+        return bool(origin)
+    scheme, _, host = origin.lower().partition("://")
+    below = asked.removeprefix(f"{scheme}://").removesuffix(f".{host}")
+    return hosts and asked == f"{scheme}://{below}.{host}" and _LABELS.fullmatch(below) is not None
 
 
 def _may_stand_in_url(character: str) -> bool:

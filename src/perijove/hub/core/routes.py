@@ -1,6 +1,7 @@
 """Which routes the proxy should have, and what to change so that it has them.
 
-A *routespec* starts and ends with a slash. Routes of servers on their way up or down are left as they are.
+A *routespec* ends with a slash, and starts with one or with a host name. Routes of servers on their way up or down are
+left as they are.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from perijove.hub.core.servers import AT_REST, Server, State
-from perijove.wire.prefixes import normalize_base_url, server_prefix
+from perijove.hub.core.site import Site
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,30 +31,30 @@ class Changes:
     delete: tuple[str, ...] = ()
 
 
-def hub_route(base_url: str, hub_url: str) -> Route:
+def hub_route(site: Site, hub_url: str) -> Route:
     """Return the route of the hub, which takes everything that no server takes."""
-    return Route(normalize_base_url(base_url), hub_url, {"hub": True})
+    return Route(site.hub_routespec, hub_url, {"hub": True})
 
 
-def server_route(base_url: str, server: Server) -> Route:
+def server_route(site: Site, server: Server) -> Route:
     """Return the route of a server that listens at ``server.url``."""
-    spec = server_prefix(base_url, server.user_name, server.name)
+    spec = site.server_routespec(server.user_name, server.name)
     return Route(spec, server.url, {"user": server.user_name, "server_name": server.name})
 
 
-def differences(hub: Route, servers: Iterable[Server], observed: Mapping[str, Route], base_url: str) -> Changes:
+def differences(hub: Route, servers: Iterable[Server], observed: Mapping[str, Route], site: Site) -> Changes:
     """Return what to change in the proxy's table.
 
     Args:
         hub: the hub's own route.
         servers: all servers that are not at rest; others have no route.
         observed: the table as the proxy reports it, by routespec; only routes that a hub made.
-        base_url: the prefix of the installation.
+        site: where browsers find them.
     """
     desired = {hub.routespec: hub}
     untouched = set()
     for server in servers:
-        route = server_route(base_url, server)
+        route = server_route(site, server)
         if server.state is State.READY:
             desired[route.routespec] = route
         elif server.state not in AT_REST:

@@ -1,7 +1,8 @@
 """What the hub needs from a proxy: to add, delete and list routes, and to be started if it is ours.
 
 Subclass `Proxy` and name the class in ``c.JupyterHub.proxy_class``, or register it as an entry point in the group
-``perijove.proxies``. A routespec starts and ends with a slash; the proxy sends the whole path on and keeps WebSockets.
+``perijove.proxies``. A routespec ends with a slash, and starts with one or with a host name; the proxy sends the whole
+path on and keeps WebSockets.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ class ProxySetting:
         hub_prefix: the hub's prefix.
         data_dir: an existing folder in which a proxy may keep files of its own.
         default_token: the token for the admin API if none is configured: the same in every hub process.
+        host_routing: whether the first segment of every route but the hub's is a host name.
         ssl_key: file with the private key for browsers; empty for plain HTTP.
         ssl_cert: file with the certificate for browsers.
     """
@@ -35,6 +37,7 @@ class ProxySetting:
     hub_prefix: str
     data_dir: str
     default_token: str
+    host_routing: bool = False
     ssl_key: str = ""
     ssl_cert: str = ""
 

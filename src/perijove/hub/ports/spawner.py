@@ -18,6 +18,7 @@ from traitlets import Any as AnyTrait
 from traitlets import Bool, Dict, Float, Integer, List, Unicode
 from traitlets.config import LoggingConfigurable
 
+from perijove.hub.core.site import Site
 from perijove.hub.ports.traits import ByteSpecification, call_plugin
 from perijove.wire import environment as names
 from perijove.wire.prefixes import escape_name, server_prefix
@@ -28,16 +29,26 @@ class HubInfo:
     """Where the hub is.
 
     Attributes:
-        base_url: the prefix of the installation.
+        site: where browsers find the hub and its servers.
         api_url: the URL under which servers reach the API.
         data_dir: an existing folder in which a spawner may keep files of its own.
-        public_host: ``scheme://host[:port]`` for browsers; empty where paths are enough.
+        host_cookies: whether servers give the names of their cookies the prefix ``__Host-``.
     """
 
-    base_url: str
+    site: Site
     api_url: str
     data_dir: str
-    public_host: str = ""
+    host_cookies: bool = False
+
+    @property
+    def base_url(self) -> str:
+        """The prefix of the installation."""
+        return self.site.base_url
+
+    @property
+    def public_host(self) -> str:
+        """``scheme://host[:port]`` of the hub for browsers; empty where paths are enough."""
+        return self.site.origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +175,11 @@ class Spawner(LoggingConfigurable):
         """The server's URL prefix."""
         return server_prefix(self.hub.base_url, self.user.name, self.name)
 
+    @property
+    def callback_url(self) -> str:
+        """Where browsers come back from signing in at the hub: a path, or a full URL where the owner has a host."""
+        return f"{self.hub.site.server_url(self.user.name, self.name)}oauth_callback"
+
     def format(self, template: str) -> str:
         """Return *template* with ``{username}`` and ``{base_url}`` filled in."""
         return template.replace("{username}", self.user.name).replace("{base_url}", self.hub.base_url)
@@ -207,10 +223,10 @@ class Spawner(LoggingConfigurable):
             names.BASE_URL: self.hub.base_url,
             names.SERVICE_PREFIX: self.prefix,
             names.SERVICE_URL: f"http://{address}:{self.port}{self.prefix}",
-            names.OAUTH_CALLBACK_URL: f"{self.prefix}oauth_callback",
-            names.COOKIE_HOST_PREFIX_ENABLED: "0",
-            names.PUBLIC_URL: f"{self.hub.public_host}{self.prefix}" if self.hub.public_host else "",
-            names.PUBLIC_HUB_URL: f"{self.hub.public_host}{self.hub.base_url}hub/" if self.hub.public_host else "",
+            names.OAUTH_CALLBACK_URL: self.callback_url,
+            names.COOKIE_HOST_PREFIX_ENABLED: str(int(self.hub.host_cookies)),
+            names.PUBLIC_URL: self.hub.site.public_server_url(self.user.name, self.name),
+            names.PUBLIC_HUB_URL: f"{self.hub.public_host}{self.hub.site.prefix}" if self.hub.public_host else "",
         }
         if self.notebook_dir:
             env[names.ROOT_DIR] = self.format(self.notebook_dir)

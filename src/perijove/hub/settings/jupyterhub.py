@@ -17,6 +17,7 @@ from traitlets import Any as AnyTrait
 from traitlets import Bool, Bytes, Float, Integer, List, TraitError, Unicode, Union, default, validate
 from traitlets.config import LoggingConfigurable
 
+from perijove.hub.core.site import Site
 from perijove.hub.settings.addresses import (
     absolute_sqlite_url,
     at_host,
@@ -26,6 +27,7 @@ from perijove.hub.settings.addresses import (
     port_of,
 )
 from perijove.hub.settings.cookies import parse_cookie_secret
+from perijove.hub.settings.subdomains import check_subdomain_host, read_hook
 from perijove.wire.prefixes import normalize_base_url
 
 DEFAULT_CONFIG_FILE = "jupyterhub_config.py"
@@ -62,6 +64,29 @@ class JupyterHub(LoggingConfigurable):
             "",
             help="The full URL that people type, if another server in front of Perijove makes it differ from bind_url.",
         )
+    )
+    subdomain_host: str = _option(
+        Unicode(
+            "",
+            help="The hub's origin, such as https://hub.example, if each user and service shall have a host of their "
+            "own below it: ada.hub.example. A wildcard DNS entry and certificate are needed. It keeps users' pages "
+            "apart from each other.",
+        )
+    )
+    subdomain_hook: Any = _option(
+        AnyTrait(
+            "idna",
+            help="How these hosts are called: idna, legacy, or a function (name, domain, kind) that returns a host "
+            "name; kind is user or service.",
+        ),
+        wanted="idna, legacy or a function",
+    )
+    cookie_host_prefix_enabled: bool = _option(
+        Bool(
+            help="Give the names of cookies the prefix __Host-, so that no page on a host below can set them. Needs "
+            "HTTPS and subdomain_host.",
+        ),
+        default_text="True where subdomain_host begins with https://",
     )
     ssl_key: str = _option(Unicode("", help="File with the private key with which the proxy serves HTTPS."))
     ssl_cert: str = _option(Unicode("", help="File with the certificate, and its chain, for ssl_key."))
@@ -182,6 +207,9 @@ class JupyterHub(LoggingConfigurable):
     oauth_token_expires_in: int = _option(
         Integer(min=1, help="Seconds for which an OAuth token is valid."), default_text="cookie_max_age_days in seconds"
     )
+    oauth_require_pkce: bool = _option(
+        Bool(False, help="Refuse OAuth clients, such as very old servers and services, that do not use PKCE.")
+    )
     token_expires_in_max_seconds: int = _option(
         Integer(0, help="The longest validity in seconds that somebody may ask for a token; 0 for any.")
     )
@@ -221,6 +249,10 @@ class JupyterHub(LoggingConfigurable):
     def _oauth_token_expires_in_default(self) -> int:
         return int(self.cookie_max_age_days * DAY)
 
+    @default("cookie_host_prefix_enabled")
+    def _cookie_host_prefix_default(self) -> bool:
+        return self.subdomain_host.startswith("https://")
+
     @validate("base_url")
     def _normalize_base_url(self, proposal: Any) -> str:
         return normalize_base_url(str(proposal.value))
@@ -232,6 +264,15 @@ class JupyterHub(LoggingConfigurable):
     @validate("public_url")
     def _check_public_url(self, proposal: Any) -> str:
         return check_http_url(str(proposal.value)) if proposal.value else ""
+
+    @validate("subdomain_host")
+    def _check_subdomain_host(self, proposal: Any) -> str:
+        return check_subdomain_host(str(proposal.value)) if proposal.value else ""
+
+    @validate("subdomain_hook")
+    def _check_subdomain_hook(self, proposal: Any) -> Any:
+        read_hook(proposal.value)
+        return proposal.value
 
     @validate("hub_connect_url")
     def _check_hub_connect_url(self, proposal: Any) -> str:
@@ -297,6 +338,16 @@ class JupyterHub(LoggingConfigurable):
             )
         if self.public_url and normalize_base_url(urlsplit(self.public_url).path) != self.base_url:
             found.append(("public_url", f"its path must be base_url, which is {self.base_url}"))
+        if self.subdomain_host and self.public_url and self.public_host.lower() != self.subdomain_host:
+            found.append(("subdomain_host", f"it must be the origin of public_url, which is {self.public_host}"))
+        if self.cookie_host_prefix_enabled and not self.subdomain_host.startswith("https://"):
+            found.append(
+                (
+                    "cookie_host_prefix_enabled",
+                    "it needs c.JupyterHub.subdomain_host with https://: browsers send such cookies to all of a host, "
+                    "which must be the hub's own",
+                )
+            )
         if self.api_page_default_limit > self.api_page_max_limit:
             found.append(
                 ("api_page_default_limit", f"it is above api_page_max_limit, which is {self.api_page_max_limit}")
@@ -307,9 +358,15 @@ class JupyterHub(LoggingConfigurable):
 
     @property
     def public_host(self) -> str:
-        """``scheme://host[:port]`` for browsers, as public_url says; empty where it is not set and paths are enough."""
+        """``scheme://host[:port]`` of the hub for browsers; empty where it is not configured and paths are enough."""
         parts = urlsplit(self.public_url)
-        return f"{parts.scheme}://{parts.netloc}" if self.public_url else ""
+        return f"{parts.scheme}://{parts.netloc}" if self.public_url else self.subdomain_host
+
+    @property
+    def site(self) -> Site:
+        """Where browsers find the hub and its servers."""
+        hook = read_hook(self.subdomain_hook) if self.subdomain_host else None
+        return Site(self.base_url, self.public_host, hook)
 
     @property
     def hub_url(self) -> str:

@@ -19,7 +19,6 @@ def _lacks(what: str, instead: str = "remove it") -> str:
 
 
 _INTERNAL_TLS = _lacks("encryption between hub, proxy and servers")
-_SUBDOMAINS = _lacks("one host name per user")
 _LOOKS = _lacks("own templates and page data")
 _GROUPS = _lacks("groups")
 _LOG = "is not available in this version; set c.JupyterHub.log_level, and send the output where you want it"
@@ -36,7 +35,6 @@ OPTIONS: dict[str, dict[str, str]] = {
         "answer_yes": "is for the command line only: write perijove -y",
         "api_tokens": 'is not available in this version; use c.JupyterHub.services = [{"name": …, "api_token": …}]',
         "confirm_no_ssl": _NO_EFFECT,
-        "cookie_host_prefix_enabled": _GONE,
         "custom_scopes": _SHARED,
         "data_files_path": _LOOKS,
         "db_kwargs": _GONE,
@@ -77,15 +75,12 @@ OPTIONS: dict[str, dict[str, str]] = {
         "log_datefmt": _LOG,
         "log_format": _LOG,
         "logging_config": _LOG,
-        "oauth_require_pkce": _GONE,
         "service_check_interval": _RUN_BY_SERVICE,
         "service_tokens": 'is not available in this version; use c.JupyterHub.services = [{"name": …, "api_token": …}]',
         "show_config": "is for the command line only: write perijove --show-config",
         "show_config_json": "is for the command line only: write perijove --show-config-json",
         "shutdown_on_logout": _GONE,
         "spawn_throttle_retry_range": "is not needed: a start over the limit waits in a queue; remove it",
-        "subdomain_host": _SUBDOMAINS,
-        "subdomain_hook": _SUBDOMAINS,
         "tornado_settings": "is not available in this version; write c.JupyterHub.slow_spawn_timeout and "
         "c.JupyterHub.slow_stop_timeout, and remove the rest",
         "trust_user_provided_tokens": _NO_EFFECT,

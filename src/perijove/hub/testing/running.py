@@ -24,6 +24,7 @@ from perijove.hub.core.admission import Limits
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.roles import DEFAULT_ROLES, Role
 from perijove.hub.core.servers import Server
+from perijove.hub.core.site import Site
 from perijove.hub.core.tokens import Token, hash_token
 from perijove.hub.core.users import Account, User
 from perijove.hub.ports.authenticator import Authenticator
@@ -53,7 +54,7 @@ from perijove.hub.web.app import create_app
 from perijove.hub.web.security import SESSION_COOKIE
 from perijove.hub.web.state import HubState, PluginInfo, WebSettings
 from perijove.hub.web.templating import make_environment
-from perijove.wire.prefixes import hub_prefix, normalize_base_url
+from perijove.wire.prefixes import normalize_base_url
 
 ORIGIN = "http://hub.test"
 """The origin under which clients of a `RunningHub` reach it."""
@@ -241,26 +242,26 @@ async def running_hub(
         limits: how many servers may run and start at once.
         named_servers: whether a user may have more than one server.
         keeps_accounts: whether the hub keeps passwords itself, so that there are pages to sign up.
-        settings: what shall be other than usual in `WebSettings`.
+        settings: what shall be other than usual in `WebSettings`; a ``site`` takes the place of *base_url*.
     """
-    base_url = normalize_base_url(base_url)
+    site = settings.pop("site", None) or Site(normalize_base_url(base_url))
     store, clock, telemetry, world = InterruptibleStore(), FakeClock(), RecordingTelemetry(), FakeWorld()
     ctx = Context(store, clock, telemetry)
     tasks, signals, activity, proxy, probe = Tasks(), Signals(), Activity(ctx), FakeProxy(), FakeProbe()
     authenticator = authenticator or FakeAuthenticator(allow_all=True)
     limits = limits or Limits()
     lifecycle = Lifecycle(ctx, signals, tasks, owner="hub-in-a-test")
-    plugins = Plugins(_factory(spawner_class or world.spawner_class(), base_url), authenticator, proxy, probe)
-    steps = Steps(ctx, lifecycle, signals, plugins=plugins, limits=limits, base_url=base_url)
+    plugins = Plugins(_factory(spawner_class or world.spawner_class(), site), authenticator, proxy, probe)
+    steps = Steps(ctx, lifecycle, signals, plugins=plugins, limits=limits, site=site)
     info = PluginInfo("fake", "0")
     state = HubState(
         ctx=ctx,
-        settings=replace(_settings(base_url), **settings),
+        settings=replace(_settings(site), **settings),
         activity=activity,
         accounts=Accounts(ctx, PlainPasswordHasher(), administrators=frozenset()) if keeps_accounts else None,
         authenticator=authenticator,
-        servers=Servers(ctx, lifecycle, signals, ServerRules(base_url, named_servers, 0, limits)),
-        routes=Routes(ctx, proxy, activity, base_url=base_url, hub_url="http://127.0.0.1:8081"),
+        servers=Servers(ctx, lifecycle, signals, ServerRules(site, named_servers, 0, limits)),
+        routes=Routes(ctx, proxy, activity, site=site, hub_url="http://127.0.0.1:8081"),
         templates=make_environment(),
         metrics=Metrics(),
         authenticator_info=info,
@@ -280,11 +281,11 @@ async def running_hub(
         await tasks.close()
 
 
-def _factory(spawner_class: type[Spawner], base_url: str) -> Callable[[Server], Spawner]:
+def _factory(spawner_class: type[Spawner], site: Site) -> Callable[[Server], Spawner]:
     def make(server: Server) -> Spawner:
         spawner = spawner_class()
         spawner.user = SpawnerUser(server.user_id, server.user_name, admin=False)
-        spawner.hub = HubInfo(base_url, f"http://127.0.0.1:8081{hub_prefix(base_url)}api", "", "")
+        spawner.hub = HubInfo(site, f"http://127.0.0.1:8081{site.prefix}api", "")
         spawner.name = server.name
         spawner.server_id = server.id
         spawner.user_options = server.user_options
@@ -293,13 +294,13 @@ def _factory(spawner_class: type[Spawner], base_url: str) -> Callable[[Server], 
     return make
 
 
-def _settings(base_url: str) -> WebSettings:
+def _settings(site: Site) -> WebSettings:
     return WebSettings(
-        base_url=base_url,
-        prefix=hub_prefix(base_url),
-        public_url="",
+        site=site,
+        host_cookies=False,
         cookie_secret=b"for tests only",
         session_lifetime=timedelta(days=14),
+        require_pkce=False,
         oauth_lifetime=timedelta(days=14),
         token_maximum=0,
         page_default=50,

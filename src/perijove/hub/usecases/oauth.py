@@ -49,7 +49,9 @@ class Granted:
     scopes: tuple[str, ...]
 
 
-async def authorize(ctx: Context, visitor: Visitor, request: AuthorizeRequest, *, consented: bool) -> str | Consent:
+async def authorize(
+    ctx: Context, visitor: Visitor, request: AuthorizeRequest, *, consented: bool, require_pkce: bool = False
+) -> str | Consent:
     """Return the URI to send the browser to, or what to ask the person first.
 
     Nobody is asked for their own server, nor twice while they hold a token of that client that allows as much.
@@ -60,7 +62,7 @@ async def authorize(ctx: Context, visitor: Visitor, request: AuthorizeRequest, *
     async with ctx.store.transaction() as tx:
         client = check_client(await tx.oauth.client(request.client_id[:MAX_TOKEN_LENGTH]), request)
         try:
-            scopes = grant(client, request)
+            scopes = grant(client, request, require_pkce=require_pkce)
         except OAuthError as error:
             return answer_uri(
                 client.redirect_uri, error=error.error, error_description=error.description, state=request.state[:2048]

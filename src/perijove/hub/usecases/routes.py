@@ -12,12 +12,12 @@ import structlog
 from perijove.hub.core.errors import PerijoveError
 from perijove.hub.core.events import ProxyRestarted, RoutesChanged
 from perijove.hub.core.routes import Changes, Route, differences, hub_route
+from perijove.hub.core.site import Site
 from perijove.hub.ports.proxy import ChangesRoutesAtOnce, Proxy
 from perijove.hub.ports.traits import call_plugin
 from perijove.hub.usecases.activity import Activity
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.tasks import Tasks
-from perijove.wire.prefixes import server_prefix
 
 log = structlog.get_logger(__name__)
 PASSES = 3
@@ -27,11 +27,11 @@ PASSES = 3
 class Routes:
     """The proxy as the hub sees it."""
 
-    def __init__(self, ctx: Context, proxy: Proxy, activity: Activity, *, base_url: str, hub_url: str) -> None:
+    def __init__(self, ctx: Context, proxy: Proxy, activity: Activity, *, site: Site, hub_url: str) -> None:
         self._ctx = ctx
         self._proxy = proxy
         self._activity = activity
-        self._base_url = base_url
+        self._site = site
         self._hub_url = hub_url
         self._periodic: list[asyncio.Task[None]] = []
 
@@ -89,10 +89,10 @@ class Routes:
         async with self._ctx.store.transaction() as tx:
             servers = await tx.servers.list_active()
         for server in servers:
-            route = observed.get(server_prefix(self._base_url, server.user_name, server.name))
+            route = observed.get(self._site.server_routespec(server.user_name, server.name))
             if route is not None and (at := _last_activity(route.data)) is not None:
                 self._activity.server_used(server.id, server.user_id, at)
-        changes = differences(hub_route(self._base_url, self._hub_url), servers, observed, self._base_url)
+        changes = differences(hub_route(self._site, self._hub_url), servers, observed, self._site)
         await self._apply(changes)
         return changes
 

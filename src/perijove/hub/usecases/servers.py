@@ -13,13 +13,13 @@ from perijove.hub.core.names import shorten, validate_server_name
 from perijove.hub.core.principals import Principal
 from perijove.hub.core.progress import ProgressEvent
 from perijove.hub.core.servers import AT_REST, Event, Server, State, after, changed_at_rest
+from perijove.hub.core.site import Site
 from perijove.hub.core.users import User
 from perijove.hub.ports.store import Transaction
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.lifecycle import PROGRESS, Lifecycle
 from perijove.hub.usecases.signals import Signals
 from perijove.hub.usecases.users import found
-from perijove.wire.prefixes import server_prefix
 
 LOOK = 1.0
 KEEP_ALIVE = 8.0
@@ -32,13 +32,13 @@ class ServerRules:
     """What the configuration says about servers.
 
     Attributes:
-        base_url: the prefix of the installation.
+        site: where browsers find servers.
         named_servers: whether a user may have more than the default server.
         named_server_limit: how many named ones at most; 0 for no limit.
         limits: how many may run and start at once.
     """
 
-    base_url: str
+    site: Site
     named_servers: bool
     named_server_limit: int
     limits: Limits
@@ -54,8 +54,8 @@ class Servers:
         self.rules = rules
 
     def url(self, server: Server) -> str:
-        """Return the path under which browsers reach *server*."""
-        return server_prefix(self.rules.base_url, server.user_name, server.name)
+        """Return where browsers reach *server*: a path, or a full URL where its owner has a host."""
+        return self.rules.site.server_url(server.user_name, server.name)
 
     async def get(self, principal: Principal, user_name: str, name: str, *, scope: str = "read:servers") -> Server:
         """Return a server; one that never ran is shown as stopped if it is the default one.

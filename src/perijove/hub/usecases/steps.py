@@ -18,6 +18,7 @@ from perijove.hub.core.oauth import OAuthClient, server_client_id
 from perijove.hub.core.roles import DEFAULT_ROLES
 from perijove.hub.core.routes import server_route
 from perijove.hub.core.servers import Command, Event, Failure, Server
+from perijove.hub.core.site import Site
 from perijove.hub.core.tokens import Token, hash_token
 from perijove.hub.ports.authenticator import Authenticator
 from perijove.hub.ports.probe import Probe
@@ -87,7 +88,7 @@ class Steps:
         *,
         plugins: Plugins,
         limits: Limits,
-        base_url: str,
+        site: Site,
     ) -> None:
         self._ctx = ctx
         self._lifecycle = lifecycle
@@ -97,7 +98,7 @@ class Steps:
         self._proxy = plugins.proxy
         self._probe = plugins.probe
         self._limits = limits
-        self._base_url = base_url
+        self._site = site
         self._spawners: dict[int, Spawner] = {}
 
     def table(self) -> dict[Command, Step]:
@@ -222,7 +223,7 @@ class Steps:
         value = new_secret()
         token_hash = hash_token(value)
         client_id = server_client_id(server.user_name, server.name)
-        prefix = server_prefix(self._base_url, server.user_name, server.name)
+        prefix = spawner.prefix
         now = self._ctx.clock.now()
 
         async def store(tx: Transaction) -> bool:
@@ -231,7 +232,7 @@ class Steps:
                 OAuthClient(
                     client_id=client_id,
                     secret_hash=token_hash,
-                    redirect_uri=f"{spawner.hub.public_host}{prefix}oauth_callback",
+                    redirect_uri=spawner.callback_url,
                     description=f"Server at {prefix}",
                     server_id=server.id,
                     server_name=server.full_name,
@@ -259,7 +260,7 @@ class Steps:
     async def probe(self, server: Server) -> Outcome:
         """Wait until the server answers HTTP, or ends."""
         spawner = self.spawner(server)
-        url = f"{server.url}{server_prefix(self._base_url, server.user_name, server.name)}api"
+        url = f"{server.url}{server_prefix(self._site.base_url, server.user_name, server.name)}api"
         exited = asyncio.create_task(self._exited(spawner, min(spawner.poll_interval, EXIT_LOOK)))
         try:
             answered = await _within(spawner.http_timeout, "answer", self._answered(url, exited))
@@ -289,7 +290,7 @@ class Steps:
 
     async def route(self, server: Server) -> Outcome:
         """Let the proxy send the server's traffic to it."""
-        route = server_route(self._base_url, server)
+        route = server_route(self._site, server)
         spawner = self.spawner(server)
 
         async def add() -> None:
@@ -357,7 +358,7 @@ class Steps:
     async def stop(self, server: Server) -> Outcome:
         """End everything of the server: its route, its process, its credentials."""
         spawner = self._spawner_to_stop(server)
-        route = server_route(self._base_url, server)
+        route = server_route(self._site, server)
         try:
             await call_plugin(self._proxy.delete_route, route.routespec, timeout=PROXY_TIMEOUT)
         except Exception as error:

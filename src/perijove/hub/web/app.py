@@ -7,7 +7,7 @@ import time
 import uuid
 from importlib.resources import files
 from typing import Any, Final
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 import structlog
 from fastapi import FastAPI, Request, Response
@@ -89,6 +89,22 @@ async def _elsewhere(scope: Scope, receive: Receive, send: Send) -> None:
     await response(scope, receive, send)
 
 
+def _on_other_host(request: Request, hub: HubState) -> Response | None:
+    """Return the answer on a host that belongs to a user or service: the hub is not there. None on the hub's own."""
+    site = hub.settings.site
+    if not site.has_hosts or not site.is_below(urlsplit(security.browser_origin(request)).netloc):
+        return None
+    path, servers = request.scope["path"], f"{hub.settings.base_url}user/"
+    if path.startswith(f"{hub.settings.prefix}static/"):
+        return None
+    is_page = request.method in {"GET", "HEAD"} and request.headers.get("sec-fetch-mode", "navigate") == "navigate"
+    if path.startswith(servers) and not is_page:
+        return server_pages.stopped_json(hub, raw_path(request).removeprefix(servers))
+    if is_page and not errors.is_api(path, hub.settings.prefix):
+        return RedirectResponse(f"{site.origin}{raw_path(request)}{raw_query(request)}", status_code=302)
+    return errors.error_response(request, 404, f"This host belongs to somebody else; the hub is at {site.origin}.")
+
+
 async def _outside(request: Request) -> Response:
     """Lead what is outside the hub's prefix to the hub: above all, servers that the proxy has no route for."""
     settings = hub_of(request).settings
@@ -135,7 +151,8 @@ class _Envelope:
         request = Request(scope)
         try:
             if not body.announced_too_long(scope):
-                await self._app(scope, body, answer)
+                app = _on_other_host(request, self._state) or self._app
+                await app(scope, body, answer)
         except Exception as error:
             if answer.cut_short or body.too_long:
                 pass
@@ -160,7 +177,10 @@ class _Envelope:
         headers["Cross-Origin-Opener-Policy"] = "same-origin"
         headers["Cross-Origin-Resource-Policy"] = "same-origin"
         headers.setdefault("Referrer-Policy", "same-origin")
-        headers.setdefault("Content-Security-Policy", security.PAGE_POLICY if is_page else security.API_POLICY)
+        policy = security.page_policy(self._state.settings.site) if is_page else security.API_POLICY
+        headers.setdefault("Content-Security-Policy", policy)
+        if scope.get("state", {}).get("planted"):
+            headers["Clear-Site-Data"] = '"cookies"'
         prefix = self._state.settings.prefix
         if errors.is_api(scope["path"], prefix):
             headers["Access-Control-Allow-Headers"] = "accept, content-type, authorization"

@@ -104,13 +104,18 @@ async def find_caller(request: Request, hub: HubState) -> Principal | None:
 
 
 async def find_visitor(request: Request, hub: HubState) -> Visitor | None:
-    """Return the person whose session cookie came along; None if nobody is signed in."""
-    visitor = await identity.by_session(hub.ctx, request.cookies.get(security.SESSION_COOKIE, ""))
-    if visitor is not None:
-        request.state.visitor = visitor
-        hub.activity.user_active(visitor.user.id)
-        _remember(visitor.principal)
-    return visitor
+    """Return the person whose session cookie came along; None if nobody is signed in, or more than one."""
+    keys = security.cookie_values(request, hub.settings, security.SESSION_COOKIE)
+    found = [visitor for key in keys if (visitor := await identity.by_session(hub.ctx, key)) is not None]
+    if len(found) > 1:
+        # Somebody's page has put its own sign-in beside the visitor's; nobody can tell which is which.
+        request.state.planted = True
+    if len(found) != 1:
+        return None
+    request.state.visitor = found[0]
+    hub.activity.user_active(found[0].user.id)
+    _remember(found[0].principal)
+    return found[0]
 
 
 def _remember(principal: Principal) -> None:

@@ -19,7 +19,7 @@ from perijove.hub.usecases.users import UserView
 from perijove.hub.web.security import own_origin
 from perijove.hub.web.state import WebSettings
 from perijove.wire.models import FailureModel, ServerModel, TokenModel, UserModel
-from perijove.wire.prefixes import escape_name, server_prefix
+from perijove.wire.prefixes import escape_name
 
 PAGINATION_TYPE = "application/jupyterhub-pagination+json"
 MAX_OFFSET = 2**53
@@ -40,10 +40,8 @@ def failure_model(failure: Failure | None) -> FailureModel | None:
 
 def server_model(server: Server, principal: Principal, settings: WebSettings) -> ServerModel:
     """Return *server*, its spawner's state only for those who may see it."""
-    url = server_prefix(settings.base_url, server.user_name, server.name)
+    site = settings.site
     progress = progress_url(server, settings.prefix)
-    public = settings.public_url.rstrip("/")
-    origin = public.removesuffix(settings.base_url.rstrip("/")) if public else ""
     model: ServerModel = {
         "name": server.name,
         "display_name": server.display_name,
@@ -53,11 +51,11 @@ def server_model(server: Server, principal: Principal, settings: WebSettings) ->
         "pending": server.pending,
         "ready": server.ready,
         "stopped": not server.active,
-        "url": url,
+        "url": site.server_url(server.user_name, server.name),
         "user_options": dict(server.user_options),
         "progress_url": progress,
-        "full_url": f"{origin}{url}" if origin else None,
-        "full_progress_url": f"{origin}{progress}" if origin else None,
+        "full_url": site.public_server_url(server.user_name, server.name) or None,
+        "full_progress_url": f"{site.origin}{progress}" if site.origin else None,
         "failure": failure_model(server.failure),
     }
     if principal.may("admin:server_state", user=server.user_name, server=server.name):
@@ -85,7 +83,7 @@ def user_model(
         "user_info": None,
         "roles": list(view.roles),
         "groups": [],
-        "server": server_prefix(settings.base_url, user.name) if ready else None,
+        "server": settings.site.server_url(user.name) if ready else None,
         "pending": default.pending if default else None,
         "created": timestamp(user.created),
         "last_activity": timestamp(user.last_activity),

@@ -112,7 +112,7 @@ async def _authorize(request: Request, hub: HubState, visitor: Visitor, *, conse
         code_challenge=query.get("code_challenge", ""),
         code_challenge_method=query.get("code_challenge_method", ""),
     )
-    answer = await oauth.authorize(hub.ctx, visitor, asked, consented=consented)
+    answer = await oauth.authorize(hub.ctx, visitor, asked, consented=consented, require_pkce=hub.settings.require_pkce)
     if isinstance(answer, Consent):
         return render(
             request,

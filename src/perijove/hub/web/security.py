@@ -20,12 +20,14 @@ import hashlib
 import hmac
 import re
 import secrets
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from fastapi import Request
 from starlette.responses import Response
 
 from perijove.hub.core.errors import Code, PerijoveError
+from perijove.hub.core.site import Site
 from perijove.hub.usecases.identity import Visitor
 from perijove.hub.usecases.sign_in import NewSession
 from perijove.hub.web.state import WebSettings
@@ -37,13 +39,24 @@ FORM_COOKIE_LIFETIME = 3600
 FORM_FIELD = "_xsrf"
 STALE_FORM = "Login form invalid or expired. Try again."
 
-PAGE_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
+MAX_SAME_NAME = 8
+"""How many cookies of one name are looked at."""
+
 API_POLICY = "default-src 'none'; frame-ancestors 'none'"
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+
+
+@lru_cache(maxsize=64)
+def page_policy(site: Site, client: str = "") -> str:
+    """Return the Content-Security-Policy of a page; its forms may lead to us, users' hosts and the origin *client*."""
+    parts = urlsplit(site.origin)
+    hosts = f" {parts.scheme}://*.{parts.netloc}" if site.has_hosts else ""
+    return (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+        f"connect-src 'self'; form-action 'self'{hosts}{client and ' ' + client}; base-uri 'none'; "
+        "frame-ancestors 'none'"
+    )
 
 
 def _first(request: Request, header: str) -> str:
@@ -61,19 +74,14 @@ def browser_origin(request: Request) -> str:
 
 def is_secure(request: Request, settings: WebSettings) -> bool:
     """Say whether browsers reach us by HTTPS."""
-    if settings.public_url:
-        return settings.public_url.startswith("https://")
+    if settings.site.origin:
+        return settings.site.secure
     return browser_origin(request).startswith("https://")
 
 
 def own_origin(request: Request, settings: WebSettings) -> str:
     """Return ``scheme://host[:port]`` of the hub as the browser sees it."""
-    return _public_origin(settings) or browser_origin(request)
-
-
-def _public_origin(settings: WebSettings) -> str:
-    parts = urlsplit(settings.public_url)
-    return f"{parts.scheme}://{parts.netloc}" if settings.public_url else ""
+    return settings.site.origin or browser_origin(request)
 
 
 def _comparable(origin: str) -> str:
@@ -82,36 +90,70 @@ def _comparable(origin: str) -> str:
     return origin.removesuffix(_DEFAULT_PORTS.get(origin.partition(":")[0], "/"))
 
 
-def begin(request: Request, settings: WebSettings, response: Response, session: NewSession) -> None:
-    """Let the browser hold *session*."""
-    secure = is_secure(request, settings)
-    lifetime = int(settings.session_lifetime.total_seconds())
+def cookie_place(request: Request, settings: WebSettings, name: str) -> tuple[str, str]:
+    """Return the full name and the path of the hub's own cookie *name*.
+
+    Browsers let no page, and no other host, set a cookie whose name begins with ``__Host-``, nor a script one with
+    ``__Http-``. The first goes to all of a host, which must then be the hub's own.
+    """
+    if settings.host_cookies:
+        return f"__Host-{name}", "/"
+    return (f"__Http-{name}" if is_secure(request, settings) else name), settings.prefix
+
+
+def _set(request: Request, settings: WebSettings, response: Response, name: str, value: str, max_age: int) -> None:
+    full_name, path = cookie_place(request, settings, name)
     response.set_cookie(
-        SESSION_COOKIE,
-        session.key,
-        max_age=lifetime,
-        path=settings.prefix,
+        full_name,
+        value,
+        max_age=max_age,
+        path=path,
         httponly=True,
-        secure=secure,
+        secure=is_secure(request, settings),
         samesite="lax",
     )
+
+
+def _forget(request: Request, settings: WebSettings, response: Response, name: str) -> None:
+    full_name, path = cookie_place(request, settings, name)
+    response.delete_cookie(full_name, path=path, secure=is_secure(request, settings), httponly=True, samesite="lax")
+
+
+def cookie_values(request: Request, settings: WebSettings, name: str) -> list[str]:
+    """Return all different values of the hub's own cookie *name*: with other paths, a browser sends more than one."""
+    full_name, _ = cookie_place(request, settings, name)
+    pairs = (pair.partition("=") for header in request.headers.getlist("cookie") for pair in header.split(";"))
+    found = (value.strip().strip('"') for key, _, value in pairs if key.strip() == full_name)
+    return list(dict.fromkeys(found))[:MAX_SAME_NAME]
+
+
+def begin(request: Request, settings: WebSettings, response: Response, session: NewSession) -> None:
+    """Let the browser hold *session*."""
+    lifetime = int(settings.session_lifetime.total_seconds())
+    _set(request, settings, response, SESSION_COOKIE, session.key, lifetime)
     # Servers read this one: it says which session their tokens belong to, and is no secret.
     response.set_cookie(
         SESSION_ID_COOKIE,
         session.session.session_id,
         path=settings.base_url,
+        domain=_shared_domain(settings),
         httponly=True,
-        secure=secure,
+        secure=is_secure(request, settings),
         samesite="lax",
     )
-    response.delete_cookie(FORM_COOKIE, path=settings.prefix)
+    _forget(request, settings, response, FORM_COOKIE)
 
 
-def end(settings: WebSettings, response: Response) -> None:
+def _shared_domain(settings: WebSettings) -> str | None:
+    """Return the domain whose hosts all see the session's id; None for the hub's host alone."""
+    return settings.site.domain if settings.site.has_hosts else None
+
+
+def end(request: Request, settings: WebSettings, response: Response) -> None:
     """Let the browser forget its session."""
-    response.delete_cookie(SESSION_COOKIE, path=settings.prefix)
-    response.delete_cookie(SESSION_ID_COOKIE, path=settings.base_url)
-    response.delete_cookie(FORM_COOKIE, path=settings.prefix)
+    _forget(request, settings, response, SESSION_COOKIE)
+    response.delete_cookie(SESSION_ID_COOKIE, path=settings.base_url, domain=_shared_domain(settings))
+    _forget(request, settings, response, FORM_COOKIE)
 
 
 def form_token(request: Request, settings: WebSettings, visitor: Visitor | None) -> tuple[str, bool]:
@@ -121,24 +163,16 @@ def form_token(request: Request, settings: WebSettings, visitor: Visitor | None)
     """
     if visitor is not None:
         return _session_token(settings, visitor), False
-    held = request.cookies.get(FORM_COOKIE, "")
-    if _is_ours(settings, held):
-        return held, False
+    for held in cookie_values(request, settings, FORM_COOKIE):
+        if _is_ours(settings, held):
+            return held, False
     nonce = secrets.token_urlsafe(24)
     return f"{nonce}.{_signature(settings, f'anonymous:{nonce}')}", True
 
 
 def set_form_cookie(request: Request, settings: WebSettings, response: Response, token: str) -> None:
     """Set the cookie that goes with a form's token; no script can read it."""
-    response.set_cookie(
-        FORM_COOKIE,
-        token,
-        max_age=FORM_COOKIE_LIFETIME,
-        path=settings.prefix,
-        httponly=True,
-        secure=is_secure(request, settings),
-        samesite="lax",
-    )
+    _set(request, settings, response, FORM_COOKIE, token, FORM_COOKIE_LIFETIME)
 
 
 def _signature(settings: WebSettings, text: str) -> str:
@@ -169,7 +203,7 @@ def check_form(request: Request, settings: WebSettings, visitor: Visitor | None,
     if visitor is not None:
         right = _equal(sent, _session_token(settings, visitor))
     else:
-        right = _is_ours(settings, sent) and (proven or _equal(sent, request.cookies.get(FORM_COOKIE, "")))
+        right = _is_ours(settings, sent) and (proven or sent in cookie_values(request, settings, FORM_COOKIE))
     if not right:
         raise PerijoveError(Code.FORBIDDEN, STALE_FORM)
 
@@ -199,7 +233,7 @@ def check_origin(request: Request, settings: WebSettings) -> bool:
     """
     site = request.headers.get("sec-fetch-site")
     origin = request.headers.get("origin")
-    ours = {_comparable(known) for known in (browser_origin(request), _public_origin(settings)) if known}
+    ours = {_comparable(known) for known in (browser_origin(request), settings.site.origin) if known}
     if site not in {None, "same-origin", "none"} or (origin is not None and _comparable(origin) not in ours):
         raise PerijoveError(Code.FORBIDDEN, "This request came from another site.")
     return origin is not None or site == "same-origin"

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from jinja2 import Environment
 
+from perijove.hub.core.site import Site
 from perijove.hub.ports.authenticator import Authenticator
 from perijove.hub.usecases.accounts import Accounts
 from perijove.hub.usecases.activity import Activity
@@ -34,11 +35,11 @@ class WebSettings:
     """What handlers must know of the configuration.
 
     Attributes:
-        base_url: the prefix of the installation.
-        prefix: the prefix of the hub.
-        public_url: the full URL for browsers, if it is configured; empty otherwise.
+        site: where browsers find the hub and its servers.
+        host_cookies: whether the names of the hub's cookies have the prefix ``__Host-``.
         cookie_secret: signs what forms carry.
         session_lifetime: how long a sign-in lasts.
+        require_pkce: whether OAuth clients must use PKCE.
         oauth_lifetime: how long a token given to a server lasts.
         token_maximum: the longest life of an API token in seconds; 0 for no limit.
         page_default: how many items a page of a list has by default.
@@ -49,11 +50,11 @@ class WebSettings:
         lead_to_server: whether people are led to their running server after they signed in.
     """
 
-    base_url: str
-    prefix: str
-    public_url: str
+    site: Site
+    host_cookies: bool
     cookie_secret: bytes
     session_lifetime: timedelta
+    require_pkce: bool
     oauth_lifetime: timedelta
     token_maximum: int
     page_default: int
@@ -62,6 +63,16 @@ class WebSettings:
     slow_stop: float
     metrics_need_scope: bool
     lead_to_server: bool
+
+    @property
+    def base_url(self) -> str:
+        """The prefix of the installation."""
+        return self.site.base_url
+
+    @property
+    def prefix(self) -> str:
+        """The prefix of the hub."""
+        return self.site.prefix
 
 
 @dataclass(frozen=True, slots=True)

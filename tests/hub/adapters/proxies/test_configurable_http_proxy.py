@@ -44,7 +44,7 @@ async def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     made: list[ConfigurableHTTPProxy] = []
 
     def make(**options: Any) -> ConfigurableHTTPProxy:
-        setting = {
+        setting: dict[str, Any] = {
             key: options.pop(key) for key in ("bind_url", "default_token", "ssl_key", "ssl_cert") if key in options
         }
         proxy = ConfigurableHTTPProxy(**{"api_url": f"http://127.0.0.1:{api}", "log_level": "warn"} | options)

@@ -19,6 +19,7 @@ from perijove.hub.adapters.spawners import local
 from perijove.hub.adapters.spawners.local import STATUS_UNKNOWN, SimpleLocalProcessSpawner
 from perijove.hub.adapters.spawners.processes import RUN_VARIABLE, launch
 from perijove.hub.core.errors import Code, PerijoveError
+from perijove.hub.core.site import Site
 from perijove.hub.ports.spawner import HubInfo, KeepsLog, SignalsExit, SpawnerUser
 from perijove.hub.testing.spawner_contract import SpawnerContract
 
@@ -35,7 +36,7 @@ async def make(tmp_path: Path) -> AsyncIterator[Make]:
         config = Config({"SimpleLocalProcessSpawner": {"cmd": ["sh", "-c", script]} | options})
         spawner = SimpleLocalProcessSpawner(config=config)
         spawner.user = SpawnerUser(1, "alice", False)
-        spawner.hub = HubInfo("/base/", "http://127.0.0.1:8081/base/hub/api", str(tmp_path))
+        spawner.hub = HubInfo(Site("/base/"), "http://127.0.0.1:8081/base/hub/api", str(tmp_path))
         spawner.server_id = 7
         spawner.api_token = "the-token-of-the-server"
         spawner.oauth_client_id = "jupyterhub-user-alice"

@@ -25,15 +25,18 @@ _MARK = "jupyterhub"
 
 
 def path_of(routespec: str) -> str:
-    """Return the path of a route in the API: that of the routespec, escaped as it is, without the slash at the end."""
-    return f"/api/routes{routespec.rstrip('/') or '/'}"
+    """Return the path of a route in the API: the routespec, escaped as it is, between slashes but with none at the end.
+
+    A host name is the first segment.
+    """
+    return f"/api/routes/{routespec.strip('/')}"
 
 
-def routes_of(listing: Any) -> dict[str, Route]:
+def routes_of(listing: Any, *, host_routing: bool = False) -> dict[str, Route]:
     """Return the routes that a hub made out of what ``GET /api/routes`` answered, by routespec.
 
     The proxy lists paths unescaped and without the slash at the end; a routespec has both. What the proxy adds to the
-    data, ``last_activity`` as ISO 8601, stays there.
+    data, ``last_activity`` as ISO 8601, stays there. With *host_routing* the first segment of a path is a host.
 
     Raises:
         PerijoveError: UNAVAILABLE, if that is no table of routes.
@@ -45,6 +48,8 @@ def routes_of(listing: Any) -> dict[str, Route]:
         if not data.get(_MARK):
             continue
         routespec = quote(path, safe="@/~").rstrip("/") + "/"
+        if host_routing and routespec != "/":
+            routespec = routespec.removeprefix("/")
         kept = {key: value for key, value in data.items() if key not in (_MARK, "target")}
         routes[routespec] = Route(routespec, str(data.get("target", "")), kept)
     return routes
@@ -57,9 +62,11 @@ class AdminApi:
         url: where its API is, ``http://host:port``.
         token: what it wants to be shown.
         concurrency: how many calls are under way at most.
+        host_routing: whether routespecs begin with a host name.
     """
 
-    def __init__(self, url: str, token: str, concurrency: int) -> None:
+    def __init__(self, url: str, token: str, concurrency: int, *, host_routing: bool = False) -> None:
+        self._host_routing = host_routing
         self.url = url.rstrip("/")
         self._client = httpx.AsyncClient(
             base_url=self.url,
@@ -86,7 +93,8 @@ class AdminApi:
         """Add and delete routes, in one call where the proxy can; raises PerijoveError UNAVAILABLE."""
         features = (await self.info() or {}).get("features")
         if isinstance(features, list) and _BULK in features:
-            table: dict[str, Any] = dict.fromkeys(delete) | {route.routespec: _body(route) for route in add}
+            table: dict[str, Any] = dict.fromkeys(map(_key, delete))
+            table |= {_key(route.routespec): _body(route) for route in add}
             await self._call("PATCH", "/api/routes", table, timeout=_TABLE_TIMEOUT)
             return
         calls = [*map(self.add, add), *map(self.delete, delete)]
@@ -99,7 +107,7 @@ class AdminApi:
         """Return the routes that a hub made; raises PerijoveError UNAVAILABLE."""
         answer = await self._call("GET", "/api/routes")
         try:
-            return routes_of(answer.json())
+            return routes_of(answer.json(), host_routing=self._host_routing)
         except ValueError as error:
             raise _unavailable("The proxy's table of routes is not JSON.") from error
 
@@ -163,6 +171,10 @@ class AdminApi:
                 "the proxy's CONFIGPROXY_AUTH_TOKEN must be the same."
             )
         return _unavailable(f"The proxy's API at {self.url} answered with status {answer.status_code}.")
+
+
+def _key(routespec: str) -> str:
+    return f"/{routespec.lstrip('/')}"
 
 
 def _body(route: Route) -> dict[str, Any]:

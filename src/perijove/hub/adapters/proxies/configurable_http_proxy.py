@@ -81,7 +81,8 @@ class ConfigurableHTTPProxy(Proxy):
             arguments["--ssl-cert"] = self.setting.ssl_cert
         if _is_built_in(self.command):
             arguments["--state-file"] = str(Path(self.setting.data_dir, STATE_FILE).absolute())
-        return (*self.command, *(word for pair in arguments.items() for word in pair))
+        flags = ("--host-routing",) if self.setting.host_routing else ()
+        return (*self.command, *(word for pair in arguments.items() for word in pair), *flags)
 
     @property
     def _token(self) -> str:
@@ -90,7 +91,7 @@ class ConfigurableHTTPProxy(Proxy):
     @property
     def _api(self) -> AdminApi:
         if self._client is None:
-            self._client = AdminApi(self.api_url, self._token, self.concurrency)
+            self._client = AdminApi(self.api_url, self._token, self.concurrency, host_routing=self.setting.host_routing)
         return self._client
 
     async def start(self) -> bool:

@@ -108,6 +108,7 @@ def next_target(request: Request, hub: HubState, target: str | None, default: st
         base_url=hub.settings.base_url,
         default=default,
         origin=security.own_origin(request, hub.settings),
+        hosts=hub.settings.site.has_hosts,
     )
 
 

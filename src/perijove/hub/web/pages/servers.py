@@ -190,14 +190,14 @@ async def answer_for_server(request: Request, path: str) -> Response:
     principal = await _who(request, hub)
     if principal is None:
         if asks_json:
-            return _stopped_json(hub, path)
+            return stopped_json(hub, path)
         raise SignInFirst
     server = await _find_server(hub, principal, path)
     if request.method != "GET" or (asks_json and not server.ready):
-        return _stopped_json(hub, path)
+        return stopped_json(hub, path)
     here = f"{hub.settings.base_url}user/{path}"
     if server.ready:
-        return await _back(request, hub, here)
+        return await _back(request, hub, f"{hub.settings.site.origin_of('user', server.user_name)}{here}")
     target = next_target(request, hub, f"{here}{raw_query(request)}")
     if server.active or server.state is State.FAILED:
         return go(with_next(f"{hub.settings.prefix}spawn-pending/{server_path(server)}", target))
@@ -237,7 +237,8 @@ def _asks_json(request: Request, path: str) -> bool:
     return "api" in path.split("/") or ("application/json" in accept and "text/html" not in accept)
 
 
-def _stopped_json(hub: HubState, path: str) -> Response:
+def stopped_json(hub: HubState, path: str) -> Response:
+    """Answer for ``<base_url>user/<path>`` that no server runs there, as JupyterLab understands it."""
     user_name = escape_name(unquote(path.partition("/")[0]))
     here, start = f"{hub.settings.base_url}user/{user_name}/", f"{hub.settings.prefix}spawn/{user_name}"
     message = f"JupyterHub server no longer running at {here}. Restart the server at {start}"

@@ -109,7 +109,7 @@ async def logout(request: Request, hub: Hub) -> Response:
             return RedirectResponse(f"{hub.settings.prefix}home", status_code=302)
         await use_case.sign_out(hub.ctx, visitor)
     response = RedirectResponse(f"{hub.settings.prefix}login", status_code=302)
-    security.end(hub.settings, response)
+    security.end(request, hub.settings, response)
     return response
 
 
