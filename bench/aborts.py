@@ -7,6 +7,7 @@ import struct
 import time
 from collections.abc import Mapping
 
+from backends import Backends
 from processes import MEGABYTE, open_files, resident
 from proxies import Proxy
 from table import Aim, Figure, Result, in_turns
@@ -23,7 +24,7 @@ MOMENTS = (
     b"GET /user/u0/large HTTP/1.1\r\nHost: h\r\n\r\n",
     b"POST /upload/x HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\nsome of it",
     b"POST /upload/x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
-    b"GET /ws/echo?size=125 HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"GET /ws/echo HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
 )
 
@@ -55,8 +56,9 @@ def settled_files(pid: int, wanted: int) -> int:
     return now
 
 
-def aborted(proxies: Mapping[str, Proxy]) -> Result:
+def aborted(proxies: Mapping[str, Proxy], behind: Backends) -> Result:
     """Open files and memory before and after."""
+    del behind
 
     def once(proxy: Proxy) -> tuple[float, float]:
         # The first few hundred fill pools and caches that any use fills.

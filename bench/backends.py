@@ -1,22 +1,17 @@
-"""What stands behind every proxy: nginx for small answers and a large file, and this program for the rest.
+"""What stands behind every proxy: nginx for small answers and a large file, echo.c for WebSockets, and this.
 
-This program, run on its own, answers WebSocket messages and swallows uploads. It prints its two ports. A WebSocket
-asked for as ``…?size=N`` answers each masked message of N bytes with an unmasked one of N bytes; it counts bytes and
-looks at no more, so that it costs little beside the proxy.
+This program, run on its own, swallows uploads. It prints its port.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
-import select
 import shutil
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +20,6 @@ from processes import CannotMeasure, await_port, free_port, running
 
 BODY = '{"status": "ok", "what": "a small answer, as from an API"}'
 LARGE = 1_000_000_000
-MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 NGINX = """
 daemon off; worker_processes 1; pid {folder}/backend.pid; error_log {folder}/backend.log;
@@ -45,12 +39,13 @@ http {{
 
 @dataclass(frozen=True, slots=True)
 class Backends:
-    """The ports of what answers."""
+    """The ports of what answers, the large file, and the generator of WebSocket messages; None without a compiler."""
 
     http: int
     websocket: int
     upload: int
     large: Path
+    load: Path | None
 
 
 @contextmanager
@@ -69,105 +64,32 @@ def backends(folder: Path, processors: set[int]) -> Iterator[Backends]:
         command = [nginx, "-c", str(folder / "backend.conf"), "-e", str(folder / "backend.log")]
         process = stack.enter_context(running(command, folder / "backend.out", processors=processors))
         await_port(port, process)
-        own = stack.enter_context(
-            subprocess.Popen([sys.executable, __file__], stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True)
-        )
-        stack.callback(own.kill)
-        assert own.stdout is not None
-        websocket, upload = own.stdout.readline().split()
-        yield Backends(port, int(websocket), int(upload), large)
+        upload = stack.enter_context(serving([sys.executable, __file__]))
+        echo, load = compiled("websocket_echo", folder), compiled("websocket_load", folder)
+        # Without a compiler the route for WebSockets leads to where nothing listens.
+        websocket = stack.enter_context(serving([str(echo)])) if echo else free_port()
+        yield Backends(port, websocket, upload, large, load)
 
 
-def frame(size: int, masked: bool) -> bytes:
-    """A WebSocket text message of *size* bytes in one frame."""
-    mask = 0x80 if masked else 0
-    if size < 126:
-        head = bytes((0x81, mask | size))
-    elif size < 65536:
-        head = bytes((0x81, mask | 126)) + size.to_bytes(2, "big")
-    else:
-        head = bytes((0x81, mask | 127)) + size.to_bytes(8, "big")
-    return head + (b"\0\0\0\0" if masked else b"") + b"x" * size
-
-
-class Echo:
-    """One WebSocket."""
-
-    __slots__ = ("answer", "connection", "expected", "got", "unsent")
-
-    def __init__(self, connection: socket.socket) -> None:
-        self.connection = connection
-        self.answer = b""
-        self.expected = 0
-        self.got = 0
-        self.unsent = b""
-
-    def upgrade(self, head: bytes) -> None:
-        """Answer the request for a WebSocket."""
-        key = re.search(rb"(?i)sec-websocket-key: *(\S+)", head)
-        size = re.search(rb"size=(\d+)", head)
-        assert key, head
-        length = int(size[1]) if size else 125
-        self.answer, self.expected = frame(length, masked=False), len(frame(length, masked=True))
-        accept = base64.b64encode(hashlib.sha1(key[1] + MAGIC).digest())
-        lines = (
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
-        )
-        self.connection.sendall(lines + accept + b"\r\n\r\n")
-
-    def readable(self) -> bool:
-        """Read, answer; return whether the connection goes on."""
+@contextmanager
+def serving(command: Sequence[str]) -> Iterator[int]:
+    """Run a program that prints its port and serves; yield the port."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
         try:
-            data = self.connection.recv(262144)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        if not data:
-            return False
-        if not self.expected:
-            self.upgrade(data)
-            return True
-        self.got += len(data)
-        whole, self.got = divmod(self.got, self.expected)
-        if whole:
-            self.unsent += self.answer * whole
-            self.flush()
-        return True
-
-    def flush(self) -> None:
-        """Write what can be written."""
-        try:
-            self.unsent = self.unsent[self.connection.send(self.unsent) :]
-        except BlockingIOError:
-            return
-        except OSError:
-            self.unsent = b""
+            yield int(process.stdout.readline())
+        finally:
+            process.kill()
 
 
-def serve_echo(listener: socket.socket) -> None:
-    """Serve WebSockets for ever."""
-    poll = select.epoll()
-    poll.register(listener, select.EPOLLIN)
-    open_now: dict[int, Echo] = {}
-    while True:
-        for number, event in poll.poll():
-            if number == listener.fileno():
-                connection, _ = listener.accept()
-                connection.setblocking(False)
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                open_now[connection.fileno()] = Echo(connection)
-                poll.register(connection, select.EPOLLIN)
-                continue
-            echo = open_now[number]
-            if event & select.EPOLLOUT:
-                echo.flush()
-            if event & ~select.EPOLLOUT and not echo.readable():
-                poll.unregister(number)
-                del open_now[number]
-                echo.connection.close()
-                continue
-            poll.modify(number, select.EPOLLIN | (select.EPOLLOUT if echo.unsent else 0))
+def compiled(name: str, folder: Path) -> Path | None:
+    """Compile a program of this folder into another; None if there is no compiler, or no headers for it."""
+    compiler, program = shutil.which("cc") or shutil.which("gcc"), folder / name
+    if compiler is None:
+        return None
+    source = Path(__file__).with_name(f"{name}.c")
+    done = subprocess.run([compiler, "-O2", "-o", str(program), str(source)], capture_output=True, check=False)
+    return program if done.returncode == 0 else None
 
 
 def swallow(connection: socket.socket) -> None:
@@ -191,20 +113,13 @@ def swallow(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
 
 
-def serve_uploads(listener: socket.socket) -> None:
-    """Swallow uploads for ever, each in a thread."""
+def main() -> None:
+    """Swallow uploads, each in a thread, until this process is killed."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
+    print(listener.getsockname()[1], flush=True)
     while True:
         connection, _ = listener.accept()
         threading.Thread(target=swallow, args=(connection,), daemon=True).start()
-
-
-def main() -> None:
-    """Serve until standard input ends with the program that started this one."""
-    echo, upload = (socket.create_server(("127.0.0.1", 0), backlog=2048) for _ in range(2))
-    print(echo.getsockname()[1], upload.getsockname()[1], flush=True)
-    threading.Thread(target=serve_uploads, args=(upload,), daemon=True).start()
-    threading.Thread(target=serve_echo, args=(echo,), daemon=True).start()
-    sys.stdin.read()
 
 
 if __name__ == "__main__":

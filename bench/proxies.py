@@ -11,14 +11,15 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
 from backends import Backends
-from processes import CannotMeasure, await_port, free_port, running, version_of
+from processes import CannotMeasure, await_port, cpu_seconds, free_port, running, version_of
+from table import DIRECT, in_turns
 
 import perijove
 
@@ -249,6 +250,26 @@ STARTERS: dict[str, Callable[[Backends, Path, set[int]], AbstractContextManager[
     NGINX: start_nginx,
     CADDY: start_caddy,
 }
+
+
+def rates_and_costs(
+    proxies: Mapping[str, Proxy], direct: int, measure: Callable[[int], float], seconds: float, rounds: int
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """Return what *measure* says of the port of each proxy, round by round: per second, and per CPU second.
+
+    The first has *direct* as well, the port of what stands behind them. *measure* takes *seconds*.
+    """
+    ports = {name: proxy.port for name, proxy in proxies.items()} | {DIRECT: direct}
+
+    def once(name: str) -> tuple[float, float]:
+        before = cpu_seconds(proxies[name].pid) if name in proxies else 0.0
+        rate = measure(ports[name])
+        used = cpu_seconds(proxies[name].pid) - before if name in proxies else 0.0
+        return rate, rate * seconds / used if used else 0.0
+
+    seen = in_turns({name: name for name in ports}, once, rounds)
+    rates = {name: [rate for rate, _ in values] for name, values in seen.items()}
+    return rates, {name: [cost for _, cost in seen[name]] for name in proxies}
 
 
 def versions(names: list[str]) -> list[str]:

@@ -19,32 +19,29 @@ from table import Result
 
 
 class Setup:
-    """The back-ends, who is compared, what was left out."""
+    """The back-ends, the proxies compared, what was left out."""
 
-    def __init__(self, folder: Path, behind: Backends) -> None:
+    def __init__(self, folder: Path, behind: Backends, stack: ExitStack) -> None:
         self.folder = folder
         self.behind = behind
         self.alone, _ = processors()
-        self.names: list[str] = []
+        self.running: dict[str, Proxy] = {}
         self.left_out: list[str] = []
         for name, start in STARTERS.items():
             try:
-                with start(behind, folder, self.alone):
-                    self.names.append(name)
+                self.running[name] = stack.enter_context(start(behind, folder, self.alone))
             except (CannotMeasure, OSError) as error:
                 self.left_out.append(f"{name} was left out: {error}.")
+        self.names = list(self.running)
 
     def versions(self) -> list[str]:
         return versions(self.names)
 
-    def together(self, measure: Callable[[Mapping[str, Proxy]], Result]) -> Result:
-        """Measure all proxies in turns, all freshly started and running."""
+    def fresh(self, measure: Callable[[Mapping[str, Proxy], Backends], Result]) -> Result:
+        """Measure proxies that have just been started, for what is left in those that have worked already."""
         with ExitStack() as stack:
             starting = {name: STARTERS[name](self.behind, self.folder, self.alone) for name in self.names}
-            return measure({name: stack.enter_context(each) for name, each in starting.items()})
-
-    def transfers(self) -> Result:
-        return self.together(lambda proxies: transfers.transfers(proxies, self.behind))
+            return measure({name: stack.enter_context(each) for name, each in starting.items()}, self.behind)
 
     def workers(self) -> Result:
         everywhere = processors()[0] | processors()[1]
@@ -71,8 +68,8 @@ class Setup:
 @contextmanager
 def open_setup(folder: Path) -> Iterator[Setup]:
     """Start the back-ends and try all proxies. Raises CannotMeasure."""
-    with backends(folder, processors()[1]) as behind:
-        yield Setup(folder, behind)
+    with backends(folder, processors()[1]) as behind, ExitStack() as stack:
+        yield Setup(folder, behind, stack)
 
 
 PROXY = Page(
@@ -80,15 +77,15 @@ PROXY = Page(
     "The proxy beside its peers",
     (CHP, TRAEFIK, NGINX),
     {
-        "rate": lambda setup: setup.together(small.rates),
+        "rate": lambda setup: small.rates(setup.running, setup.behind),
         "workers": Setup.workers,
-        "latency": lambda setup: setup.together(small.steady),
-        "websocket": lambda setup: setup.together(sockets.echo),
-        "transfer": Setup.transfers,
-        "idle": lambda setup: setup.together(sockets.idle),
+        "latency": lambda setup: small.steady(setup.running),
+        "websocket": lambda setup: sockets.echo(setup.running, setup.behind),
+        "transfer": lambda setup: setup.fresh(transfers.transfers),
+        "idle": lambda setup: setup.fresh(sockets.idle),
         "routes": Setup.routes,
-        "aborts": lambda setup: setup.together(aborts.aborted),
+        "aborts": lambda setup: setup.fresh(aborts.aborted),
     },
     open_setup,
-    {"nginx": "nginx-light", "wrk": "wrk", "caddy": "caddy", "npm": "npm"},
+    {"nginx": "nginx-light", "wrk": "wrk", "caddy": "caddy", "npm": "npm", "cc": "gcc"},
 )

@@ -11,14 +11,15 @@ from collections.abc import Mapping
 from statistics import median
 
 import generator
-from processes import CannotMeasure, cpu_seconds
-from proxies import CHP, NGINX, PERIJOVE, TRAEFIK, Proxy
+from backends import Backends
+from processes import CannotMeasure
+from proxies import CHP, NGINX, PERIJOVE, TRAEFIK, Proxy, rates_and_costs
 from table import Aim, Figure, Result, in_turns
 
 CONNECTIONS = 32
 PATH = "/user/u500/api/status"
-SECONDS = 3
-ROUNDS = 3
+SECONDS = 2
+ROUNDS = 5
 SHARE = 0.7
 
 
@@ -27,28 +28,17 @@ def wrk(port: int, seconds: int = SECONDS) -> float:
     return generator.wrk(f"http://127.0.0.1:{port}{PATH}", CONNECTIONS, seconds)
 
 
-def rates(proxies: Mapping[str, Proxy]) -> Result:
+def rates(proxies: Mapping[str, Proxy], behind: Backends) -> Result:
     """Requests per second, and per second of the proxy's processor time, which other programs disturb less."""
-
-    def once(proxy: Proxy) -> tuple[float, float]:
-        before = cpu_seconds(proxy.pid)
-        rate = wrk(proxy.port)
-        return rate, rate * SECONDS / (cpu_seconds(proxy.pid) - before)
-
-    for proxy in proxies.values():
-        wrk(proxy.port, 1)
-    seen = in_turns(proxies, once, ROUNDS)
+    for port in (behind.http, *(proxy.port for proxy in proxies.values())):
+        wrk(port, 1)
+    rates, costs = rates_and_costs(proxies, behind.http, wrk, SECONDS, ROUNDS)
     title = f"small GET, {CONNECTIONS} connections, 1,000 routes"
     aims = Aim(6, CHP), Aim(2, TRAEFIK), Aim(0.6, NGINX)
     return Result(
         [
-            Figure("rate", title, "requests/s", {k: [r for r, _ in v] for k, v in seen.items()}, aims=aims),
-            Figure(
-                "rate",
-                "the same by its cost",
-                "requests per CPU second of the proxy",
-                {k: [c for _, c in v] for k, v in seen.items()},
-            ),
+            Figure("rate", title, "requests/s", rates, aims=aims),
+            Figure("rate", "the same by its cost", "requests per CPU second of the proxy", costs),
         ]
     )
 

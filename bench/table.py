@@ -10,6 +10,9 @@ from typing import TypeVar
 P = TypeVar("P")
 T = TypeVar("T")
 
+DIRECT = "no proxy"
+"""What stands for the same work without any program between generator and back-end: the most there is to reach."""
+
 
 @dataclass(frozen=True, slots=True)
 class Aim:
@@ -48,7 +51,7 @@ class Figure:
         topic: the name ``--only`` knows it by.
         title: what was measured.
         unit: the unit of the values.
-        rounds: by name of the program, what each round saw; one that is there for comparison only is in no table head.
+        rounds: by name of the program, what each round saw.
         more_is_better: whether the largest value is the best.
         aims: what is to be reached.
     """
@@ -100,6 +103,7 @@ def number(value: float) -> str:
 
 def table(figures: Sequence[Figure], names: Sequence[str], subject: str, references: Sequence[str]) -> list[str]:
     """The lines of the table: all values, *subject* as a multiple of each reference, the aims with verdicts."""
+    names = [*names, *([DIRECT] if any(DIRECT in figure.rounds for figure in figures) else [])]
     references = [name for name in references if name in names]
     heads = ["figure", *names, *(f"{subject} to {name}" for name in references), "to reach"]
     lines = ["| " + " | ".join(heads) + " |", "| --- |" + " ---: |" * (len(heads) - 2) + " --- |"]

@@ -181,6 +181,29 @@ async def test_idle_tunnels_are_not_cut_and_count_as_active(
     await eventually(lambda: (proxy.book.activity.last("/user/a") or 0) > 1.0)
 
 
+async def test_each_use_is_noticed_anew(start_proxy: Any, upstream: Any, connect: Any) -> None:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await switched(reader, writer)
+        while data := await reader.read(1000):
+            writer.write(data)
+
+    proxy = await start_proxy({"/user/a": await upstream(handle)})
+    client = await connect(proxy.port)
+    await client.send(UPGRADE)
+    await client.head()
+    await client.exactly(5)
+    (tunnel,) = proxy.context.tunnels.values()
+    for _ in range(3):
+        for piece in (b"first", b"takes the short way", b"so does this"):
+            await client.send(piece)
+            assert await client.exactly(len(piece)) == piece
+        tunnel.look()
+        assert (proxy.book.activity.last("/user/a") or 0) > 1.0
+        proxy.book.activity.begin("/user/a", 1.0)
+        tunnel.look()
+        assert proxy.book.activity.last("/user/a") == 1.0
+
+
 async def test_an_upgrade_to_http2_is_not_passed_on(start_proxy: Any, upstream: Any, connect: Any, echo: Any) -> None:
     proxy = await start_proxy({"/": await upstream(echo)})
     client = await connect(proxy.port)

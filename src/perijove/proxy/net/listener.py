@@ -307,7 +307,7 @@ class ClientConnection(asyncio.Protocol):
         pending, self._pending = self._pending, b""
         if self.blocked:
             upstream.pause_reading()
-        end = tie(client, upstream)
+        end = tie(client, upstream, counted=context.observer is not None)
         end.moved, end.peer.moved = len(pending), len(head) + len(rest)
         tunnel = Tunnel(end, relay.tunnel_used)
 
