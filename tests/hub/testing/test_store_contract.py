@@ -11,8 +11,11 @@ import pytest
 from perijove.hub.core.oauth import OAuthCode
 from perijove.hub.core.servers import Server
 from perijove.hub.core.users import User
+from perijove.hub.testing.memory_access import MemoryOAuth
+from perijove.hub.testing.memory_servers import MemoryServers
 from perijove.hub.testing.memory_state import Unit
-from perijove.hub.testing.memory_store import MemoryOAuth, MemoryServers, MemoryStore, MemoryTransaction, MemoryUsers
+from perijove.hub.testing.memory_store import MemoryStore, MemoryTransaction
+from perijove.hub.testing.memory_users import MemoryUsers
 from perijove.hub.testing.store_contract import StoreContract
 
 
@@ -30,17 +33,17 @@ class Careless(MemoryStore):
 
     class Users(MemoryUsers):
         async def add(self, name: str, *, admin: bool, now: datetime) -> User:
-            user = User(self._all.next_id("users"), name, admin, now)
-            self._all.users[user.id] = user
+            user = User(self.all.next_id("users"), name, admin, now)
+            self.all.users[user.id] = user
             return user
 
     class Servers(MemoryServers):
         async def save(self, server: Server) -> None:
-            self._all.servers[server.id] = server
+            self.all.servers[server.id] = server
 
     class OAuth(MemoryOAuth):
         async def take_code(self, code_hash: str) -> OAuthCode | None:
-            return self._all.codes.get(code_hash)
+            return self.all.codes.get(code_hash)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[MemoryTransaction]:

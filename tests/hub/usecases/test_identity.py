@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from perijove.hub.core.roles import DEFAULT_ROLES
+from perijove.hub.core.services import Service
 from perijove.hub.core.tokens import MAX_TOKEN_LENGTH, Token, hash_token
 from perijove.hub.usecases.activity import Activity
 from perijove.hub.usecases.identity import by_session, by_token, owner_scopes
@@ -87,7 +88,7 @@ async def test_a_servers_own_token_may_do_what_the_server_needs_and_is_not_its_o
 async def test_a_service_is_known_by_its_token(house: House) -> None:
     await house.user()
     async with house.store.transaction() as tx:
-        service = await tx.services.put("ops", admin=True)
+        service = await tx.services.put(Service(0, "ops", admin=True))
         await tx.roles.assign("admin", "service", service.id)
         await tx.tokens.add(
             Token(0, hash_token("s"), "service", service.id, "ops", scopes=("inherit",), created=house.clock.now())

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from urllib.parse import quote, urlencode
 
 from perijove.hub.core.errors import invalid
+from perijove.wire.scopes import Scope
 
 CODE_LIFETIME = timedelta(seconds=300)
 MAX_STATE_LENGTH = 2048
@@ -24,30 +25,39 @@ _CHALLENGE = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 
 @dataclass(frozen=True, slots=True)
 class OAuthClient:
-    """Somebody who may ask for tokens: here, a single-user server.
+    """Somebody who may ask for tokens: a single-user server or a service, one of the two.
 
     Attributes:
         client_id: its identifier.
         secret_hash: SHA-256 of its secret.
         redirect_uri: the one place to which codes are sent.
         description: what a person reads on the consent page.
-        server_id: the server it stands for.
-        server_name: that server's ``owner/name``.
+        server_id: the server it stands for; None if it stands for a service.
+        server_name: that server's ``owner/name``; empty if it stands for a service.
         allowed_scopes: raw scopes it may ask for beside the required ones.
+        service_id: the service it stands for; None if it stands for a server.
+        service_name: that service's name; empty if it stands for a server.
     """
 
     client_id: str
     secret_hash: str
     redirect_uri: str
     description: str
-    server_id: int
+    server_id: int | None
     server_name: str
     allowed_scopes: tuple[str, ...] = ()
+    service_id: int | None = None
+    service_name: str = ""
 
     @property
     def required_scopes(self) -> tuple[str, ...]:
         """The scopes that every token of this client has."""
-        return ("read:users:name!user", "read:users:groups!user", f"access:servers!server={self.server_name}")
+        access = (
+            Scope("access:servers", "server", self.server_name)
+            if self.service_id is None
+            else Scope("access:services", "service", self.service_name)
+        )
+        return ("read:users:name!user", "read:users:groups!user", str(access))
 
 
 @dataclass(frozen=True, slots=True)

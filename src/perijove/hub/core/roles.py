@@ -1,4 +1,4 @@
-"""Roles: named sets of scopes, given to users and services. The four default roles exist in every hub."""
+"""Roles: named sets of scopes, given to users, groups and services. The four default roles exist in every hub."""
 
 from __future__ import annotations
 
@@ -26,11 +26,19 @@ ADMIN_SCOPES = (
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A named set of raw scopes."""
+    """A named set of raw scopes.
+
+    Attributes:
+        name: its name.
+        scopes: raw scopes.
+        description: what it is for.
+        managed: whether it came from the authenticator, not from the configuration.
+    """
 
     name: str
     scopes: tuple[str, ...]
     description: str = ""
+    managed: bool = False
 
 
 DEFAULT_ROLES: dict[str, Role] = {

@@ -155,6 +155,7 @@ class Server:
         version: counts changes; a writer that read an older one is refused.
         owner: the hub process that works on it (lease).
         lease_until: until when that lease holds.
+        remove_wanted: whether it is to be deleted as soon as nothing of it runs.
     """
 
     id: int
@@ -175,6 +176,7 @@ class Server:
     version: int = 0
     owner: str = ""
     lease_until: datetime | None = None
+    remove_wanted: bool = False
 
     @property
     def full_name(self) -> str:

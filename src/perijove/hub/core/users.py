@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,13 +14,27 @@ MAX_PASSWORD_LENGTH = 1024
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person who may have servers."""
+    """A person who may have servers.
+
+    Attributes:
+        id: their number, for ever.
+        name: normalised.
+        admin: whether they are an administrator.
+        created: when they came into being.
+        last_activity: the latest known use.
+        groups: the names of their groups, sorted; read with every user, because rights depend on them.
+        user_info: what the authenticator tells everybody about them; any JSON object.
+        remove_wanted: whether they are to be deleted as soon as nothing of theirs runs.
+    """
 
     id: int
     name: str
     admin: bool
     created: datetime
     last_activity: datetime | None = None
+    groups: tuple[str, ...] = ()
+    user_info: Mapping[str, object] | None = None
+    remove_wanted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
 from perijove.hub.adapters.store.values import json_text
+from perijove.hub.core.attempts import AttemptKey, Tally
 from perijove.hub.core.errors import conflict
+from perijove.hub.core.groups import Group
 from perijove.hub.core.oauth import OAuthClient, OAuthCode
+from perijove.hub.core.paging import Page, Window
 from perijove.hub.core.progress import ProgressEvent
 from perijove.hub.core.roles import Role
 from perijove.hub.core.servers import Server
 from perijove.hub.core.services import Service
+from perijove.hub.core.shares import Share, ShareCode
 from perijove.hub.core.tokens import Token
 from perijove.hub.core.users import Account, Session, User
-from perijove.hub.ports.store import OwnerKind
+from perijove.hub.ports.store import HolderKind, OwnerKind, ShareQuery
 
 K = TypeVar("K")
 V = TypeVar("V")
 W = TypeVar("W", User, Server, Token)
+
+
+Held = tuple[str, HolderKind, int]
+"""A role and its holder."""
 
 
 @dataclass(slots=True)
@@ -39,8 +47,16 @@ class State:
     clients: dict[str, OAuthClient] = field(default_factory=dict)
     codes: dict[str, OAuthCode] = field(default_factory=dict)
     roles: dict[str, Role] = field(default_factory=dict)
-    holders: dict[tuple[str, OwnerKind, int], None] = field(default_factory=dict)
+    holders: dict[Held, bool] = field(default_factory=dict)
+    """Who has which role, and whether only the authenticator gave it."""
     services: dict[int, Service] = field(default_factory=dict)
+    auth_states: dict[int, bytes] = field(default_factory=dict)
+    groups: dict[int, Group] = field(default_factory=dict)
+    memberships: dict[tuple[int, int], None] = field(default_factory=dict)
+    """Pairs of a user's and a group's id."""
+    shares: dict[int, Share] = field(default_factory=dict)
+    share_codes: dict[int, ShareCode] = field(default_factory=dict)
+    attempts: dict[AttemptKey, Tally] = field(default_factory=dict)
     last_ids: dict[str, int] = field(default_factory=dict)
 
     def copied(self) -> State:
@@ -57,6 +73,25 @@ class State:
         owners: Mapping[int, User | Service] = self.users if kind == "user" else self.services
         return existing(owners, owner_id)
 
+    def holder(self, kind: HolderKind, holder_id: int) -> User | Service | Group:
+        """Return the user, service or group. Raises PerijoveError CONFLICT if there is none."""
+        return existing(self.groups, holder_id) if kind == "group" else self.owner(kind, holder_id)
+
+    def with_groups(self, user: User) -> User:
+        """Return *user* with the names of their groups."""
+        names = (self.groups[group].name for member, group in self.memberships if member == user.id)
+        return replace(user, groups=tuple(sorted(names)))
+
+    def is_about(self, server_id: int, query: ShareQuery) -> bool:
+        """Say whether *query* asks for what is shared of that server."""
+        owner_id = self.servers[server_id].user_id
+        return query.server_id in {None, server_id} and query.owner_id in {None, owner_id}
+
+    def drop_holders(self, which: Callable[[Held], bool]) -> None:
+        """Take these roles away."""
+        for held in [held for held in self.holders if which(held)]:
+            del self.holders[held]
+
     def end_sessions(self, which: Callable[[Session], bool]) -> int:
         """Delete these sessions with what was issued in them; return how many sessions."""
         ended = {session.session_id for session in self.sessions.values() if which(session)}
@@ -71,18 +106,23 @@ class State:
         drop(self.codes, lambda code: code.client_id in gone)
         drop(self.clients, which)
 
+    def delete_clients_of(self, server_id: int) -> None:
+        """Delete a server's client with what was issued to it."""
+        self.delete_clients(lambda client: client.server_id == server_id)
+
     def delete_server(self, server_id: int) -> None:
         """Delete a server with all that hangs on it."""
-        self.delete_clients(lambda client: client.server_id == server_id)
+        self.delete_clients_of(server_id)
         drop(self.tokens, lambda token: token.server_id == server_id)
         drop(self.progress, lambda event: event.server_id == server_id)
+        drop(self.shares, lambda share: share.server_id == server_id)
+        drop(self.share_codes, lambda code: code.server_id == server_id)
         self.servers.pop(server_id, None)
 
     def delete_owner(self, kind: OwnerKind, owner_id: int) -> None:
         """Delete what a user and a service alike can have."""
         drop(self.tokens, lambda token: (token.owner_kind, token.owner_id) == (kind, owner_id))
-        for held in [held for held in self.holders if held[1:] == (kind, owner_id)]:
-            del self.holders[held]
+        self.drop_holders(lambda held: held[1:] == (kind, owner_id))
 
 
 def drop(rows: dict[K, V], which: Callable[[V], bool]) -> int:
@@ -91,6 +131,11 @@ def drop(rows: dict[K, V], which: Callable[[V], bool]) -> int:
     for key in gone:
         del rows[key]
     return len(gone)
+
+
+def page_of(rows: Sequence[V], window: Window) -> Page[V]:
+    """Return the part of *rows* in the window."""
+    return Page(rows[window.offset : window.offset + window.limit], window, len(rows))
 
 
 def existing(rows: Mapping[K, V], key: K) -> V:
@@ -132,3 +177,17 @@ class Unit:
 
     state: State
     over: bool = False
+
+
+class Repository:
+    """One group of the port's methods, within one transaction."""
+
+    def __init__(self, unit: Unit) -> None:
+        self.unit = unit
+
+    @property
+    def all(self) -> State:
+        """Everything stored. Raises RuntimeError once the transaction is over."""
+        if self.unit.over:
+            raise RuntimeError("the transaction is over")
+        return self.unit.state

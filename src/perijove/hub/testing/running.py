@@ -24,6 +24,7 @@ from perijove.hub.core.admission import Limits
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.roles import DEFAULT_ROLES, Role
 from perijove.hub.core.servers import Server
+from perijove.hub.core.services import Service
 from perijove.hub.core.site import Site
 from perijove.hub.core.tokens import Token, hash_token
 from perijove.hub.core.users import Account, User
@@ -200,7 +201,7 @@ class RunningHub:
 
     async def _service(self, name: str, scopes: tuple[str, ...], admin: bool) -> int:
         async with self.store.transaction() as tx:
-            service = await tx.services.put(name, admin=admin)
+            service = await tx.services.put(Service(0, name, admin=admin))
             role = Role(f"service-{name}", scopes)
             await tx.roles.replace_all([*(r for r in await tx.roles.list() if r.name != role.name), role])
             await tx.roles.assign(role.name, "service", service.id)

@@ -19,6 +19,7 @@ import pytest
 from perijove.hub.core.oauth import OAuthCode
 from perijove.hub.ports.store import Store
 from perijove.hub.testing.store_contract_access import AccessContract
+from perijove.hub.testing.store_contract_groups import GroupsContract
 from perijove.hub.testing.store_contract_people import PeopleContract
 from perijove.hub.testing.store_contract_servers import ServersContract
 from perijove.hub.testing.store_samples import (
@@ -126,7 +127,7 @@ class TransactionsContract:
         assert [each for each in taken if each is not None] == [code(ada)]
 
 
-class StoreContract(PeopleContract, ServersContract, AccessContract, TransactionsContract):
+class StoreContract(PeopleContract, ServersContract, AccessContract, GroupsContract, TransactionsContract):
     """The whole suite."""
 
     pytestmark = pytest.mark.asyncio

@@ -59,6 +59,78 @@ class PeopleContract:
                 await add_user(tx)
             assert await tx.users.count() == 1
 
+    async def test_many_users_at_once(self, store: Store) -> None:
+        async with store.transaction() as tx:
+            await add_user(tx, "bob")
+            new = await tx.users.add_many(["cyd", "bob", "ada", "cyd"], admin=True, now=NOW)
+            assert [(user.name, user.admin, user.created) for user in new] == [("cyd", True, NOW), ("ada", True, NOW)]
+            assert await tx.users.named(["ada", "cyd", "zoe"]) == {user.name: user for user in new}
+            assert await tx.users.add_many([], admin=False, now=NOW) == []
+            assert len(await tx.users.add_many([f"u{n}" for n in range(40_000)], admin=False, now=NOW)) == 40_000
+            assert await tx.users.count() == 40_003
+
+    async def test_what_is_kept_about_a_user(self, store: Store) -> None:
+        async with store.transaction() as tx:
+            ada = await add_user(tx)
+            await tx.users.set_user_info(ada.id, {"mail": "é", "deep": [1, None]})
+            assert await tx.users.get("ada") == replace(ada, user_info={"mail": "é", "deep": [1, None]})
+            await tx.users.set_user_info(ada.id, {})
+            assert await tx.users.get("ada") == replace(ada, user_info={})
+            await tx.users.set_user_info(ada.id, None)
+            assert await tx.users.get("ada") == ada
+            with refused(Code.INVALID):
+                await tx.users.set_user_info(ada.id, {"x": object()})
+            assert await tx.users.auth_state(ada.id) is None
+            for secret in (b"\x00\xff", b"other"):
+                await tx.users.set_auth_state(ada.id, secret)
+                assert await tx.users.auth_state(ada.id) == secret
+            await tx.users.set_auth_state(ada.id, None)
+            assert await tx.users.auth_state(ada.id) is None
+            with refused(Code.CONFLICT):
+                await tx.users.set_auth_state(ada.id + 1, b"x")
+
+    async def test_the_wish_to_remove_a_user_is_kept(self, store: Store) -> None:
+        async with store.transaction() as tx:
+            ada, _ = await add_user(tx), await add_user(tx, "bob")
+            await tx.users.want_removal(ada.id, True)
+        async with store.transaction() as tx:
+            assert list(await tx.users.list_to_remove()) == [replace(ada, remove_wanted=True)]
+            await tx.users.want_removal(ada.id, False)
+            assert list(await tx.users.list_to_remove()) == []
+
+    async def test_a_new_name_takes_everything_along(self, store: Store) -> None:
+        async with store.transaction() as tx:
+            ada, bob = await add_user(tx), await add_user(tx, "bob")
+            await tx.accounts.add(Account("ada", "hash", approved=True, created=NOW))
+            server = await tx.servers.add(ada.id, "lab")
+            await tx.oauth.put_client(client(server))
+            issued = await tx.tokens.add(token(bob, "t1", client_id="c1"))
+            names = ("read:users!user=ada", "access:servers!server=ada/lab", "read:users!user=adam", "self")
+            own = await tx.tokens.add(replace(token(ada, "t2"), scopes=names))
+            other = await tx.tokens.add(replace(token(bob, "t3"), scopes=names))
+            with refused(Code.CONFLICT):
+                await tx.users.rename(ada.id, "bob")
+            await tx.users.rename(ada.id, "ada")
+            await tx.users.rename(ada.id, "eva")
+            await tx.users.rename(bob.id + 1, "zoe")
+            assert await tx.users.get("ada") is None
+            assert await tx.users.get("eva") == replace(ada, name="eva")
+            assert await tx.accounts.get("ada") is None
+            assert await tx.accounts.get("eva") == Account("eva", "hash", approved=True, created=NOW)
+            assert await tx.servers.by_id(server.id) == replace(server, user_name="eva")
+            assert [await tx.oauth.client("c1"), await tx.tokens.get(issued.id)] == [None] * 2
+            renamed = ("read:users!user=eva", "access:servers!server=eva/lab", "read:users!user=adam", "self")
+            assert await tx.tokens.get(own.id) == replace(own, owner_name="eva", scopes=renamed)
+            assert await tx.tokens.get(other.id) == replace(other, scopes=renamed)
+
+    async def test_a_name_with_an_account_is_taken(self, store: Store) -> None:
+        async with store.transaction() as tx:
+            ada = await add_user(tx)
+            for name in ("ada", "eva"):
+                await tx.accounts.add(Account(name, "hash", approved=False, created=NOW))
+            with refused(Code.CONFLICT):
+                await tx.users.rename(ada.id, "eva")
+
     async def test_administrators(self, store: Store) -> None:
         async with store.transaction() as tx:
             ada = await add_user(tx)

@@ -84,6 +84,17 @@ class ServersContract:
             assert len(await tx.servers.list_of(range(40_000))) == 4
             assert {server.id for server in await tx.servers.list_active()} == {lab.id, default.id}
 
+    async def test_the_wish_to_remove_a_server_is_kept(self, store: Store) -> None:
+        async with store.transaction() as tx:
+            server = await server_in(tx, await add_user(tx), State.STOPPING)
+            assert list(await tx.servers.list_to_remove()) == []
+            wanted = replace(server, remove_wanted=True, version=2)
+            await tx.servers.save(wanted)
+        async with store.transaction() as tx:
+            assert list(await tx.servers.list_to_remove()) == [wanted]
+            await tx.servers.save(replace(wanted, remove_wanted=False, version=3))
+            assert list(await tx.servers.list_to_remove()) == []
+
     async def test_a_writer_that_read_an_older_version_is_refused(self, store: Store) -> None:
         async with store.transaction() as tx:
             read = await tx.servers.add((await add_user(tx)).id, "")

@@ -15,6 +15,7 @@ from perijove.hub.core.oauth import OAuthClient, OAuthCode
 from perijove.hub.core.paging import Window
 from perijove.hub.core.progress import ProgressEvent
 from perijove.hub.core.servers import Server, State
+from perijove.hub.core.shares import Share, ShareCode
 from perijove.hub.core.tokens import Token
 from perijove.hub.core.users import Session, User
 from perijove.hub.ports.store import Transaction
@@ -50,6 +51,17 @@ def client(server: Server, client_id: str = "c1") -> OAuthClient:
 def code(user: User, secret: str = "o1", **values: Any) -> OAuthCode:
     """Return a code for *user*, issued to the client ``c1``, that is not stored yet."""
     new = OAuthCode(secret, "c1", user.id, "s-k1", ("self",), redirect_uri="/cb", expires_at=NOW + SECOND)
+    return replace(new, **values)
+
+
+def share(server: Server, **values: Any) -> Share:
+    """Return a share of *server* that is not stored yet; say with which ``user_id`` or ``group_id``."""
+    return Share(0, server.id, server.user_name, server.name, ("access:servers",), NOW, **values)
+
+
+def share_code(server: Server, secret: str = "x1", **values: Any) -> ShareCode:
+    """Return a share code for *server* that is not stored yet."""
+    new = ShareCode(0, secret, server.id, server.user_name, server.name, ("access:servers",), NOW, NOW + SECOND)
     return replace(new, **values)
 
 

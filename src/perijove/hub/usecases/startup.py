@@ -77,7 +77,7 @@ def merged_roles(specs: Sequence[RoleSpec]) -> list[Role]:
 
 async def _services(ctx: Context, tx: Transaction, specs: Sequence[ServiceSpec]) -> None:
     await tx.services.keep_only([spec.name for spec in specs])
-    services = [(spec, await tx.services.put(spec.name, admin=spec.admin)) for spec in specs]
+    services = [(spec, await tx.services.put(Service(0, spec.name, admin=spec.admin))) for spec in specs]
     # All old tokens go before a new one comes: two services may have exchanged theirs.
     for spec, service in services:
         for token in await tx.tokens.list_of("service", service.id):

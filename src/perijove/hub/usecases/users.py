@@ -89,7 +89,7 @@ async def found(tx: Transaction, name: str) -> User:
 
 async def _views(tx: Transaction, principal: Principal, users: Sequence[User]) -> list[UserView]:
     ids = [user.id for user in users]
-    roles: Mapping[int, Sequence[str]] = await tx.roles.of_users(ids)
+    roles: Mapping[int, Sequence[str]] = await tx.roles.names_of("user", ids)
     servers: dict[int, list[Server]] = {user_id: [] for user_id in ids}
     for server in await tx.servers.list_of(ids):
         servers[server.user_id].append(server)

@@ -26,7 +26,7 @@ def schema(connection: Connection) -> dict[str, str]:
     """What SQLite was told to create, by name, in one spelling."""
     rows = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")).all()
     connection.rollback()
-    return {name: "".join(sorted(re.sub(r"\s+", "", sql))) for name, sql in rows}
+    return {name: "".join(sorted(re.sub(r'[\s"]+', "", sql))) for name, sql in rows}
 
 
 def test_the_migrations_make_the_tables(connection: Connection) -> None:

@@ -1,13 +1,14 @@
-"""That users, accounts, invitations and sessions are kept is the contract's to test; here, what it costs."""
+"""That users are kept is the contract's to test; here, what it costs."""
 
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import text
 
 from perijove.hub.adapters.store.sql import SqlStore
 from perijove.hub.core.paging import Window
 from perijove.hub.ports.store import UserQuery, UserState
-from perijove.hub.testing.store_samples import NOW, add_user, session
+from perijove.hub.testing.store_samples import NOW, add_user
 
 
 @pytest.mark.parametrize("state", [None, "active", "inactive"])
@@ -19,16 +20,27 @@ async def test_a_page_of_users_takes_two_statements(
             await add_user(tx, f"u{number}")
         statements.clear()
         names = frozenset({"u1", "u2"})
-        page = await tx.users.list(UserQuery(Window(0, 20), names, state, name_filter="u", sort="last_activity"))
+        page = await tx.users.list(UserQuery(Window(0, 20), names, state=state, name_filter="u", sort="last_activity"))
     assert page.total == (0 if state == "active" else 2)
     assert len(statements) == 2
 
 
-async def test_a_session_and_its_user_take_one_statement(sql_store: SqlStore, statements: list[str]) -> None:
+async def test_many_users_take_one_statement(sql_store: SqlStore, statements: list[str]) -> None:
     async with sql_store.transaction() as tx:
-        ada = await add_user(tx)
-        await tx.sessions.add(session(ada))
+        assert len(await tx.users.add_many([f"u{number}" for number in range(1000)], admin=False, now=NOW)) == 1000
+        assert len(statements) == 1
+
+
+async def test_a_user_and_their_groups_take_one_statement_on_indexes(
+    sql_store: SqlStore, statements: list[str]
+) -> None:
+    async with sql_store.transaction() as tx:
+        await add_user(tx)
         statements.clear()
-        assert await tx.sessions.get("k1") == (session(ada), ada)
-    assert len(statements) == 1
-    assert ada.created == NOW
+        await tx.users.get("ada")
+        connection = tx.users.connection
+        asked = text(f"EXPLAIN QUERY PLAN {statements[0].replace('?', ':name')}")
+        plan = await tx.users.unit.worker.run(lambda: connection.execute(asked, {"name": "ada"}).all())
+    assert len(statements) == 2
+    assert any("SEARCH" in step.detail for step in plan)
+    assert not any("SCAN" in step.detail for step in plan), plan

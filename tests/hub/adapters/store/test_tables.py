@@ -3,10 +3,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from sqlalchemy import PrimaryKeyConstraint, UniqueConstraint, create_engine, insert, select
+from sqlalchemy import PrimaryKeyConstraint, UniqueConstraint
 from sqlalchemy.dialects import sqlite
 
-from perijove.hub.adapters.store.tables import UTCTime, metadata, users, within
+from perijove.hub.adapters.store.tables import UTCTime, metadata
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, 6, UTC)
 
@@ -29,14 +29,3 @@ def test_every_foreign_key_cascades_and_begins_an_index() -> None:
         for key in table.foreign_keys:
             assert key.ondelete == "CASCADE"
             assert key.parent in indexed, f"{table.name}.{key.parent.name}"
-
-
-def test_any_number_of_values_is_one_parameter() -> None:
-    engine = create_engine("sqlite://")
-    with engine.begin() as connection:
-        metadata.create_all(connection)
-        connection.execute(insert(users), [{"name": name, "admin": False, "created": NOW} for name in "abc"])
-        names = ["a", "c", *(f"n{number}" for number in range(300_000))]
-        found = connection.scalars(select(users.c.name).where(within(users.c.name, names)).order_by(users.c.id))
-        assert list(found) == ["a", "c"]
-    engine.dispose()

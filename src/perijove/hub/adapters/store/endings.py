@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import ColumnElement, Connection, delete, select
 
-from perijove.hub.adapters.store.tables import oauth_clients, oauth_codes, servers, sessions, tokens
+from perijove.hub.adapters.store.tables import oauth_clients, oauth_codes, sessions, tokens
 
 
 def end_sessions(connection: Connection, which: ColumnElement[bool]) -> int:
@@ -15,7 +15,8 @@ def end_sessions(connection: Connection, which: ColumnElement[bool]) -> int:
     return connection.execute(delete(sessions).where(which)).rowcount
 
 
-def delete_client_tokens(connection: Connection, which: ColumnElement[bool]) -> None:
-    """Delete the tokens issued to the OAuth clients of the servers for which *which* holds."""
-    clients = select(oauth_clients.c.client_id).join(servers, servers.c.id == oauth_clients.c.server_id).where(which)
-    connection.execute(delete(tokens).where(tokens.c.client_id.in_(clients)))
+def delete_clients(connection: Connection, which: ColumnElement[bool]) -> None:
+    """Delete the OAuth clients for which *which* holds, with the tokens and codes issued to them."""
+    ids = select(oauth_clients.c.client_id).where(which)
+    connection.execute(delete(tokens).where(tokens.c.client_id.in_(ids)))
+    connection.execute(delete(oauth_clients).where(which))

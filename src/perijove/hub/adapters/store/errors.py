@@ -17,9 +17,12 @@ TAKEN: Final = {
     "sessions.key_hash": "That session exists already",
     "sessions.session_id": "That session exists already",
     "servers.user_id": "The user has a server of that name already",
+    "groups.name": "A group of that name exists already",
     "services.name": "A service of that name exists already",
     "tokens.token_hash": "That token exists already",
     "oauth_codes.code_hash": "That code exists already",
+    "oauth_clients.client_id": "An OAuth client of that id exists already",
+    "share_codes.code_hash": "That code exists already",
 }
 """The first column of a unique constraint → what is said when it is violated."""
 

@@ -22,10 +22,15 @@ from perijove.hub.adapters.store.errors import unavailable
 from perijove.hub.adapters.store.location import sqlite_file
 from perijove.hub.adapters.store.lock import FileLock
 from perijove.hub.adapters.store.migrate import revision, upgrade
-from perijove.hub.adapters.store.sql_roles import SqlActivity, SqlRoles, SqlServices
+from perijove.hub.adapters.store.sql_accounts import SqlAccounts, SqlInvitations, SqlSessions
+from perijove.hub.adapters.store.sql_activity import SqlActivity, SqlAttempts
+from perijove.hub.adapters.store.sql_groups import SqlGroups
+from perijove.hub.adapters.store.sql_roles import SqlRoles
 from perijove.hub.adapters.store.sql_servers import SqlProgress, SqlServers
+from perijove.hub.adapters.store.sql_services import SqlServices
+from perijove.hub.adapters.store.sql_shares import SqlShareCodes, SqlShares
 from perijove.hub.adapters.store.sql_tokens import SqlOAuth, SqlTokens
-from perijove.hub.adapters.store.sql_users import SqlAccounts, SqlInvitations, SqlSessions, SqlUsers
+from perijove.hub.adapters.store.sql_users import SqlUsers
 from perijove.hub.adapters.store.turns import Turns
 from perijove.hub.adapters.store.values import json_text
 from perijove.hub.adapters.store.worker import Unit, Worker, note_writes
@@ -40,6 +45,8 @@ class SqlTransaction:
     __slots__ = (
         "accounts",
         "activity",
+        "attempts",
+        "groups",
         "invitations",
         "oauth",
         "progress",
@@ -47,6 +54,8 @@ class SqlTransaction:
         "servers",
         "services",
         "sessions",
+        "share_codes",
+        "shares",
         "tokens",
         "users",
     )
@@ -62,6 +71,10 @@ class SqlTransaction:
         self.oauth = SqlOAuth(unit)
         self.roles = SqlRoles(unit)
         self.services = SqlServices(unit)
+        self.groups = SqlGroups(unit)
+        self.shares = SqlShares(unit)
+        self.share_codes = SqlShareCodes(unit)
+        self.attempts = SqlAttempts(unit)
         self.activity = SqlActivity(unit)
 
 

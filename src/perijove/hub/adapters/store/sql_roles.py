@@ -1,131 +1,133 @@
-"""Roles and their holders, services, and activity in SQL."""
+"""Roles and their holders in SQL."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Column, Table, bindparam, delete, exists, insert, literal, select, update
+from sqlalchemy import Column, Table, and_, bindparam, delete, select, union
 
-from perijove.hub.adapters.store import tables
-from perijove.hub.adapters.store.tables import MAX_ID, used, within
-from perijove.hub.adapters.store.worker import Repository, in_worker, in_worker_unseen
+from perijove.hub.adapters.store.dialects import insert_each, upsert, within
+from perijove.hub.adapters.store.tables import group_roles, memberships, roles, service_roles, user_roles
+from perijove.hub.adapters.store.worker import Repository, in_worker
 from perijove.hub.core.roles import Role
-from perijove.hub.core.services import Service
-from perijove.hub.ports.store import OwnerKind
+from perijove.hub.ports.store import HolderKind
 
-_HOLDERS: Final[dict[OwnerKind, tuple[Table, Column[Any]]]] = {
-    "user": (tables.user_roles, tables.user_roles.c.user_id),
-    "service": (tables.service_roles, tables.service_roles.c.service_id),
+_HOLDERS: Final[dict[HolderKind, tuple[Table, Column[Any]]]] = {
+    "user": (user_roles, user_roles.c.user_id),
+    "group": (group_roles, group_roles.c.group_id),
+    "service": (service_roles, service_roles.c.service_id),
 }
-_ROLE: Final = select(tables.roles.c.name, tables.roles.c.scopes, tables.roles.c.description).order_by(
-    tables.roles.c.name
-)
+_ROLE: Final = select(roles.c.name, roles.c.scopes, roles.c.description, roles.c.managed).order_by(roles.c.name)
 _ROLES_OF: Final = {
-    kind: _ROLE.join(table, table.c.role == tables.roles.c.name).where(holder == bindparam("holder"))
+    kind: _ROLE.join(table, table.c.role == roles.c.name).where(holder == bindparam("holder"))
     for kind, (table, holder) in _HOLDERS.items()
 }
+_EFFECTIVE: Final = _ROLE.where(
+    roles.c.name.in_(
+        union(
+            select(user_roles.c.role).where(user_roles.c.user_id == bindparam("holder")),
+            select(group_roles.c.role)
+            .join(memberships, memberships.c.group_id == group_roles.c.group_id)
+            .where(memberships.c.user_id == bindparam("holder")),
+        )
+    )
+)
 
-_USER_USED: Final = used(tables.users)
-_SERVER_USED: Final = used(tables.servers)
-_TOKEN_USED: Final = used(tables.tokens)
+
+def _roles(rows: Iterable[Sequence[Any]]) -> list[Role]:
+    return [Role(name, tuple(scopes), about, managed) for name, scopes, about, managed in rows]
 
 
 class SqlRoles(Repository):
     """Roles and who has them."""
 
     @in_worker
+    def get(self, name: str) -> Role | None:
+        found = _roles(self.connection.execute(_ROLE.where(roles.c.name == name)))
+        return found[0] if found else None
+
+    @in_worker
     def list(self) -> Sequence[Role]:
-        return [Role(name, tuple(scopes), about) for name, scopes, about in self.connection.execute(_ROLE)]
+        return _roles(self.connection.execute(_ROLE))
 
     @in_worker
-    def replace_all(self, roles: Sequence[Role]) -> None:
-        self.connection.execute(delete(tables.roles).where(~within(tables.roles.c.name, [role.name for role in roles])))
-        for role in roles:
-            values = {"scopes": list(role.scopes), "description": role.description}
-            if not self.connection.execute(
-                update(tables.roles).where(tables.roles.c.name == role.name).values(values)
-            ).rowcount:
-                self.connection.execute(insert(tables.roles), {"name": role.name, **values})
+    def put(self, role: Role) -> None:
+        self._put(role)
+
+    def _put(self, role: Role) -> None:
+        values = {"scopes": [*role.scopes], "description": role.description, "managed": role.managed}
+        new = upsert(self.connection, roles).values(name=role.name, **values)
+        self.connection.execute(new.on_conflict_do_update(index_elements=["name"], set_=values))
 
     @in_worker
-    def of(self, owner_kind: OwnerKind, owner_id: int) -> Sequence[Role]:
-        rows = self.connection.execute(_ROLES_OF[owner_kind], {"holder": owner_id})
-        return [Role(name, tuple(scopes), about) for name, scopes, about in rows]
+    def replace_all(self, new: Sequence[Role]) -> None:
+        others = ~within(roles.c.name, [role.name for role in new])
+        self.connection.execute(delete(roles).where(others, ~roles.c.managed))
+        for role in new:
+            self._put(role)
 
     @in_worker
-    def of_users(self, user_ids: Collection[int]) -> Mapping[int, Sequence[str]]:
-        found: dict[int, list[str]] = {user_id: [] for user_id in user_ids}
-        held = select(tables.user_roles.c.user_id, tables.user_roles.c.role).where(
-            within(tables.user_roles.c.user_id, user_ids)
-        )
-        for user_id, role in self.connection.execute(held.order_by(tables.user_roles.c.role)):
-            found[user_id].append(role)
+    def of(self, kind: HolderKind, holder_id: int) -> Sequence[Role]:
+        return _roles(self.connection.execute(_ROLES_OF[kind], {"holder": holder_id}))
+
+    @in_worker
+    def effective_of_user(self, user_id: int) -> Sequence[Role]:
+        return _roles(self.connection.execute(_EFFECTIVE, {"holder": user_id}))
+
+    @in_worker
+    def names_of(self, kind: HolderKind, holder_ids: Collection[int]) -> Mapping[int, Sequence[str]]:
+        table, holder = _HOLDERS[kind]
+        found: dict[int, list[str]] = {holder_id: [] for holder_id in holder_ids}
+        held = select(holder, table.c.role).where(within(holder, holder_ids)).order_by(table.c.role)
+        for holder_id, role in self.connection.execute(held):
+            found[holder_id].append(role)
         return found
 
     @in_worker
-    def assign(self, role: str, owner_kind: OwnerKind, owner_id: int) -> None:
-        table, holder = _HOLDERS[owner_kind]
-        held = exists().where(table.c.role == role, holder == owner_id)
-        new = select(literal(role), literal(owner_id)).where(~held)
-        self.connection.execute(insert(table).from_select([table.c.role, holder], new))
+    def assign(self, role: str, kind: HolderKind, holder_id: int, *, managed: bool = False) -> None:
+        table, holder = _HOLDERS[kind]
+        self._give(table, holder, [holder_id], {table.c.role: role, table.c.managed: managed})
 
     @in_worker
-    def revoke(self, role: str, owner_kind: OwnerKind, owner_id: int) -> None:
-        table, holder = _HOLDERS[owner_kind]
-        self.connection.execute(delete(table).where(table.c.role == role, holder == owner_id))
+    def assign_all(self, role: str, kind: HolderKind, holder_ids: Collection[int]) -> None:
+        self._assign(role, kind, holder_ids)
 
-    @in_worker
-    def set_holders(self, role: str, owner_kind: OwnerKind, owner_ids: Collection[int]) -> None:
-        table, holder = _HOLDERS[owner_kind]
-        before = set(self.connection.scalars(select(holder).where(table.c.role == role)))
-        after = set(owner_ids)
-        if before - after:
-            gone = delete(table).where(table.c.role == role, within(holder, before - after))
-            self.connection.execute(gone)
-        if after - before:
-            self.connection.execute(
-                insert(table), [{"role": role, holder.name: owner} for owner in sorted(after - before)]
-            )
+    def _assign(self, role: str, kind: HolderKind, holder_ids: Collection[int]) -> None:
+        table, holder = _HOLDERS[kind]
+        self._give(table, holder, holder_ids, {table.c.role: role, table.c.managed: False})
 
-
-class SqlServices(Repository):
-    """Services from the configuration."""
-
-    @in_worker
-    def get(self, name: str) -> Service | None:
-        row = self.connection.execute(select(tables.services).where(tables.services.c.name == name)).one_or_none()
-        return None if row is None else Service(*row)
-
-    @in_worker
-    def by_id(self, service_id: int) -> Service | None:
-        if service_id > MAX_ID:
-            return None
-        row = self.connection.execute(select(tables.services).where(tables.services.c.id == service_id)).one_or_none()
-        return None if row is None else Service(*row)
-
-    @in_worker
-    def put(self, name: str, *, admin: bool) -> Service:
-        if not self.connection.execute(
-            update(tables.services).where(tables.services.c.name == name).values(admin=admin)
-        ).rowcount:
-            self.connection.execute(insert(tables.services), {"name": name, "admin": admin})
-        row = self.connection.execute(select(tables.services).where(tables.services.c.name == name)).one()
-        return Service(*row)
-
-    @in_worker
-    def keep_only(self, names: Collection[str]) -> None:
-        self.connection.execute(delete(tables.services).where(~within(tables.services.c.name, names)))
-
-
-class SqlActivity(Repository):
-    """When things were last used."""
-
-    @in_worker_unseen
-    def record(
-        self, users: Mapping[int, datetime], servers: Mapping[int, datetime], tokens: Mapping[int, datetime]
+    def _give(
+        self, table: Table, each: Column[Any], values: Collection[object], others: Mapping[Column[Any], object]
     ) -> None:
-        for statement, times in ((_USER_USED, users), (_SERVER_USED, servers), (_TOKEN_USED, tokens)):
-            if times:
-                self.connection.execute(statement, [{"row": row, "at": at} for row, at in times.items()])
+        if not values:
+            return
+        new = insert_each(self.connection, each, values, others)
+        # What was given otherwise too is not the authenticator's to take away.
+        changed = {"managed": and_(table.c.managed, new.excluded.managed)}
+        self.connection.execute(new.on_conflict_do_update(index_elements=list(table.primary_key), set_=changed))
+
+    @in_worker
+    def revoke(self, role: str, kind: HolderKind, holder_id: int) -> None:
+        table, holder = _HOLDERS[kind]
+        self.connection.execute(delete(table).where(table.c.role == role, holder == holder_id))
+
+    @in_worker
+    def set_holders(self, role: str, kind: HolderKind, holder_ids: Collection[int]) -> None:
+        table, holder = _HOLDERS[kind]
+        others = delete(table).where(table.c.role == role, ~table.c.managed, ~within(holder, holder_ids))
+        self.connection.execute(others)
+        self._assign(role, kind, holder_ids)
+
+    @in_worker
+    def set_managed(self, kind: HolderKind, holder_id: int, names: Collection[str]) -> None:
+        table, holder = _HOLDERS[kind]
+        others = delete(table).where(holder == holder_id, table.c.managed, ~within(table.c.role, names))
+        self.connection.execute(others)
+        self._give(table, table.c.role, names, {holder: holder_id, table.c.managed: True})
+
+    @in_worker
+    def delete_managed(self) -> None:
+        self.connection.execute(delete(roles).where(roles.c.managed))
+        for table, _ in _HOLDERS.values():
+            self.connection.execute(delete(table).where(table.c.managed))

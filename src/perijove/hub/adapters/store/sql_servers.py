@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from sqlalchemy import Row, bindparam, delete, or_, select, update
 
-from perijove.hub.adapters.store.endings import delete_client_tokens
-from perijove.hub.adapters.store.tables import MAX_ID, progress_events, servers, used, users, within
+from perijove.hub.adapters.store.dialects import MAX_ID, within
+from perijove.hub.adapters.store.endings import delete_clients
+from perijove.hub.adapters.store.tables import oauth_clients, progress_events, servers, used, users
 from perijove.hub.adapters.store.worker import Repository, in_worker, in_worker_unseen
 from perijove.hub.core.errors import conflict
 from perijove.hub.core.progress import ProgressEvent
@@ -62,6 +63,11 @@ class SqlServers(Repository):
         return [_server(row) for row in self.connection.execute(found)]
 
     @in_worker
+    def list_to_remove(self) -> Sequence[Server]:
+        found = _SERVER.where(servers.c.remove_wanted).order_by(servers.c.id)
+        return [_server(row) for row in self.connection.execute(found)]
+
+    @in_worker
     def list_active(self) -> Sequence[Server]:
         return [_server(row) for row in self.connection.execute(_SERVER.where(_ACTIVE).order_by(servers.c.id))]
 
@@ -100,6 +106,7 @@ class SqlServers(Repository):
                 requested=server.requested,
                 started=server.started,
                 version=server.version,
+                remove_wanted=server.remove_wanted,
             )
         )
         if not saved.rowcount:
@@ -133,7 +140,7 @@ class SqlServers(Repository):
 
     @in_worker
     def delete(self, server_id: int) -> None:
-        delete_client_tokens(self.connection, servers.c.id == server_id)
+        delete_clients(self.connection, oauth_clients.c.server_id == server_id)
         self.connection.execute(delete(servers).where(servers.c.id == server_id))
 
 

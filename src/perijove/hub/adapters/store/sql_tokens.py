@@ -7,11 +7,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Column, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import Column, ColumnElement, Row, bindparam, delete, func, insert, select, update
 
-from perijove.hub.adapters.store.endings import delete_client_tokens, end_sessions
+from perijove.hub.adapters.store.dialects import MAX_ID
+from perijove.hub.adapters.store.endings import delete_clients, end_sessions
 from perijove.hub.adapters.store.tables import (
-    MAX_ID,
     oauth_clients,
     oauth_codes,
     servers,
@@ -33,6 +33,17 @@ _TOKEN: Final = (
 _BY_HASH: Final = _TOKEN.where(tokens.c.token_hash == bindparam("token_hash"))
 _BY_ID: Final = _TOKEN.where(tokens.c.id == bindparam("id"))
 _OWNER: Final[dict[OwnerKind, Column[Any]]] = {"user": tokens.c.user_id, "service": tokens.c.service_id}
+# Names are read with the client rather than stored with it: they may change.
+_CLIENT: Final = (
+    select(
+        oauth_clients,
+        func.coalesce(users.c.name + "/" + servers.c.name, "").label("server_name"),
+        func.coalesce(services.c.name, "").label("service_name"),
+    )
+    .outerjoin(servers, servers.c.id == oauth_clients.c.server_id)
+    .outerjoin(users, users.c.id == servers.c.user_id)
+    .outerjoin(services, services.c.id == oauth_clients.c.service_id)
+)
 
 
 def _token(row: Row[Any]) -> Token:
@@ -112,22 +123,32 @@ class SqlOAuth(Repository):
 
     @in_worker
     def client(self, client_id: str) -> OAuthClient | None:
-        row = self.connection.execute(select(oauth_clients).where(oauth_clients.c.client_id == client_id)).one_or_none()
+        return self._client(oauth_clients.c.client_id == client_id)
+
+    @in_worker
+    def client_of_service(self, service_id: int) -> OAuthClient | None:
+        return self._client(oauth_clients.c.service_id == service_id)
+
+    def _client(self, which: ColumnElement[bool]) -> OAuthClient | None:
+        row = self.connection.execute(_CLIENT.where(which)).one_or_none()
         return (
             None if row is None else OAuthClient(**dict(row._mapping) | {"allowed_scopes": tuple(row.allowed_scopes)})
         )
 
     @in_worker
     def put_client(self, client: OAuthClient) -> None:
-        other = (oauth_clients.c.server_id == client.server_id) & (oauth_clients.c.client_id != client.client_id)
-        delete_client_tokens(self.connection, other)
-        self.connection.execute(delete(oauth_clients).where(other))
+        owner = (
+            oauth_clients.c.server_id == client.server_id
+            if client.service_id is None
+            else oauth_clients.c.service_id == client.service_id
+        )
+        delete_clients(self.connection, owner & (oauth_clients.c.client_id != client.client_id))
         values = {
             "secret_hash": client.secret_hash,
             "redirect_uri": client.redirect_uri,
             "description": client.description,
             "server_id": client.server_id,
-            "server_name": client.server_name,
+            "service_id": client.service_id,
             "allowed_scopes": list(client.allowed_scopes),
         }
         # The row stays where there is one: what browsers were issued for this client goes on being good.
@@ -137,8 +158,11 @@ class SqlOAuth(Repository):
 
     @in_worker
     def delete_client_of(self, server_id: int) -> None:
-        delete_client_tokens(self.connection, servers.c.id == server_id)
-        self.connection.execute(delete(oauth_clients).where(oauth_clients.c.server_id == server_id))
+        delete_clients(self.connection, oauth_clients.c.server_id == server_id)
+
+    @in_worker
+    def delete_client_of_service(self, service_id: int) -> None:
+        delete_clients(self.connection, oauth_clients.c.service_id == service_id)
 
     @in_worker
     def add_code(self, code: OAuthCode) -> None:

@@ -1,39 +1,57 @@
-"""Users, accounts, invitations and sessions in SQL."""
+"""Users in SQL."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Text, bindparam, cast, delete, func, or_, select, update
 
-from perijove.hub.adapters.store.endings import delete_client_tokens, end_sessions
-from perijove.hub.adapters.store.tables import MAX_ID, accounts, invitations, servers, sessions, users, within
+from perijove.hub.adapters.store.dialects import MAX_ID, collected, insert_each, position, upsert, within
+from perijove.hub.adapters.store.endings import delete_clients
+from perijove.hub.adapters.store.tables import (
+    accounts,
+    auth_states,
+    groups,
+    memberships,
+    oauth_clients,
+    servers,
+    tokens,
+    users,
+)
 from perijove.hub.adapters.store.worker import Repository, in_worker
 from perijove.hub.core.paging import Page
+from perijove.hub.core.renaming import renamed
 from perijove.hub.core.servers import AT_REST, State
-from perijove.hub.core.users import Account, Session, User
+from perijove.hub.core.users import User
 from perijove.hub.ports.store import UserQuery
 
-_USER: Final = (users.c.id, users.c.name, users.c.admin, users.c.created, users.c.last_activity)
-_BY_NAME: Final = select(*_USER).where(users.c.name == bindparam("name"))
-_BY_ID: Final = select(*_USER).where(users.c.id == bindparam("id"))
-_SESSION: Final = (
-    select(
-        sessions.c.key_hash, sessions.c.session_id, sessions.c.user_id, sessions.c.created, sessions.c.expires, *_USER
-    )
-    .join(users, users.c.id == sessions.c.user_id)
-    .where(sessions.c.key_hash == bindparam("key_hash"))
+USER: Final = (
+    users.c.id,
+    users.c.name,
+    users.c.admin,
+    users.c.created,
+    users.c.last_activity,
+    select(collected(groups.c.name))
+    .join(memberships, memberships.c.group_id == groups.c.id)
+    .where(memberships.c.user_id == users.c.id)
+    .scalar_subquery()
+    .label("groups"),
+    users.c.user_info,
+    users.c.remove_wanted,
 )
+"""What `user_of` takes, in that order."""
+
+_BY_NAME: Final = select(*USER).where(users.c.name == bindparam("name"))
+_BY_ID: Final = select(*USER).where(users.c.id == bindparam("id"))
+_TO_REMOVE: Final = select(*USER).where(users.c.remove_wanted).order_by(users.c.id)
 
 
-def _user(values: Sequence[Any]) -> User:
-    return User(*values)
-
-
-def _session(values: Sequence[Any]) -> Session:
-    return Session(*values)
+def user_of(row: Sequence[Any]) -> User:
+    """Return the user in a row of the columns `USER`."""
+    user_id, name, admin, created, last_activity, names, user_info, remove_wanted = row
+    return User(user_id, name, admin, created, last_activity, tuple(sorted(names or ())), user_info, remove_wanted)
 
 
 class SqlUsers(Repository):
@@ -42,29 +60,93 @@ class SqlUsers(Repository):
     @in_worker
     def get(self, name: str) -> User | None:
         row = self.connection.execute(_BY_NAME, {"name": name}).one_or_none()
-        return None if row is None else User(*row)
+        return None if row is None else user_of(row)
 
     @in_worker
     def by_id(self, user_id: int) -> User | None:
         row = self.connection.execute(_BY_ID, {"id": user_id}).one_or_none() if user_id <= MAX_ID else None
-        return None if row is None else User(*row)
+        return None if row is None else user_of(row)
 
     @in_worker
     def list(self, query: UserQuery) -> Page[User]:
         conditions = list(_conditions(query))
         total = self.connection.scalar(select(func.count()).select_from(users).where(*conditions)) or 0
         page = (
-            select(*_USER)
+            select(*USER)
             .where(*conditions)
             .order_by(*_order(query))
             .limit(min(query.window.limit, MAX_ID))
             .offset(min(query.window.offset, MAX_ID))
         )
-        return Page([User(*row) for row in self.connection.execute(page)], query.window, total)
+        return Page([user_of(row) for row in self.connection.execute(page)], query.window, total)
 
     @in_worker
     def add(self, name: str, *, admin: bool, now: datetime) -> User:
         return User(self.insert(users, {"name": name, "admin": admin, "created": now}), name, admin, now)
+
+    @in_worker
+    def named(self, names: Collection[str]) -> Mapping[str, User]:
+        found = select(*USER).where(within(users.c.name, names)).order_by(users.c.id)
+        return {row.name: user_of(row) for row in self.connection.execute(found)}
+
+    @in_worker
+    def add_many(self, names: Collection[str], *, admin: bool, now: datetime) -> Sequence[User]:
+        new = insert_each(
+            self.connection, users.c.name, dict.fromkeys(names), {users.c.admin: admin, users.c.created: now}
+        )
+        added = new.on_conflict_do_nothing()
+        ids = {row.name: row.id for row in self.connection.execute(added.returning(users.c.id, users.c.name))}
+        return [User(ids[name], name, admin, now) for name in dict.fromkeys(names) if name in ids]
+
+    @in_worker
+    def rename(self, user_id: int, new_name: str) -> None:
+        old_name = self.connection.scalar(select(users.c.name).where(users.c.id == user_id))
+        if old_name is None or old_name == new_name:
+            return
+        self.connection.execute(update(users).where(users.c.id == user_id).values(name=new_name))
+        self.connection.execute(update(accounts).where(accounts.c.name == old_name).values(name=new_name))
+        own = select(servers.c.id).where(servers.c.user_id == user_id)
+        delete_clients(self.connection, oauth_clients.c.server_id.in_(own))
+        self._rename_in_scopes(old_name, new_name)
+
+    def _rename_in_scopes(self, old_name: str, new_name: str) -> None:
+        stored = cast(tokens.c.scopes, Text)
+        limited = select(tokens.c.id, tokens.c.scopes).where(
+            or_(*(position(stored, mark) > 0 for mark in ("!user=", "!server=")))
+        )
+        changed = [
+            {"row": token_id, "after": after}
+            for token_id, scopes in self.connection.execute(limited)
+            if (after := list(renamed(scopes, old_name, new_name))) != scopes
+        ]
+        if changed:
+            one = update(tokens).where(tokens.c.id == bindparam("row"))
+            self.connection.execute(one.values(scopes=bindparam("after")), changed)
+
+    @in_worker
+    def set_user_info(self, user_id: int, user_info: Mapping[str, object] | None) -> None:
+        told = None if user_info is None else dict(user_info)
+        self.connection.execute(update(users).where(users.c.id == user_id).values(user_info=told))
+
+    @in_worker
+    def auth_state(self, user_id: int) -> bytes | None:
+        return self.connection.scalar(select(auth_states.c.encrypted).where(auth_states.c.user_id == user_id))
+
+    @in_worker
+    def set_auth_state(self, user_id: int, encrypted: bytes | None) -> None:
+        if encrypted is None:
+            self.connection.execute(delete(auth_states).where(auth_states.c.user_id == user_id))
+            return
+        new = upsert(self.connection, auth_states).values(user_id=user_id, encrypted=encrypted)
+        self.connection.execute(new.on_conflict_do_update(index_elements=["user_id"], set_={"encrypted": encrypted}))
+
+    @in_worker
+    def want_removal(self, user_id: int, wanted: bool) -> None:
+        self.connection.execute(update(users).where(users.c.id == user_id).values(remove_wanted=wanted))
+
+    @in_worker
+    def list_to_remove(self) -> Sequence[User]:
+        return [user_of(row) for row in self.connection.execute(_TO_REMOVE)]
 
     @in_worker
     def set_admin(self, user_id: int, admin: bool) -> None:
@@ -74,7 +156,8 @@ class SqlUsers(Repository):
     def delete(self, user_id: int) -> None:
         name = select(users.c.name).where(users.c.id == user_id).scalar_subquery()
         self.connection.execute(delete(accounts).where(accounts.c.name == name))
-        delete_client_tokens(self.connection, servers.c.user_id == user_id)
+        own = select(servers.c.id).where(servers.c.user_id == user_id)
+        delete_clients(self.connection, oauth_clients.c.server_id.in_(own))
         self.connection.execute(delete(users).where(users.c.id == user_id))
 
     @in_worker
@@ -85,10 +168,16 @@ class SqlUsers(Repository):
 def _conditions(query: UserQuery) -> Sequence[ColumnElement[bool]]:
     """Return what a user must be to be among those asked for."""
     conditions: list[ColumnElement[bool]] = []
-    if query.names is not None:
-        conditions.append(within(users.c.name, query.names))
+    if query.names is not None or query.groups is not None:
+        members = (
+            select(memberships.c.user_id)
+            .join(groups, groups.c.id == memberships.c.group_id)
+            .where(within(groups.c.name, query.groups or ()))
+        )
+        visible = [within(users.c.name, query.names or ())]
+        conditions.append(or_(*visible, users.c.id.in_(members)) if query.groups else visible[0])
     if query.name_filter:
-        conditions.append(func.instr(users.c.name, query.name_filter.lower()) > 0)
+        conditions.append(position(users.c.name, query.name_filter.lower()) > 0)
     owners = select(servers.c.user_id)
     active = owners.where(servers.c.state.not_in(sorted(AT_REST)))
     match query.state:
@@ -109,99 +198,3 @@ def _order(query: UserQuery) -> Sequence[ColumnElement[Any]]:
     if query.descending:
         return [column.desc().nulls_last() if column.nullable else column.desc() for column in columns]
     return [column.asc().nulls_first() if column.nullable else column.asc() for column in columns]
-
-
-class SqlAccounts(Repository):
-    """Names and passwords."""
-
-    @in_worker
-    def any_administrator(self) -> bool:
-        known = exists().where(users.c.admin, accounts.c.name == users.c.name, accounts.c.approved)
-        return bool(self.connection.scalar(select(known)))
-
-    @in_worker
-    def get(self, name: str) -> Account | None:
-        row = self.connection.execute(select(accounts).where(accounts.c.name == name)).one_or_none()
-        return None if row is None else Account(*row)
-
-    @in_worker
-    def list_waiting(self) -> Sequence[Account]:
-        waiting = select(accounts).where(~accounts.c.approved).order_by(accounts.c.created, accounts.c.name)
-        return [Account(*row) for row in self.connection.execute(waiting)]
-
-    @in_worker
-    def count_waiting(self) -> int:
-        return self.connection.scalar(select(func.count()).select_from(accounts).where(~accounts.c.approved)) or 0
-
-    @in_worker
-    def add(self, account: Account) -> None:
-        self.connection.execute(
-            insert(accounts),
-            {
-                "name": account.name,
-                "password_hash": account.password_hash,
-                "approved": account.approved,
-                "created": account.created,
-            },
-        )
-
-    @in_worker
-    def approve(self, name: str) -> bool:
-        return bool(
-            self.connection.execute(update(accounts).where(accounts.c.name == name).values(approved=True)).rowcount
-        )
-
-    @in_worker
-    def set_password(self, name: str, password_hash: str) -> None:
-        self.connection.execute(update(accounts).where(accounts.c.name == name).values(password_hash=password_hash))
-
-    @in_worker
-    def delete(self, name: str) -> None:
-        self.connection.execute(delete(accounts).where(accounts.c.name == name))
-
-
-class SqlInvitations(Repository):
-    """One-time codes."""
-
-    @in_worker
-    def replace(self, code_hash: str, now: datetime) -> None:
-        self.connection.execute(delete(invitations))
-        self.connection.execute(insert(invitations), {"code_hash": code_hash, "created": now})
-
-    @in_worker
-    def redeem(self, code_hash: str) -> bool:
-        return bool(self.connection.execute(delete(invitations).where(invitations.c.code_hash == code_hash)).rowcount)
-
-    @in_worker
-    def valid(self, code_hash: str) -> bool:
-        return bool(self.connection.scalar(select(exists().where(invitations.c.code_hash == code_hash))))
-
-
-class SqlSessions(Repository):
-    """Signed-in browsers."""
-
-    @in_worker
-    def get(self, key_hash: str) -> tuple[Session, User] | None:
-        row = self.connection.execute(_SESSION, {"key_hash": key_hash}).one_or_none()
-        return None if row is None else (_session(row[:5]), _user(row[5:]))
-
-    @in_worker
-    def add(self, session: Session) -> None:
-        self.connection.execute(
-            insert(sessions),
-            {
-                "key_hash": session.key_hash,
-                "session_id": session.session_id,
-                "user_id": session.user_id,
-                "created": session.created,
-                "expires": session.expires,
-            },
-        )
-
-    @in_worker
-    def delete(self, session_id: str) -> None:
-        end_sessions(self.connection, sessions.c.session_id == session_id)
-
-    @in_worker
-    def delete_all_of(self, user_id: int) -> None:
-        end_sessions(self.connection, sessions.c.user_id == user_id)

@@ -6,21 +6,19 @@ to a user or to a service; each has its own foreign key, so that the database it
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, Final
 
 from sqlalchemy import (
     JSON,
     Boolean,
     CheckConstraint,
     Column,
-    ColumnElement,
     DateTime,
     Dialect,
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -29,15 +27,11 @@ from sqlalchemy import (
     UniqueConstraint,
     Update,
     bindparam,
-    func,
-    literal,
+    false,
     or_,
-    select,
+    true,
     update,
 )
-
-MAX_ID: Final = 2**63 - 1
-"""The largest number that the database can be asked about."""
 
 metadata = MetaData(
     naming_convention={
@@ -69,12 +63,6 @@ class UTCTime(TypeDecorator[datetime]):
         return None if value is None else value.replace(tzinfo=UTC)
 
 
-def within(column: ColumnElement[Any], values: Iterable[object]) -> ColumnElement[bool]:
-    """Return the condition that *column* is one of *values*: a single parameter, however many they are."""
-    element = func.json_each(literal(list(values), JSON)).table_valued("value")
-    return column.in_(select(element.c.value))
-
-
 def used(table: Table) -> Update:
     """Return the statement that moves ``last_activity`` of the row with id ``row`` forward to ``at``, never back."""
     older = or_(table.c.last_activity.is_(None), table.c.last_activity < bindparam("at", type_=UTCTime))
@@ -91,6 +79,16 @@ def _belongs_to(name: str, target: str, *, nullable: bool = False, index: bool =
     return Column(name, Integer, ForeignKey(target, ondelete="CASCADE"), nullable=nullable, index=index)
 
 
+def _managed() -> Column[bool]:
+    return Column("managed", Boolean, nullable=False, server_default=false())
+
+
+def _index_of_wanted(table: Table) -> None:
+    """Index the few rows that are to be deleted, and no others."""
+    wanted = table.c.remove_wanted
+    Index(None, wanted, sqlite_where=wanted, postgresql_where=wanted)
+
+
 users = Table(
     "users",
     metadata,
@@ -99,7 +97,33 @@ users = Table(
     Column("admin", Boolean, nullable=False),
     Column("created", UTCTime, nullable=False),
     Column("last_activity", UTCTime, index=True),
+    Column("user_info", JSON(none_as_null=True)),
+    Column("remove_wanted", Boolean, nullable=False, server_default=false()),
     sqlite_autoincrement=True,
+)
+_index_of_wanted(users)
+
+auth_states = Table(
+    "auth_states",
+    metadata,
+    Column("user_id", Integer, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("encrypted", LargeBinary, nullable=False),
+)
+
+groups = Table(
+    "groups",
+    metadata,
+    _id(),
+    Column("name", String(255), nullable=False, unique=True),
+    Column("properties", JSON, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+memberships = Table(
+    "memberships",
+    metadata,
+    Column("user_id", Integer, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("group_id", Integer, ForeignKey("groups.id", ondelete="CASCADE"), primary_key=True, index=True),
 )
 
 accounts = Table(
@@ -134,6 +158,15 @@ services = Table(
     _id(),
     Column("name", String(255), nullable=False, unique=True),
     Column("admin", Boolean, nullable=False),
+    Column("url", Text, nullable=False, server_default=""),
+    Column("command", JSON, nullable=False, server_default="[]"),
+    Column("info", JSON, nullable=False, server_default="{}"),
+    Column("display", Boolean, nullable=False, server_default=true()),
+    Column("oauth_client_id", String(1023), nullable=False, server_default=""),
+    Column("oauth_redirect_uri", Text, nullable=False, server_default=""),
+    Column("oauth_client_allowed_scopes", JSON, nullable=False, server_default="[]"),
+    Column("oauth_no_confirm", Boolean, nullable=False, server_default=false()),
+    Column("from_config", Boolean, nullable=False, server_default=true()),
     sqlite_autoincrement=True,
 )
 
@@ -158,9 +191,11 @@ servers = Table(
     Column("version", Integer, nullable=False),
     Column("owner", String(255), nullable=False, index=True),
     Column("lease_until", UTCTime),
+    Column("remove_wanted", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("user_id", "name"),
     sqlite_autoincrement=True,
 )
+_index_of_wanted(servers)
 
 progress_events = Table(
     "progress_events",
@@ -184,9 +219,10 @@ oauth_clients = Table(
     Column("secret_hash", String(64), nullable=False),
     Column("redirect_uri", Text, nullable=False),
     Column("description", Text, nullable=False),
-    Column("server_id", Integer, ForeignKey("servers.id", ondelete="CASCADE"), nullable=False, unique=True),
-    Column("server_name", String(1023), nullable=False),
+    Column("server_id", Integer, ForeignKey("servers.id", ondelete="CASCADE"), unique=True),
     Column("allowed_scopes", JSON, nullable=False),
+    Column("service_id", Integer, ForeignKey("services.id", ondelete="CASCADE"), unique=True),
+    CheckConstraint("(server_id IS NULL) <> (service_id IS NULL)", name="one_owner"),
 )
 
 oauth_codes = Table(
@@ -231,6 +267,7 @@ roles = Table(
     Column("name", String(255), primary_key=True),
     Column("scopes", JSON, nullable=False),
     Column("description", Text, nullable=False),
+    _managed(),
 )
 
 user_roles = Table(
@@ -238,6 +275,15 @@ user_roles = Table(
     metadata,
     Column("user_id", Integer, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
     Column("role", String(255), ForeignKey("roles.name", ondelete="CASCADE"), primary_key=True, index=True),
+    _managed(),
+)
+
+group_roles = Table(
+    "group_roles",
+    metadata,
+    Column("group_id", Integer, ForeignKey("groups.id", ondelete="CASCADE"), primary_key=True),
+    Column("role", String(255), ForeignKey("roles.name", ondelete="CASCADE"), primary_key=True, index=True),
+    _managed(),
 )
 
 service_roles = Table(
@@ -245,4 +291,45 @@ service_roles = Table(
     metadata,
     Column("service_id", Integer, ForeignKey("services.id", ondelete="CASCADE"), primary_key=True),
     Column("role", String(255), ForeignKey("roles.name", ondelete="CASCADE"), primary_key=True, index=True),
+    _managed(),
+)
+
+shares = Table(
+    "shares",
+    metadata,
+    _id(),
+    # The unique constraints below begin with server_id.
+    _belongs_to("server_id", "servers.id", index=False),
+    _belongs_to("user_id", "users.id", nullable=True),
+    _belongs_to("group_id", "groups.id", nullable=True),
+    Column("scopes", JSON, nullable=False),
+    Column("created", UTCTime, nullable=False),
+    Column("expires", UTCTime, index=True),
+    UniqueConstraint("server_id", "user_id"),
+    UniqueConstraint("server_id", "group_id"),
+    CheckConstraint("(user_id IS NULL) <> (group_id IS NULL)", name="one_holder"),
+    sqlite_autoincrement=True,
+)
+
+share_codes = Table(
+    "share_codes",
+    metadata,
+    _id(),
+    Column("code_hash", String(64), nullable=False, unique=True),
+    _belongs_to("server_id", "servers.id"),
+    Column("scopes", JSON, nullable=False),
+    Column("created", UTCTime, nullable=False),
+    Column("expires", UTCTime, nullable=False, index=True),
+    Column("exchange_count", Integer, nullable=False),
+    Column("last_exchanged", UTCTime),
+    sqlite_autoincrement=True,
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("kind", String(32), primary_key=True),
+    Column("key_hash", String(64), primary_key=True),
+    Column("since", UTCTime, nullable=False, index=True),
+    Column("count", Integer, nullable=False),
 )

@@ -1,0 +1,123 @@
+"""What SQLite and PostgreSQL spell differently."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    Table,
+    Text,
+    cast,
+    column,
+    literal,
+    select,
+    text,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+MAX_ID: Final = 2**63 - 1
+"""The largest number that the database can be asked about."""
+
+
+class _Elements(FunctionElement[Any]):
+    """The elements of a JSON array, as rows with the column ``value``."""
+
+    inherit_cache = True
+
+
+@compiles(_Elements, "sqlite")
+def _elements_sqlite(element: _Elements, compiler: SQLCompiler, **options: Any) -> str:
+    return f"json_each({compiler.process(element.clauses, **options)})"
+
+
+@compiles(_Elements, "postgresql")
+def _elements_postgresql(element: _Elements, compiler: SQLCompiler, **options: Any) -> str:
+    return f"json_array_elements_text(CAST({compiler.process(element.clauses, **options)} AS JSON))"
+
+
+class collected(FunctionElement[Any]):  # noqa: N801 - reads as a function
+    """A JSON array of all values of an expression, in no order; empty or NULL if there are none."""
+
+    type = JSON()
+    inherit_cache = True
+
+
+@compiles(collected, "sqlite")
+def _collected_sqlite(element: collected, compiler: SQLCompiler, **options: Any) -> str:
+    return f"json_group_array({compiler.process(element.clauses, **options)})"
+
+
+@compiles(collected, "postgresql")
+def _collected_postgresql(element: collected, compiler: SQLCompiler, **options: Any) -> str:
+    return f"json_agg({compiler.process(element.clauses, **options)})"
+
+
+class position(FunctionElement[int]):  # noqa: N801 - reads as a function
+    """At which character a text holds another one, from 1; 0 if it does not."""
+
+    type = Integer()
+    inherit_cache = True
+
+
+@compiles(position, "sqlite")
+def _position_sqlite(element: position, compiler: SQLCompiler, **options: Any) -> str:
+    return f"instr({compiler.process(element.clauses, **options)})"
+
+
+@compiles(position, "postgresql")
+def _position_postgresql(element: position, compiler: SQLCompiler, **options: Any) -> str:
+    return f"strpos({compiler.process(element.clauses, **options)})"
+
+
+def listed(values: Iterable[object], like: ColumnElement[Any]) -> Select[Any]:
+    """Return a query whose rows are *values*: a single parameter, however many they are.
+
+    Args:
+        values: texts, or numbers (those that no row can have are left out).
+        like: a column of the same type.
+    """
+    number = isinstance(like.type, Integer)
+    known = [value for value in values if not isinstance(value, int) or abs(value) <= MAX_ID]
+    rows = _Elements(literal(known, JSON)).table_valued(column("value", BigInteger if number else Text))
+    return select(cast(rows.c.value, BigInteger if number else Text))
+
+
+def within(column: ColumnElement[Any], values: Iterable[object]) -> ColumnElement[bool]:
+    """Return the condition that *column* is one of *values*: a single parameter, however many they are."""
+    return column.in_(listed(values, column))
+
+
+def upsert(connection: Connection, table: Table) -> sqlite.Insert:
+    """Return an INSERT to which ``on_conflict_do_nothing`` or ``on_conflict_do_update`` can be added."""
+    if connection.dialect.name == "postgresql":
+        # Another class with the same methods.
+        return postgresql.insert(table)  # type: ignore[return-value]
+    return sqlite.insert(table)
+
+
+def insert_each(
+    connection: Connection, each: Column[Any], values: Iterable[object], others: Mapping[Column[Any], object]
+) -> sqlite.Insert:
+    """Return an `upsert` of one row for each of *values*: a single statement, however many they are.
+
+    Args:
+        connection: for which database.
+        each: the column that takes a value.
+        values: texts or numbers.
+        others: what the other columns take, the same in every row.
+    """
+    constants = [literal(value, column.type) for column, value in others.items()]
+    # SQLite needs a condition between a query and ON CONFLICT, to tell it from a join.
+    rows = listed(values, each).add_columns(*constants).where(text("1 = 1"))
+    return upsert(connection, each.table).from_select([each, *others], rows)

@@ -1,0 +1,93 @@
+"""Shares: access to one server, given by its owner to another user or to a group; and codes that become such access.
+
+Both belong to the server itself, by id, and hold scopes without a filter, because every one of them is limited to that
+server. So neither a new name of the owner nor somebody else who takes the old one changes to what they give access.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from perijove.wire.scopes import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Access to a server that a user or a group has.
+
+    Attributes:
+        id: its number, for ever.
+        server_id: the server.
+        owner_name: its owner's name now.
+        server_name: its name; empty for the default server.
+        scopes: what is allowed, without filters, sorted.
+        created: when.
+        user_id: who has it; None if a group has it.
+        user_name: that user's name; empty if a group has it.
+        group_id: which group has it; None if a user has it.
+        group_name: that group's name; empty if a user has it.
+        expires: from when it gives nothing; None for never.
+    """
+
+    id: int
+    server_id: int
+    owner_name: str
+    server_name: str
+    scopes: tuple[str, ...]
+    created: datetime
+    user_id: int | None = None
+    user_name: str = ""
+    group_id: int | None = None
+    group_name: str = ""
+    expires: datetime | None = None
+
+    @property
+    def limited_scopes(self) -> tuple[str, ...]:
+        """The scopes as they are on the wire, each limited to the server."""
+        return limited(self.scopes, self.owner_name, self.server_name)
+
+
+@dataclass(frozen=True, slots=True)
+class ShareCode:
+    """A code with which whoever knows it gets access to a server.
+
+    Attributes:
+        id: its number, for ever; ``sc_<id>`` on the wire.
+        code_hash: SHA-256 of the code.
+        server_id: the server.
+        owner_name: its owner's name now.
+        server_name: its name; empty for the default server.
+        scopes: what is allowed, without filters, sorted.
+        created: when.
+        expires: from when it is not accepted.
+        exchange_count: how often it was used.
+        last_exchanged: when it was last used.
+    """
+
+    id: int
+    code_hash: str
+    server_id: int
+    owner_name: str
+    server_name: str
+    scopes: tuple[str, ...]
+    created: datetime
+    expires: datetime
+    exchange_count: int = 0
+    last_exchanged: datetime | None = None
+
+    @property
+    def api_id(self) -> str:
+        """Its id on the wire."""
+        return f"sc_{self.id}"
+
+    @property
+    def limited_scopes(self) -> tuple[str, ...]:
+        """The scopes as they are on the wire, each limited to the server."""
+        return limited(self.scopes, self.owner_name, self.server_name)
+
+
+def limited(bases: Iterable[str], owner_name: str, server_name: str) -> tuple[str, ...]:
+    """Return scopes without a filter as scopes for one server."""
+    return tuple(str(Scope(base, "server", f"{owner_name}/{server_name}")) for base in bases)

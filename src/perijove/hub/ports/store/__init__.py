@@ -1,0 +1,48 @@
+"""The store: the only truth. One use case opens one transaction; plug-ins are awaited outside it.
+
+Every method may raise `PerijoveError` with code UNAVAILABLE when the database is away; what else one raises it says.
+Values that go in and come out are the frozen dataclasses of ``hub.core``; times are UTC with their time zone.
+"""
+
+from __future__ import annotations
+
+from perijove.hub.ports.store.accounts import Accounts, Invitations
+from perijove.hub.ports.store.activity import Activity
+from perijove.hub.ports.store.attempts import Attempts
+from perijove.hub.ports.store.groups import GroupQuery, Groups
+from perijove.hub.ports.store.oauth import OAuth
+from perijove.hub.ports.store.roles import HolderKind, Roles
+from perijove.hub.ports.store.servers import Progress, Servers
+from perijove.hub.ports.store.services import Services
+from perijove.hub.ports.store.sessions import Sessions
+from perijove.hub.ports.store.shares import ShareCodes, ShareQuery, Shares
+from perijove.hub.ports.store.tokens import OwnerKind, Tokens
+from perijove.hub.ports.store.transaction import Store, Transaction
+from perijove.hub.ports.store.users import UserQuery, Users, UserSort, UserState
+
+__all__ = [
+    "Accounts",
+    "Activity",
+    "Attempts",
+    "GroupQuery",
+    "Groups",
+    "HolderKind",
+    "Invitations",
+    "OAuth",
+    "OwnerKind",
+    "Progress",
+    "Roles",
+    "Servers",
+    "Services",
+    "Sessions",
+    "ShareCodes",
+    "ShareQuery",
+    "Shares",
+    "Store",
+    "Tokens",
+    "Transaction",
+    "UserQuery",
+    "UserSort",
+    "UserState",
+    "Users",
+]
