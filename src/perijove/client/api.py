@@ -1,4 +1,4 @@
-"""The hub's REST API, as far as a server or service needs it.
+"""The hub's REST API, as far as signing in and reporting activity need it; `perijove.client.rest` has all of it.
 
 Two outcomes are kept apart throughout: the hub *refused* (it answered, and the answer is no) and the hub is
 *unavailable* (no answer, or one that only says that something in between is broken). What was known stays true in the
@@ -12,19 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
-from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HTTPResponse
-
 from perijove.client.environment import HubEnvironment
 from perijove.client.identity import HubIdentity, InvalidIdentity
+from perijove.client.transport import REQUEST_TIMEOUT, HubUnavailable, Reply, Transport
 from perijove.wire.versions import PROTOCOL_HEADER
 
-CONNECT_TIMEOUT = 5.0
-REQUEST_TIMEOUT = 10.0
-MAX_ANSWER = 1024 * 1024
-
-
-class HubUnavailable(Exception):
-    """The hub did not answer, or not as a hub that is well does."""
+__all__ = ["AccessToken", "ClientRefused", "CodeRefused", "HubApi", "HubUnavailable", "is_header_value"]
 
 
 class CodeRefused(Exception):
@@ -54,19 +47,13 @@ class HubApi:
     def __init__(self, environment: HubEnvironment, *, timeout: float = REQUEST_TIMEOUT) -> None:
         self._environment = environment
         self._timeout = timeout
-        self._client = AsyncHTTPClient(force_instance=True, defaults=self._defaults(), max_body_size=MAX_ANSWER)
-
-    def _defaults(self) -> dict[str, object]:
-        certificates = {
-            "client_key": self._environment.keyfile,
-            "client_cert": self._environment.certfile,
-            "ca_certs": self._environment.client_ca,
-        }
-        return {"follow_redirects": False, **{name: path for name, path in certificates.items() if path}}
+        self._transport = Transport(
+            keyfile=environment.keyfile, certfile=environment.certfile, client_ca=environment.client_ca
+        )
 
     def close(self) -> None:
         """Give back the connections."""
-        self._client.close()
+        self._transport.close()
 
     async def user_for_token(self, token: str, *, timeout: float | None = None) -> HubIdentity | None:
         """Return the owner of *token*, or None if the hub refuses it.
@@ -79,10 +66,10 @@ class HubApi:
         response = await self._fetch(
             f"{self._environment.api_url}/user", headers={"Authorization": f"token {token}"}, timeout=timeout
         )
-        if response.code in {401, 403}:
+        if response.status in {401, 403}:
             return None
-        if response.code != 200:
-            raise HubUnavailable(f"the hub answered {response.code} to a question about a token")
+        if response.status != 200:
+            raise HubUnavailable(f"the hub answered {response.status} to a question about a token")
         try:
             return HubIdentity.from_model(json.loads(response.body))
         except (InvalidIdentity, ValueError) as error:
@@ -109,15 +96,15 @@ class HubApi:
             headers={"Content-Type": "application/x-www-form-urlencoded"},
             body=urlencode(form),
         )
-        if response.code in {401, 403}:
+        if response.status in {401, 403}:
             raise ClientRefused
-        if response.code == 400:
+        if response.status == 400:
             raise CodeRefused
         try:
-            answer = json.loads(response.body) if response.code == 200 else {}
+            answer = json.loads(response.body) if response.status == 200 else {}
             token, expires_in = answer["access_token"], answer.get("expires_in")
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise HubUnavailable(f"the hub answered {response.code} without a token") from error
+            raise HubUnavailable(f"the hub answered {response.status} without a token") from error
         if not isinstance(token, str) or not is_header_value(token):
             raise HubUnavailable("the hub answered with something that is no token")
         return AccessToken(token, expires_in if type(expires_in) is int and expires_in > 0 else None)
@@ -128,14 +115,14 @@ class HubApi:
         response = await self._fetch(
             self._environment.activity_url, method="POST", headers=headers, body=json.dumps(report)
         )
-        return response.code
+        return response.status
 
     async def version(self) -> str | None:
         """Return the protocol version that the hub states, or None if it states none."""
         response = await self._fetch(self._environment.api_url)
-        if response.code >= 300:
-            raise HubUnavailable(f"the hub answered {response.code}")
-        return response.headers.get(PROTOCOL_HEADER)
+        if response.status >= 300:
+            raise HubUnavailable(f"the hub answered {response.status}")
+        return response.headers.get(PROTOCOL_HEADER.lower())
 
     async def _fetch(
         self,
@@ -145,20 +132,9 @@ class HubApi:
         headers: Mapping[str, str] | None = None,
         body: str | None = None,
         timeout: float | None = None,
-    ) -> HTTPResponse:
+    ) -> Reply:
         limit = self._timeout if timeout is None else timeout
-        request = HTTPRequest(
-            url,
-            method=method,
-            headers=dict(headers or {}),
-            body=body,
-            connect_timeout=min(CONNECT_TIMEOUT, limit),
-            request_timeout=limit,
-        )
-        try:
-            return await self._client.fetch(request, raise_error=False)
-        except (OSError, HTTPClientError, ValueError) as error:
-            raise HubUnavailable(f"the hub cannot be reached: {type(error).__name__}") from error
+        return await self._transport.send(url, method=method, headers=headers, body=body, timeout=limit)
 
 
 def is_header_value(token: str) -> bool:

@@ -67,3 +67,81 @@ class TokenModel(TypedDict, total=False):
     session_id: str | None
     oauth_client: str
     token: str
+
+
+class GroupModel(TypedDict, total=False):
+    """One group."""
+
+    kind: str
+    name: str
+    users: list[str]
+    roles: list[str]
+    properties: dict[str, Any]
+
+
+class ServiceModel(TypedDict, total=False):
+    """One service; ``pid`` is 0 where the hub did not start it."""
+
+    kind: str
+    name: str
+    admin: bool
+    roles: list[str]
+    url: str | None
+    prefix: str
+    command: list[str]
+    pid: int
+    info: dict[str, Any]
+    display: bool
+
+
+class NamedModel(TypedDict):
+    """What is said of somebody of whom only the name matters."""
+
+    name: str
+
+
+class SharedServerModel(TypedDict, total=False):
+    """The server that a share opens."""
+
+    user: NamedModel
+    name: str
+    url: str
+    full_url: str | None
+    ready: bool
+
+
+class ShareModel(TypedDict, total=False):
+    """What one user or group may do with another user's server."""
+
+    kind: str
+    server: SharedServerModel
+    scopes: list[str]
+    user: NamedModel | None
+    group: NamedModel | None
+    created_at: str
+
+
+class ShareCodeModel(TypedDict, total=False):
+    """A code that makes whoever shows it a user of a server; ``code`` and the addresses only once, when it is made."""
+
+    id: str
+    server: SharedServerModel
+    scopes: list[str]
+    created_at: str
+    expires_at: str
+    exchange_count: int
+    last_exchanged_at: str | None
+    code: str
+    accept_url: str
+    full_accept_url: str | None
+
+
+class ProgressModel(TypedDict, total=False):
+    """One event of a server that starts; the last one says ``ready`` or ``failed``."""
+
+    progress: int
+    message: str
+    html_message: str
+    url: str
+    ready: bool
+    failed: bool
