@@ -9,6 +9,9 @@ from urllib.parse import quote
 
 from perijove.proxy.core.text import MAX_SHOWN
 
+# Answered by the proxy itself, whatever its routes are; the name is configurable-http-proxy's.
+HEALTH_PATH = "/_chp_healthz"
+
 
 class Fault(Enum):
     """Why the proxy answers by itself; each with its status and what a person reads."""

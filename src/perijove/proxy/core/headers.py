@@ -76,6 +76,15 @@ def render_response(
     head: ResponseHead, body: int, route: Route, request_path: str, *, http11: bool, close: bool
 ) -> bytes:
     """Return the head of a final answer. *body* is what follows as ``response_body`` says; *close*: so will we."""
+    return _response(head, _guarded(head, route, request_path), body, http11=http11, close=close)
+
+
+def render_plain_response(head: ResponseHead, body: int) -> bytes:
+    """Return the same for an answer whose fields may come from any route, and for a connection that stays open."""
+    return _response(head, head.rendered, body, http11=True, close=False)
+
+
+def _response(head: ResponseHead, fields: bytes, body: int, *, http11: bool, close: bool) -> bytes:
     framing = b""
     if body == CHUNKED:
         if http11:
@@ -84,7 +93,7 @@ def render_response(
         framing = b"Content-Length: %d\r\n" % head.length
     if close:
         framing += b"Connection: close\r\n"
-    return b"HTTP/1.1 %d %b\r\n%b%b\r\n" % (head.status, head.reason, _guarded(head, route, request_path), framing)
+    return b"HTTP/1.1 %d %b\r\n%b%b\r\n" % (head.status, head.reason, fields, framing)
 
 
 def render_interim(head: ResponseHead, route: Route, request_path: str) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
@@ -12,8 +13,7 @@ _UNIX_SCHEMES = frozenset(("unix+http", "http+unix"))
 MAX_TARGET = 2048
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """What a connection is made to; connections are pooled by this value. ``socket`` is a path, empty for TCP."""
 
     secure: bool

@@ -7,12 +7,14 @@ import secrets
 import time
 from collections.abc import Coroutine
 from itertools import count
+from math import inf
 from typing import Any, Literal, Protocol, cast
 
 from perijove.proxy.core.book import RouteBook
 from perijove.proxy.core.forwarding import read_networks
 from perijove.proxy.core.heads import host_name
 from perijove.proxy.core.limits import ConnectionLimits, Throttle
+from perijove.proxy.core.plain import PlainRequests
 from perijove.proxy.core.rewriting import NO_REWRITING, Rewriting
 from perijove.proxy.core.routes import Route
 from perijove.proxy.net.errorpages import ErrorPages
@@ -70,13 +72,16 @@ class Context:
         self.limits = ConnectionLimits(settings.max_connections, settings.max_connections_per_client)
         self.refusals = Throttle(1.0)
         self.loop = asyncio.get_running_loop()
+        self.monotonic = self.loop.time
+        self.answer_limit = min(settings.timeout or inf, settings.proxy_timeout or inf)
+        self.plain_requests = PlainRequests(self.rewriting, settings.max_header_size)
         self.connections: set[Expiring] = set()
         self.tunnels: dict[asyncio.Transport, Tunnel] = {}
         self.draining = False
         self.idle = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._request_ids = count(1)
-        self._request_prefix = secrets.token_hex(6)
+        self._request_id_form = secrets.token_hex(6).encode() + b"-%x"
         timeouts = (settings.keep_alive_timeout, settings.head_timeout, settings.timeout, settings.proxy_timeout)
         self._interval = min(0.5, *(limit / 4 for limit in timeouts if limit > 0), 0.5)
         self._sweep_handle: asyncio.TimerHandle | None = None
@@ -84,7 +89,7 @@ class Context:
 
     def new_request_id(self) -> bytes:
         """Return an id that no other request of this or another proxy has."""
-        return b"%b-%x" % (self._request_prefix.encode(), next(self._request_ids))
+        return self._request_id_form % next(self._request_ids)
 
     @staticmethod
     def now() -> float:

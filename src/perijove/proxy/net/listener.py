@@ -11,7 +11,7 @@ from math import inf
 from typing import cast
 
 from perijove.proxy.core.bodies import BodyReader, Progress, request_reader
-from perijove.proxy.core.errors import html_page, render_answer
+from perijove.proxy.core.errors import HEALTH_PATH, html_page, render_answer
 from perijove.proxy.core.forwarding import Peer, is_trusted
 from perijove.proxy.core.heads import (
     MAX_REQUEST_LINE,
@@ -23,11 +23,11 @@ from perijove.proxy.core.heads import (
 from perijove.proxy.net.context import Context
 from perijove.proxy.net.logs import log
 from perijove.proxy.net.relay import HOLD_CONNECTING, HOLD_PENDING, HOLD_UPSTREAM, Relay
+from perijove.proxy.net.shortcut import Shortcut
 from perijove.proxy.net.sockets import unsent
 from perijove.proxy.net.tunnel import Tunnel, tie
 
 HIGH_WATER = 256 * 1024
-HEALTH_PATH = "/_chp_healthz"
 
 # A connection closed with bytes unread makes the kernel discard what the client has not read yet: our answer, too.
 LINGER_SECONDS = 2.0
@@ -42,6 +42,25 @@ STALL_SECONDS = 60.0
 class ClientConnection(asyncio.Protocol):
     """One connection of a client, until it becomes a tunnel."""
 
+    __slots__ = (
+        "_body",
+        "_context",
+        "_holds",
+        "_lingering",
+        "_pending",
+        "_proto",
+        "_reading",
+        "_refused",
+        "_relay",
+        "_shortcut",
+        "_transport",
+        "_unsent",
+        "address",
+        "blocked",
+        "deadline",
+        "peer",
+    )
+
     def __init__(self, context: Context, proto: bytes) -> None:
         self.deadline = inf
         self.blocked = False
@@ -52,6 +71,7 @@ class ClientConnection(asyncio.Protocol):
         self._proto = proto
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
         self._relay: Relay | None = None
+        self._shortcut = Shortcut(context, self)
         self._body: BodyReader | None = None
         self._pending = b""
         self._holds = 0
@@ -92,20 +112,31 @@ class ClientConnection(asyncio.Protocol):
         self._close(unread=True)
 
     def _set_deadline(self, seconds: float) -> None:
-        self.deadline = self._context.loop.time() + seconds if seconds > 0 else inf
+        self.deadline = self._context.monotonic() + seconds if seconds > 0 else inf
 
     # What the transport tells
 
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
-        if self._lingering:
-            return
-        if self._relay is None:
-            self._read_requests(self._pending + data if self._pending else data)
-        elif self._body is not None:
+        if self._relay is None and not self._shortcut.busy:
+            if self._lingering:
+                return
+            if self._pending or self.blocked:
+                self._read_requests(self._pending + data)
+            elif not self._shortcut.begin(data):
+                self._read_requests(data)
+        elif self._relay is not None and self._body is not None:
             self._keep(self._feed_body(self._relay, self._body, data))
         else:
             self._keep(data)
+
+    def _exchange(self) -> Relay | None:
+        """Return the relay of the exchange under way; a plain one gets its relay now."""
+        return self._shortcut.relay() if self._shortcut.busy else self._relay
+
+    def relayed(self, relay: Relay) -> None:
+        """A relay carries the plain exchange from now on."""
+        self._relay = relay
 
     def _keep(self, data: bytes) -> None:
         if data:
@@ -118,7 +149,7 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is closed."""
-        relay, self._relay = self._relay, None
+        relay, self._relay = self._exchange(), None
         self._pending = b""
         if relay is not None:
             relay.client_lost()
@@ -131,21 +162,24 @@ class ClientConnection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The client reads too slowly."""
         self.blocked = True
-        if self._relay is not None:
-            self._relay.client_blocked(True)
+        relay = self._exchange()
+        if relay is not None:
+            relay.client_blocked(True)
 
     def resume_writing(self) -> None:
         """The client has read on."""
         self.blocked = False
-        if self._relay is not None:
-            self._relay.client_blocked(False)
+        relay = self._exchange()
+        if relay is not None:
+            relay.client_blocked(False)
         elif self._pending:
             self._go_on()
 
     def expire(self) -> None:
         """The deadline has passed."""
-        if self._relay is not None:
-            self._relay.expire()
+        relay = self._exchange()
+        if relay is not None:
+            relay.expire()
             return
         waiting = self.unsent()
         if waiting and waiting != self._unsent:
@@ -297,7 +331,7 @@ class ClientConnection(asyncio.Protocol):
 
     def finish(self) -> None:
         """Close as soon as no exchange is under way."""
-        if self._relay is None and not self._lingering:
+        if self._relay is None and not self._shortcut.busy and not self._lingering:
             self._close(unread=False)
 
     def open_tunnel(self, upstream: asyncio.Transport, head: bytes, rest: bytes, relay: Relay) -> None:

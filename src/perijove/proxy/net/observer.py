@@ -44,6 +44,14 @@ class Observer:
         self.metrics = metrics
         self.access = access
 
+    def began(self, address: str, *, upgrade: bool = False) -> Observation:
+        """A client at *address* made a request, perhaps one to change the protocol."""
+        if upgrade:
+            self.metrics.requests_ws += 1
+        else:
+            self.metrics.requests_web += 1
+        return Observation(address)
+
     def faulted(self, seen: Observation, fault: Fault) -> None:
         """An exchange cannot go on."""
         seen.fault = fault.name.lower()

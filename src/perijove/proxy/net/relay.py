@@ -88,11 +88,19 @@ class Relay:
         "unwrap_chunks",
     )
 
-    def __init__(self, context: Context, client: RelayClient, head: RequestHead) -> None:
+    def __init__(
+        self,
+        context: Context,
+        client: RelayClient,
+        head: RequestHead,
+        request_id: bytes = b"",
+        seen: Observation | None = None,
+    ) -> None:
+        """Make the relay of a request; one under way already has its id and, if observed, is *seen*."""
         self.head = head
         self.method = head.method
         self.unwrap_chunks = not head.http11
-        self.request_id = head.request_id or context.new_request_id()
+        self.request_id = request_id or head.request_id or context.new_request_id()
         self._context = context
         self._client = client
         self._route: Route = NO_ROUTE
@@ -106,13 +114,9 @@ class Relay:
         self._close = not head.keep_alive or bool(head.upgrade)
         self._unsent = (0, 0)
         self._observer: Observer | None = context.observer
-        self._seen: Observation | None = None
-        if self._observer is not None:
-            self._seen = Observation(client.address)
-            if head.upgrade:
-                self._observer.metrics.requests_ws += 1
-            else:
-                self._observer.metrics.requests_web += 1
+        self._seen = seen
+        if self._observer is not None and seen is None:
+            self._seen = self._observer.began(client.address, upgrade=bool(head.upgrade))
 
     def __repr__(self) -> str:
         return f"<Relay {self.request_id.decode()}: {self._state.value}>"
@@ -130,11 +134,17 @@ class Relay:
             return
         self._route = route
         limit = idle_limit(self.method, self.head.body, context.settings.pool_idle)
-        upstream = context.pool.take(route.target.endpoint, context.loop.time(), limit)
+        upstream = context.pool.take(route.target.endpoint, context.monotonic(), limit)
         if upstream is None:
             self._connect()
         else:
             self._send(upstream)
+
+    def carry_on(self, route: Route, upstream: UpstreamConnection) -> None:
+        """Take over an exchange whose request was sent already."""
+        self._route = route
+        self._upstream = upstream
+        upstream.assign(self)
 
     def _connect(self) -> None:
         self._client.hold(HOLD_CONNECTING)
@@ -167,7 +177,7 @@ class Relay:
         if self._client.blocked:
             upstream.pause(True)
         head = render_request(self.head, self._route, self._client.peer, self.request_id, self._context.rewriting)
-        upstream.transport.write(b"".join((head, *self._early)) if self._early else head)
+        upstream.write(b"".join((head, *self._early)) if self._early else head)
         self._early.clear()
         self._arm()
 
@@ -176,14 +186,14 @@ class Relay:
         if settings.timeout or settings.proxy_timeout:
             waiting = settings.proxy_timeout if self._state is State.WAITING else 0.0
             limit = min(settings.timeout or inf, waiting or inf)
-            self._client.deadline = self._context.loop.time() + limit
+            self._client.deadline = self._context.monotonic() + limit
 
     def request_data(self, data: bytes) -> None:
         """Pass on a part of the request's body; after a failure it is dropped."""
         if self._seen is not None:
             self._seen.received += len(data)
         if self._upstream is not None:
-            self._upstream.transport.write(data)
+            self._upstream.write(data)
             self._arm()
         elif self._state is State.SENDING:
             self._early.append(data)
@@ -288,7 +298,7 @@ class Relay:
         upstream, self._upstream = self._upstream, None
         if upstream is not None:
             if reusable and action is Action.FINISH:
-                self._context.pool.give(upstream, self._context.loop.time())
+                self._context.pool.give(upstream, self._context.monotonic())
             else:
                 upstream.drop()
         self._ended()

@@ -46,8 +46,34 @@ class AnswerSink(Protocol):
         """The target reads the request slower than it arrives, or does so no longer."""
 
 
+class PlainSink(Protocol):
+    """Who the answer to a plain request is for."""
+
+    def answer(self, data: bytes) -> bool:
+        """Take a whole answer. False for any other; the connection has a sink then, which is to read it."""
+
+    def relay(self) -> object:
+        """Give the connection a sink."""
+
+
 class UpstreamConnection(asyncio.Protocol):
-    """One connection to a target. At most one sink at a time; None while unused."""
+    """One connection to a target. At most one sink at a time, or a shortcut in its place; None while unused."""
+
+    __slots__ = (
+        "_body",
+        "_buffer",
+        "_interims",
+        "_keep_alive",
+        "_paused",
+        "_sink",
+        "endpoint",
+        "heard",
+        "idle_since",
+        "pooled",
+        "shortcut",
+        "transport",
+        "write",
+    )
 
     def __init__(self, target: Target) -> None:
         self.endpoint: Endpoint = target.endpoint
@@ -55,6 +81,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.pooled = False
         self.idle_since = 0.0
         self.heard = False
+        self.shortcut: PlainSink | None = None
         self._sink: AnswerSink | None = None
         self._buffer = b""
         self._body: BodyReader | None = None
@@ -65,6 +92,7 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection is open."""
         self.transport = cast("asyncio.Transport", transport)
+        self.write = self.transport.write
         self.transport.set_write_buffer_limits(high=HIGH_WATER)
 
     @property
@@ -74,6 +102,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def assign(self, sink: AnswerSink) -> None:
         """Give the next answer to *sink*."""
+        self.shortcut = None
         self._sink = sink
         self.heard = False
         self._interims = 0
@@ -81,6 +110,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def drop(self) -> None:
         """Close at once, telling nobody."""
+        self.shortcut = None
         self._sink = None
         if self.transport is not None:
             self.transport.abort()
@@ -101,6 +131,11 @@ class UpstreamConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
+        shortcut = self.shortcut
+        if shortcut is not None:
+            self.shortcut = None
+            if shortcut.answer(data):
+                return
         sink = self._sink
         if sink is None:
             self.transport.abort()
@@ -191,12 +226,18 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is closed."""
+        self._leave_shortcut()
         sink, self._sink = self._sink, None
         if sink is not None:
             sink.upstream_lost(type(exc).__name__ if exc is not None else "closed by the target")
 
+    def _leave_shortcut(self) -> None:
+        if self.shortcut is not None:
+            self.shortcut.relay()
+
     def pause_writing(self) -> None:
         """The target reads too slowly."""
+        self._leave_shortcut()
         if self._sink is not None:
             self._sink.upstream_blocked(True)
 
@@ -254,18 +295,20 @@ class UpstreamPool:
         """Return a connection that has been unused for at most *idle_limit* seconds, None if there is none."""
         unused = self._unused.get(endpoint)
         while unused:
-            connection = unused[-1]
-            if connection.usable and now - connection.idle_since > idle_limit:
+            connection = unused.pop()
+            if not connection.transport.is_closing():
+                if now - connection.idle_since <= idle_limit:
+                    return connection
+                unused.append(connection)
                 return None
-            unused.pop()
-            if connection.usable:
-                return connection
         return None
 
     def give(self, connection: UpstreamConnection, now: float) -> None:
         """Keep an unused connection."""
-        unused = self._unused.setdefault(connection.endpoint, [])
-        if len(unused) >= self._size:
+        unused = self._unused.get(connection.endpoint)
+        if unused is None:
+            unused = self._unused[connection.endpoint] = []
+        elif len(unused) >= self._size:
             connection.drop()
             return
         connection.pause(False)
