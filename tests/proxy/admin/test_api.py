@@ -63,7 +63,7 @@ def test_the_token(shown: str, allowed: bool) -> None:
 
 
 def test_without_the_token_nothing_is_told_or_done(call: Caller) -> None:
-    routes, others = "/api/routes", ("/other", "/api/info", "/api/changes", "/api/routes")
+    routes, others = "/api/routes", ("/api/info", "/api/changes", "/api/routes")
     for method, path in [("POST", "/api/routes/a"), ("PUT", routes), ("PATCH", routes), *(("GET", p) for p in others)]:
         assert call(method, path, {"target": TARGET}, token="token wrong").status == 403
     assert not len(call.book.table)
@@ -125,8 +125,8 @@ def test_a_caller_cannot_set_the_activity(call: Caller) -> None:
 def test_bad_bodies(call: Caller, body: bytes) -> None:
     answer = call("POST", "/api/routes/a", body)
     assert answer.status == 400
-    assert isinstance(answer.content, dict)
-    assert answer.content["message"]
+    assert isinstance(answer.content, str)
+    assert answer.content
 
 
 @pytest.mark.parametrize("name", ["inactive_since", "inactiveSince"])
@@ -137,7 +137,7 @@ def test_inactive_routes(call: Caller, name: str) -> None:
     assert call("GET", "/api/routes", query=f"{name}=1970-01-01T00:01:41+00:00").content != {}
     assert call("GET", "/api/routes", query=f"{name}=1970-01-01T00:01:40Z").content == {}
     assert call("GET", "/api/routes", query=f"{name}=yesterday").status == 400
-    assert call("GET", "/api/routes", query=f"{name}=").status == 400
+    assert call("GET", "/api/routes", query=f"{name}=").content == call("GET", "/api/routes").content
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,9 @@ async def test_an_http_client_drives_the_proxy(start_proxy: Any, upstream: Any, 
         listed = await api.get("/api/routes")
         assert listed.headers["content-type"] == "application/json"
         assert listed.json()["/user/a@b"]["target"] == target
-        assert (await api.get("/api/routes", params={"inactive_since": "nonsense"})).status_code == 400
+        refused = await api.get("/api/routes", params={"inactive_since": "<b>nonsense"})
+        assert (refused.status_code, refused.text) == (400, "Invalid datestamp '<b>nonsense' must be ISO8601.")
+        assert refused.headers["content-type"].startswith("text/plain")
         client = await connect(proxy.port)
         assert (await client.get("/user/a%40b/x"))[0] == 200
         removed = await api.delete("/api/routes/user/a%40b")

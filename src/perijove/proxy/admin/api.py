@@ -1,6 +1,7 @@
 """What the admin API answers: a request as a value in, an answer as a value out; only the route book changes.
 
-Paths, methods, bodies and statuses are those of configurable-http-proxy. These are ours:
+Paths, methods, bodies and statuses are those of configurable-http-proxy; its errors are text, or have no body. These
+are ours, and their errors are JSON with a ``message``:
 
 ``GET /api/info``
     By its answer a hub that finds a proxy running knows that it is one, which process, and what it can do.
@@ -24,11 +25,11 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl
 
-from perijove.proxy.admin.tables import BadTable, change_as_json, read_route, read_routes
+from perijove.proxy.admin.tables import BadTable, change_as_json, has_target, read_route, read_routes
 from perijove.proxy.core.activity import from_iso
 from perijove.proxy.core.book import RouteBook
 from perijove.proxy.core.metrics import Metrics
-from perijove.proxy.core.text import printable
+from perijove.proxy.core.text import MAX_SHOWN, printable
 
 FEATURES: Final = ("bulk-routes", "changes")
 """What ``GET /api/info`` says that this API can do beyond that of configurable-http-proxy."""
@@ -39,6 +40,7 @@ MAX_WAIT: Final = 60.0
 SETTLE_SECONDS: Final = 5.0
 """How long the answer to a change waits for all workers to have it."""
 _ROUTES = "/api/routes"
+_OWN = frozenset(("/api/info", "/api/changes"))
 _WRITES = frozenset(("POST", "PUT", "PATCH", "DELETE"))
 
 
@@ -53,7 +55,7 @@ class AdminRequest(NamedTuple):
 
 
 class AdminAnswer(NamedTuple):
-    """An answer; ``event`` is what to log, empty for nothing."""
+    """An answer: ``content`` is sent as JSON, text as it is; ``event`` is what to log, empty for nothing."""
 
     status: int
     content: object = None
@@ -108,70 +110,67 @@ class AdminApi:
 
     def handle(self, request: AdminRequest, now: float) -> AdminAnswer | AdminWait:
         """Answer one request; *now* is the time in seconds since the epoch."""
+        routes = request.path == _ROUTES or request.path.startswith(_ROUTES + "/")
+        bulk = request.path == _ROUTES and request.method in ("PUT", "PATCH")
+        if not routes and request.path not in _OWN:
+            return AdminAnswer(404, "Not Found")
+        if routes and not bulk and request.method not in ("GET", "HEAD", "POST", "DELETE"):
+            return AdminAnswer(405, "Method not supported")
         if not authorized(request.authorization, self._token):
-            return AdminAnswer(403, _message("the token is missing or wrong"))
-        if request.path == "/api/changes":
-            if request.method in ("GET", "HEAD"):
-                return self._feed(request.query)
-            return AdminAnswer(405, _message("only GET is possible here"))
-        answer = self._answer(request, now)
+            return AdminAnswer(403, None if routes else _message("the token is missing or wrong"))
+        if not routes:
+            return self._own(request)
+        answer = self._change_many(request, now) if bulk else self._answer(request, now)
         number = self._book.changes.last
         if request.method in _WRITES and not self.settled(number):
             return AdminWait(lambda: self.settled(number), lambda: answer, SETTLE_SECONDS)
         return answer
 
-    def _answer(self, request: AdminRequest, now: float) -> AdminAnswer:
-        if request.path == "/api/info":
-            if request.method in ("GET", "HEAD"):
-                return AdminAnswer(200, self.info)
+    def _own(self, request: AdminRequest) -> AdminAnswer | AdminWait:
+        if request.method not in ("GET", "HEAD"):
             return AdminAnswer(405, _message("only GET is possible here"))
-        if request.path != _ROUTES and not request.path.startswith(_ROUTES + "/"):
-            return AdminAnswer(404, _message("no such resource"))
+        return self._feed(request.query) if request.path == "/api/changes" else AdminAnswer(200, self.info)
+
+    def _answer(self, request: AdminRequest, now: float) -> AdminAnswer:
         path = request.path.removeprefix(_ROUTES)
-        if not path and request.method in ("PUT", "PATCH"):
-            return self._change_many(request, now)
         key = self._book.key(path)
-        if request.method in ("GET", "HEAD"):
-            return self._list(request.query) if not path.strip("/") and path in ("", "/") else self._show(key)
         if request.method == "POST":
             return self._add(key, request.body, now)
         if request.method == "DELETE":
             return self._remove(key)
-        return AdminAnswer(405, _message("only GET, POST and DELETE are possible here"))
+        return self._list(request.query) if path in ("", "/") else self._show(key)
 
     def _list(self, query: str) -> AdminAnswer:
         # A plus sign belongs to the time zone here, so it must not be read as a space.
         parameters = dict(parse_qsl(query.replace("+", "%2B"), keep_blank_values=True))
-        since = parameters.get("inactive_since", parameters.get("inactiveSince"))
-        if since is None:
+        since = parameters.get("inactiveSince") or parameters.get("inactive_since")
+        if not since:
             return AdminAnswer(200, self._book.listing())
         moment = from_iso(since)
         if moment is None:
-            return AdminAnswer(400, _message("inactive_since must be a time in ISO 8601"))
+            return AdminAnswer(400, f"Invalid datestamp '{since[:MAX_SHOWN]}' must be ISO8601.")
         return AdminAnswer(200, self._book.listing(moment))
 
     def _show(self, key: str) -> AdminAnswer:
         route = self._book.table.get(key)
-        return (
-            AdminAnswer(404, _message("no such route"))
-            if route is None
-            else AdminAnswer(200, self._book.describe(route))
-        )
+        return AdminAnswer(404) if route is None else AdminAnswer(200, self._book.describe(route))
 
     def _add(self, key: str, body: bytes, now: float) -> AdminAnswer:
         try:
             data = json.loads(body)
-        except (ValueError, RecursionError):
-            return AdminAnswer(400, _message("the body must be JSON"))
+        except (ValueError, RecursionError) as error:
+            return AdminAnswer(400, f"Body not valid JSON: {error}")
+        if not has_target(data):
+            return AdminAnswer(400, "Must specify 'target' as string")
         route = read_route(self._book, key, data)
         if isinstance(route, BadTable):
-            return AdminAnswer(400, _message(route.reason))
+            return AdminAnswer(400, route.reason)
         changed = self._book.put(key, route.target, route.data, now)
         return AdminAnswer(201, None, f"route {printable(key)} added to {route.target.url}" if changed else "")
 
     def _remove(self, key: str) -> AdminAnswer:
         if not self._book.remove(key):
-            return AdminAnswer(404, _message("no such route"))
+            return AdminAnswer(404)
         return AdminAnswer(204, None, f"route {printable(key)} removed")
 
     def _change_many(self, request: AdminRequest, now: float) -> AdminAnswer:

@@ -177,8 +177,12 @@ class AdminConnection(asyncio.Protocol):
         self._answer(answer, close=not head.keep_alive, head_only=head.method == b"HEAD")
 
     def _answer(self, answer: AdminAnswer, *, close: bool, head_only: bool = False) -> None:
-        body = b"" if answer.content is None else json.dumps(answer.content).encode()
-        content_type = b"application/json" if body else b""
+        content, content_type = answer.content, b""
+        body = b""
+        if isinstance(content, str):
+            body, content_type = content.encode("utf-8", "replace"), b"text/plain; charset=utf-8"
+        elif content is not None:
+            body, content_type = json.dumps(content).encode(), b"application/json"
         self._transport.write(render_answer(answer.status, content_type, body, head_only=head_only, close=close))
         self._restart_timer()
         if close:

@@ -33,9 +33,14 @@ class BadTable(NamedTuple):
     reason: str
 
 
+def has_target(data: object) -> bool:
+    """Return whether *data* is an object that says where a route leads."""
+    return isinstance(data, dict) and isinstance(data.get("target"), str)
+
+
 def read_route(book: RouteBook, key: str, data: object) -> Route | BadTable:
     """Read what a body says of the route *key*."""
-    if not isinstance(data, dict) or not isinstance(data.get("target"), str):
+    if not isinstance(data, dict) or not has_target(data):
         return BadTable("the body must be an object with a string 'target'")
     old = book.table.get(key)
     # Most routes of a table that is sent again lead where they led.
