@@ -43,7 +43,7 @@ from perijove.hub.core.servers import Server
 from perijove.hub.plugins.configuration import Configuration
 from perijove.hub.ports.authenticator import Authenticator, UsesAccounts
 from perijove.hub.ports.proxy import Proxy, ProxySetting
-from perijove.hub.ports.spawner import HubInfo, Spawner, SpawnerUser
+from perijove.hub.ports.spawner import HubInfo, Prepares, Spawner, SpawnerUser
 from perijove.hub.ports.store import UserQuery
 from perijove.hub.settings.jupyterhub import JupyterHub
 from perijove.hub.settings.metrics import PeriodicMetricsCollector
@@ -149,6 +149,7 @@ async def running(configuration: Configuration) -> AsyncIterator[Hub]:
         try:
             await _take_up_servers(hub)
             _begin_periodic_work(hub)
+            hub.tasks.spawn(_prepare_spawner(configuration), "prepare the spawner")
         except BaseException:
             # A hub that did not come up stops nobody's server, and no proxy but the one it has just started.
             await _let_go(hub)
@@ -348,6 +349,13 @@ def _listen(options: JupyterHub) -> socket.socket:
             f"The hub cannot listen on {options.hub_ip}:{options.hub_port} ({error.strerror}). Is another hub running? "
             "Set c.JupyterHub.hub_port to a port that is free.",
         ) from None
+
+
+async def _prepare_spawner(configuration: Configuration) -> None:
+    """Let the spawner get ready what it may have to; servers start without it, too."""
+    spawner = configuration.spawner_class(config=configuration.config)
+    if isinstance(spawner, Prepares):
+        await spawner.prepare()
 
 
 async def _take_up_servers(hub: Hub) -> None:

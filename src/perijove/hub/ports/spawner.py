@@ -255,6 +255,15 @@ class Spawner(LoggingConfigurable):
 
 
 @runtime_checkable
+class Prepares(Protocol):
+    """A spawner with something to get ready once in each hub process, before the first server is asked for."""
+
+    async def prepare(self) -> None:
+        """Begin with it; called on an object that belongs to no server, with its configuration only."""
+        ...
+
+
+@runtime_checkable
 class SignalsExit(Protocol):
     """A spawner that knows at once when its server ends, so that the hub need not ask."""
 

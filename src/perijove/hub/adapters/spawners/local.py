@@ -17,17 +17,19 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from traitlets import Float, List, Unicode
+from traitlets import Bool, Float, List, Unicode
 
 from perijove.hub.adapters import processes
 from perijove.hub.adapters.processes import Child, ProcessIdentity
 from perijove.hub.adapters.redaction import is_secret_name, without_secrets
 from perijove.hub.adapters.spawners.homes import file_name, prepare_home
+from perijove.hub.adapters.spawners.launcher import NotLaunched, PreparedChild, launcher_for
 from perijove.hub.adapters.spawners.logs import last_lines
-from perijove.hub.adapters.spawners.processes import Run, end_run, find_leader, launch
+from perijove.hub.adapters.spawners.processes import Run, end_run, find_leader, launch, open_log
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.ports.spawner import Spawner
 from perijove.wire import environment as names
+from perijove.wire.launching import LaunchRequest
 
 STATUS_UNKNOWN: Final = 0
 """What poll() says of a server that is gone with nobody left who knows its exit status."""
@@ -61,6 +63,11 @@ class SimpleLocalProcessSpawner(Spawner):
     ).tag(config=True)
     term_timeout = Float(10, help="Seconds a server has to finish after it was told to.").tag(config=True)
     kill_timeout = Float(5, help="Seconds until all of a server must be gone after it was killed.").tag(config=True)
+    use_launcher = Bool(
+        True,
+        help="Start our own single-user server by copying a process that has Jupyter imported already, which takes a "
+        "fraction of the time. All copies share the layout of their memory; docs/security.md says what that means.",
+    ).tag(config=True)
     env_keep = List(
         Unicode(), list(ENV_KEEP), help="Environment variables of the hub that the server gets too; may hold *."
     ).tag(config=True)
@@ -70,7 +77,7 @@ class SimpleLocalProcessSpawner(Spawner):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._run: Run | None = None
-        self._child: Child | None = None
+        self._child: Child | PreparedChild | None = None
         self._unreadable_state = False
         self._starting = False
         self._steps: list[dict[str, Any]] = []
@@ -101,13 +108,23 @@ class SimpleLocalProcessSpawner(Spawner):
 
     def get_env(self) -> dict[str, str]:
         """Return the whole environment of the server; what the operator set in ``environment`` stays as it is."""
-        patterns = [pattern for pattern in self.env_keep if "*" in pattern]
-        kept = {key: value for key, value in os.environ.items() if any(fnmatchcase(key, p) for p in patterns)}
-        env = kept | super().get_env()
+        env = self._kept() | super().get_env()
         own = {"USER": self.user.name, "HOME": str(self.home), "SHELL": _shell(), "PATH": _path(env.get("PATH", ""))}
         if self.notebook_dir:
             own[names.ROOT_DIR] = str(self.working_dir)
         return env | {key: value for key, value in own.items() if key not in self.environment}
+
+    def _kept(self) -> dict[str, str]:
+        """Return what the hub's own environment gives to every server."""
+        return {key: value for key, value in os.environ.items() if any(fnmatchcase(key, p) for p in self.env_keep)}
+
+    async def prepare(self) -> None:
+        """Begin to prepare the process that servers are copied from; nobody waits for it."""
+        kept = self._kept()
+        given = {key: value for key, value in self.environment.items() if isinstance(value, str)}
+        env = kept | {"PATH": _path(kept.get("PATH", ""))} | given
+        if self.use_launcher and (launcher := launcher_for(self.cmd, env)) is not None:
+            launcher.begin()
 
     async def start(self) -> tuple[str, int]:
         """Start the server's process and return address and port where it will listen.
@@ -141,21 +158,42 @@ class SimpleLocalProcessSpawner(Spawner):
         env = self.get_env()
         address = f"[{self.ip}]" if ":" in self.ip else self.ip
         env[names.SERVICE_URL] = f"http://{address}:{run.port}{self.prefix}"
-        command = [*self.cmd, *self.get_args()]
 
-        def take() -> int:
-            child = self._child = launch(run, command, env, self.working_dir, self.log_file)
+        async def take() -> int:
+            child: Child | PreparedChild | None = await self._copied(run, env)
+            if child is None:
+                command = [*self.cmd, *self.get_args()]
+                child = await asyncio.to_thread(launch, run, command, env, self.working_dir, self.log_file)
+            self._child = child
             self._run = Run(run.id, run.port, processes.identify(child.pid))
             return child.pid
 
-        thread = asyncio.create_task(asyncio.to_thread(take))
+        taking = asyncio.create_task(take())
         try:
-            pid = await asyncio.shield(thread)
+            pid = await asyncio.shield(taking)
         except asyncio.CancelledError:
-            # The thread goes on and may yet make a process: whoever cancels must find it in the state.
-            await asyncio.wait({thread})
+            # It goes on and may yet make a process: whoever cancels must find it in the state.
+            await asyncio.wait({taking})
             raise
         self._step(30, f"Process {pid} started")
+
+    async def _copied(self, run: Run, env: Mapping[str, str]) -> PreparedChild | None:
+        """Return the server, copied from a prepared process; None if it has to be executed."""
+        if not self.use_launcher or (launcher := launcher_for(self.cmd, env)) is None:
+            return None
+        if not launcher.ready:
+            # Its imports take longer than those of a single server: this one does not wait for them.
+            launcher.begin()
+            return None
+        request = LaunchRequest((self.cmd[0], *self.get_args()), run.environment(env), str(self.working_dir))
+        output = await asyncio.to_thread(open_log, self.log_file)
+        try:
+            return await launcher.launch(request, output)
+        except NotLaunched as error:
+            self.log.info("The server of %s is executed, not copied: %s.", self.user.name, error)
+            return None
+        finally:
+            os.close(output)
 
     def _warn_of_root(self) -> None:
         if os.geteuid() == 0 and not SimpleLocalProcessSpawner._warned_of_root:
@@ -202,6 +240,8 @@ class SimpleLocalProcessSpawner(Spawner):
         leader = await self._leader()
         if leader is not None:
             await processes.wait_gone(leader)
+        if isinstance(self._child, PreparedChild):
+            await self._child.ended()
         return self._exit_status()
 
     async def stop(self, now: bool = False) -> None:

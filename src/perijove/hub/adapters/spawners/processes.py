@@ -46,6 +46,10 @@ class Run:
         """Return it fit for JSON."""
         return {"run": self.id, "port": self.port} | (self.leader.to_dict() if self.leader else {})
 
+    def environment(self, env: Mapping[str, str]) -> dict[str, str]:
+        """Return *env* with what all processes of the run are known by."""
+        return {**env, RUN_VARIABLE: self.id}
+
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Run | None:
         """Return what to_state() gave; None if *state* is anything else."""
@@ -53,6 +57,18 @@ class Run:
         if not isinstance(run, str) or not _RUN_ID.fullmatch(run) or type(port) is not int or not 0 < port < 65536:
             return None
         return cls(run, port, ProcessIdentity.from_dict(state))
+
+
+def open_log(log: Path) -> int:
+    """Return a descriptor of the file *log*, emptied, for the output of a server. Raises PerijoveError FAILED."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        output = os.open(log, flags, 0o600)
+        os.fchmod(output, 0o600)
+    except OSError as error:
+        raise _failed(f"The server's log file cannot be written: {error.strerror}.") from error
+    return output
 
 
 def launch(run: Run, command: Sequence[str], env: Mapping[str, str], cwd: Path, log: Path) -> Child:
@@ -64,16 +80,11 @@ def launch(run: Run, command: Sequence[str], env: Mapping[str, str], cwd: Path, 
         PerijoveError: FAILED, if the command cannot be started.
     """
     name = command[0]
+    output = open_log(log)
     try:
-        log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise _failed(f"The server's log file cannot be written: {error.strerror}.") from error
-    try:
-        os.fchmod(output, 0o600)
         return Child(
             list(command),
-            env={**env, RUN_VARIABLE: run.id},
+            env=run.environment(env),
             cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -1,0 +1,1 @@
+"""Servers and kernels without waiting for imports: a process that has everything imported is copied for each."""

@@ -1,0 +1,39 @@
+"""``python -m perijove.singleuser.launcher``: the prepared process for servers; its input is a socket of a hub's."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from pathlib import Path
+
+from perijove.singleuser.launcher.becoming import NotPossible, become, read_request
+from perijove.singleuser.launcher.installed import Installed
+from perijove.singleuser.launcher.parent import Parent, give_up, send_line
+from perijove.singleuser.launcher.preparing import prepare_servers
+from perijove.wire.launching import LaunchError
+
+
+def main() -> None:
+    """Serve the socket that is standard input; in each copy, become the server that it was asked for."""
+    control = socket.socket(fileno=0)
+    # `python -m` puts the working directory there.
+    sys.path[:] = [folder for folder in sys.path if folder not in {"", str(Path.cwd())}]
+    prepare_servers()
+    installed = Installed.now()
+    copy = Parent(control, stale=lambda: Installed.now() != installed).serve()
+    if copy is None:
+        return
+    try:
+        request = read_request(copy)
+        become(copy, request)
+    except (LaunchError, NotPossible) as error:
+        give_up(copy.request, str(error))
+    send_line(copy.request, {"runs": True})
+    copy.request.close()
+    from perijove.singleuser.app import main as server
+
+    server(request.argv[1:])
+
+
+if __name__ == "__main__":
+    main()
