@@ -47,7 +47,11 @@ class Prepared:
         room = {"ROOM": "." * 4096, "PATH": os.environ["PATH"]}
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", script], stdin=theirs, stderr=subprocess.PIPE, env=room, start_new_session=True
+                [sys.executable, "-c", script],
+                stdin=theirs.fileno(),
+                stderr=subprocess.PIPE,
+                env=room,
+                start_new_session=True,
             )
         self.said = self.control.recv(16)
 

@@ -11,7 +11,13 @@ import pytest
 
 from perijove.hub.adapters import processes
 from perijove.hub.adapters.spawners import launcher as module
-from perijove.hub.adapters.spawners.launcher import Launcher, NotLaunched, interpreter_of, launcher_for
+from perijove.hub.adapters.spawners.launcher import (
+    Launcher,
+    NotLaunched,
+    interpreter_of,
+    launcher_for,
+    writable_by_others,
+)
 from perijove.wire.launching import LaunchRequest
 
 BESIDE = Path(sys.executable).parent
@@ -142,3 +148,18 @@ async def test_servers_outlive_a_launcher_that_is_closed(prepared: Launcher, out
 
 def test_the_marks_are_those_of_the_installed_command() -> None:
     assert module.MARK in (BESIDE / "perijove-singleuser").read_bytes()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_root_imports_nothing_that_others_can_change(tmp_path: Path) -> None:
+    packages = tmp_path / "lib" / "python3.11" / "site-packages"
+    packages.mkdir(parents=True)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").touch()
+    interpreter = str(tmp_path / "bin" / "python")
+    assert writable_by_others(interpreter) is None
+    packages.chmod(0o775)
+    assert writable_by_others(interpreter) == packages
+    packages.chmod(0o755)
+    os.chown(tmp_path / "bin", 1234, 1234)
+    assert writable_by_others(interpreter) == tmp_path / "bin"

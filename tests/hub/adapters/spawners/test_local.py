@@ -16,6 +16,7 @@ from traitlets.config import Config
 
 from perijove.hub.adapters import processes
 from perijove.hub.adapters.spawners import local
+from perijove.hub.adapters.spawners.launcher import PreparedChild, launcher_for
 from perijove.hub.adapters.spawners.local import STATUS_UNKNOWN, SimpleLocalProcessSpawner
 from perijove.hub.adapters.spawners.processes import RUN_VARIABLE, launch
 from perijove.hub.core.errors import Code, PerijoveError
@@ -33,7 +34,7 @@ async def make(tmp_path: Path) -> AsyncIterator[Make]:
     made: list[SimpleLocalProcessSpawner] = []
 
     def make(script: str = RUNS_ON, **options: Any) -> SimpleLocalProcessSpawner:
-        config = Config({"SimpleLocalProcessSpawner": {"cmd": ["sh", "-c", script]} | options})
+        config = Config({"SimpleLocalProcessSpawner": {"cmd": ["sh", "-c", script], **options}})
         spawner = SimpleLocalProcessSpawner(config=config)
         spawner.user = SpawnerUser(1, "alice", False)
         spawner.hub = HubInfo(Site("/base/"), "http://127.0.0.1:8081/base/hub/api", str(tmp_path))
@@ -309,3 +310,67 @@ def test_a_shell_that_lets_nobody_in_is_not_used(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(pwd, "getpwuid", unknown)
     assert os.access(local._shell(), os.X_OK)
+
+
+@pytest.fixture
+async def launching(make: Make) -> AsyncIterator[Make]:
+    """The same for our own single-user server, once it can be copied from a prepared process."""
+
+    def make_real(**options: Any) -> SimpleLocalProcessSpawner:
+        return make(cmd=["perijove-singleuser"], **options)
+
+    await make_real().prepare()
+    launcher = launcher_for(["perijove-singleuser"], {"PATH": str(Path(sys.executable).parent)})
+    assert launcher is not None
+    if (starting := launcher.begin()) is not None:
+        await starting
+    yield make_real
+    launcher.close()
+
+
+async def test_a_copied_server_is_followed_like_any_other(launching: Make) -> None:
+    spawner = launching()
+    await spawner.start()
+    assert isinstance(spawner._child, PreparedChild)
+    pid = spawner.get_state()["pid"]
+    assert pid == spawner._child.pid
+    assert await spawner.poll() is None
+    assert "perijove-singleuser" in processes.command_line(pid)
+    assert processes.has_variable(pid, RUN_VARIABLE, spawner.get_state()["run"])
+    other = launching()
+    other.load_state({key: value for key, value in spawner.get_state().items() if key in {"run", "port"}})
+    assert await other.poll() is None
+    os.kill(pid, signal.SIGKILL)
+    assert await asyncio.wait_for(spawner.wait_exit(), 30) == -signal.SIGKILL
+    assert await spawner.poll() == -signal.SIGKILL
+
+
+async def test_a_copied_server_stops_when_it_is_told_to(launching: Make) -> None:
+    spawner = launching()
+    address, port = await spawner.start()
+
+    async def listens() -> bool:
+        try:
+            _, writer = await asyncio.open_connection(address, port)
+        except OSError:
+            return False
+        writer.close()
+        return True
+
+    async with asyncio.timeout(60):
+        while not await listens():
+            await asyncio.sleep(0.02)
+    await spawner.stop()
+    assert await spawner.poll() == 0
+
+
+async def test_without_the_launcher_the_command_is_executed(launching: Make) -> None:
+    spawner = launching(use_launcher=False)
+    await spawner.start()
+    assert isinstance(spawner._child, processes.Child)
+
+
+async def test_what_cannot_be_copied_is_executed(launching: Make) -> None:
+    spawner = launching(environment={"PYTHONDEVMODE": "1"})
+    await spawner.start()
+    assert isinstance(spawner._child, processes.Child)

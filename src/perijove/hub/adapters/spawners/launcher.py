@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import socket
+import stat
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -57,6 +58,23 @@ def interpreter_of(cmd: Sequence[str], path: str) -> str | None:
     if MARK not in text or not text.startswith(b"#!") or b" " in first or b"python" not in first:
         return None
     return os.fsdecode(first)
+
+
+def writable_by_others(interpreter: str) -> Path | None:
+    """Return a place that modules of *interpreter* come from and that others than root could change; None if none.
+
+    The launcher of a hub that runs as root imports them as root.
+    """
+    prefix = Path(interpreter).parent.parent
+    folders = [*prefix.glob("lib*/python3*"), *prefix.glob("lib*/python3*/site-packages")]
+    for place in (Path(interpreter), prefix, prefix / "bin", *folders):
+        try:
+            found = place.stat()
+        except OSError:
+            continue
+        if found.st_uid != 0 or stat.S_IMODE(found.st_mode) & (stat.S_IWGRP | stat.S_IWOTH):
+            return place
+    return None
 
 
 class PreparedChild:
@@ -135,6 +153,8 @@ class Launcher:
             self._starting = None
 
     def _execute(self, control: socket.socket) -> Child:
+        if os.geteuid() == 0 and (place := writable_by_others(self._interpreter)) is not None:
+            raise NotLaunched(f"the hub runs as root, and others can write to {place}")
         return Child(
             [self._interpreter, "-m", "perijove.singleuser.launcher"],
             env=self._env | ROOM,
