@@ -8,7 +8,6 @@ knows a web framework; `perijove.client.asgi` and `perijove.client.tornado` are 
 from __future__ import annotations
 
 import logging
-import os
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -97,7 +96,7 @@ class HubAuth:
         Raises:
             InvalidEnvironment: it names every missing and every unusable variable at once.
         """
-        return cls(ServiceEnvironment.from_environ(os.environ if environ is None else environ))
+        return cls(ServiceEnvironment.from_environ(environ))
 
     def close(self) -> None:
         """Give back the connections to the hub."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypedDict
@@ -63,6 +64,7 @@ class HubEnvironment:
         public_url: the program's own public address; empty where the hub does not know it.
         callback_url: where the hub sends browsers back to: a path, or a full URL.
         access_scopes: one of them lets a visitor in.
+        bind: where the hub expects the program to listen; None if it knows no address of it.
     """
 
     api_token: str = field(repr=False)
@@ -81,6 +83,7 @@ class HubEnvironment:
     keyfile: str
     certfile: str
     client_ca: str
+    bind: BindAddress | None
 
     @property
     def hub_url(self) -> str:
@@ -122,20 +125,20 @@ class ServiceEnvironment(HubEnvironment):
 
     Attributes:
         name: the service's name in the hub's configuration.
-        bind: where the hub expects the service to listen; None if the hub knows no address of it.
     """
 
     name: str
-    bind: BindAddress | None
 
     @classmethod
-    def from_environ(cls, environ: Mapping[str, str]) -> ServiceEnvironment:
-        """Return the environment that *environ* describes; name, token and the API's address are enough.
+    def from_environ(cls, environ: Mapping[str, str] | None = None) -> ServiceEnvironment:
+        """Return the environment that *environ*, by default the process's own, describes.
+
+        Name, token and the address of the hub's API are enough; the rest follows from them.
 
         Raises:
             InvalidEnvironment: it names every missing and every unusable variable at once.
         """
-        return _Reader(environ).service()
+        return _Reader(os.environ if environ is None else environ).service()
 
 
 class _Common(TypedDict):

@@ -1,0 +1,117 @@
+"""The services in `examples/`, run as their documents say, against a real hub."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from tests.support.hubs import OPS_TOKEN, UPSTREAM_CONFIG, RunningHub, eventually, free_ports
+
+TOKENS = {"whoami": "the-token-of-whoami-which-is-long-enough", "idle-servers": "the-token-of-the-other-one-is-too"}
+CONFIG = """
+c.JupyterHub.services += [
+    {{"name": "whoami", "api_token": "the-token-of-whoami-which-is-long-enough"}},
+    {{"name": "idle-servers", "api_token": "the-token-of-the-other-one-is-too"}},
+]
+c.JupyterHub.load_roles += [
+    {{"name": "guests", "users": ["ada"], "scopes": ["access:services"]}},
+    {{
+        "name": "idle-servers",
+        "services": ["idle-servers"],
+        "scopes": ["list:users", "read:servers", "delete:servers"],
+    }},
+]
+"""
+
+
+@pytest.fixture(scope="module")
+def hub(make_hub: Callable[..., RunningHub]) -> RunningHub:
+    """A hub that lets ada use both services, and no other user."""
+    hub = make_hub(config=UPSTREAM_CONFIG + CONFIG)
+    hub.start()
+    return hub
+
+
+class Example:
+    """One of the services, in a process of its own."""
+
+    def __init__(self, checkout: Path, hub: RunningHub, name: str, *arguments: str) -> None:
+        (port,) = free_ports(1)
+        self.url = f"http://127.0.0.1:{port}/services/{name}/"
+        folder = checkout / "examples" / name.replace("-", "_")
+        env = {
+            "PATH": os.environ["PATH"],
+            "JUPYTERHUB_API_URL": hub.api,
+            "JUPYTERHUB_API_TOKEN": TOKENS[name],
+            "JUPYTERHUB_SERVICE_NAME": name,
+            "JUPYTERHUB_SERVICE_URL": f"http://127.0.0.1:{port}",
+        }
+        self.process = subprocess.Popen([sys.executable, folder / f"{folder.name}.py", *arguments], env=env)
+
+    def answers(self) -> bool:
+        assert self.process.poll() is None
+        try:
+            return httpx.get(self.url, trust_env=False).status_code == 302
+        except httpx.ConnectError:
+            return False
+
+
+@pytest.fixture(scope="module")
+def run(checkout: Path, hub: RunningHub) -> Iterator[Callable[..., str]]:
+    """Run an example and return its address."""
+    running: list[Example] = []
+
+    def start(name: str, *arguments: str) -> str:
+        example = Example(checkout, hub, name, *arguments)
+        running.append(example)
+        eventually(example.answers, f"{name} sends strangers to the hub")
+        return example.url
+
+    yield start
+    for example in running:
+        example.process.kill()
+        example.process.wait()
+
+
+def token_of(hub: RunningHub, name: str) -> dict[str, str]:
+    """Return headers with a new token of a user, who is made if need be."""
+    with hub.client(OPS_TOKEN) as api:
+        api.post(f"/users/{name}")
+        made = api.post(f"/users/{name}/tokens").raise_for_status().json()
+    return {"Authorization": f"token {made['token']}"}
+
+
+def test_who_am_i(hub: RunningHub, run: Callable[..., str]) -> None:
+    url = run("whoami")
+    ada, mallory = token_of(hub, "ada"), token_of(hub, "mallory")
+    with httpx.Client(base_url=url, trust_env=False) as client:
+        assert client.get("api/me", headers=ada).json()["name"] == "ada"
+        assert client.get("api/me", headers=mallory).status_code == 403
+        assert "You are ada" in client.get("", headers=ada).text
+        assert "1 so far" in client.post("greetings", headers=ada).text
+        assert client.post("greetings").status_code == 403
+        assert client.get("health").json() == {"status": "ok"}
+        location = client.get("").headers["location"]
+        assert location.startswith("/hub/api/oauth2/authorize?client_id=service-whoami&")
+
+
+def test_idle_servers(hub: RunningHub, run: Callable[..., str]) -> None:
+    busy, idle = run("idle-servers"), run("idle-servers", "0")
+    with hub.client(OPS_TOKEN) as api, httpx.Client(headers=token_of(hub, "ada"), trust_env=False) as client:
+        api.post("/users/ada/server").raise_for_status()
+        eventually(lambda: api.get("/users/ada/server").json()["ready"], "ada's server is ready", 60)
+        assert "<li>" not in client.get(busy).text, "it was used within the last half hour"
+        page = client.get(idle).text
+        assert "You are ada" in page
+        assert 'name="user" value="ada"' in page
+        stopped = client.post(f"{idle}stop", data={"user": "ada", "server": ""})
+        assert (stopped.status_code, stopped.headers["location"]) == (302, "/services/idle-servers/")
+        eventually(lambda: api.get("/users/ada/server").json()["stopped"], "ada's server is stopped", 60)
+        assert "<li>" not in client.get(idle).text
+        assert client.post(f"{idle}stop", data={"user": "nobody", "server": ""}).status_code == 404
+    assert httpx.post(f"{idle}stop", data={"user": "ada", "server": ""}, trust_env=False).status_code == 403
