@@ -51,6 +51,7 @@ from perijove.hub.usecases import startup, tokens
 from perijove.hub.usecases.accounts import Accounts
 from perijove.hub.usecases.activity import Activity
 from perijove.hub.usecases.context import Context
+from perijove.hub.usecases.guessing import Guard
 from perijove.hub.usecases.lifecycle import Lifecycle
 from perijove.hub.usecases.routes import Routes
 from perijove.hub.usecases.servers import ServerRules, Servers
@@ -190,6 +191,7 @@ def compose(configuration: Configuration, store: SqlStore) -> Hub:
         settings=_web_settings(options, secret),
         activity=activity,
         accounts=accounts,
+        guard=Guard(ctx, options.guess_limits),
         authenticator=authenticator,
         servers=Servers(ctx, lifecycle, signals, rules),
         routes=Routes(ctx, proxy, activity, site=options.site, hub_url=options.hub_url),
@@ -319,7 +321,7 @@ async def _web_server(hub: Hub) -> AsyncIterator[None]:
         access_log=False,
         server_header=False,
         proxy_headers=True,
-        forwarded_allow_ips="127.0.0.1,::1",
+        forwarded_allow_ips=["127.0.0.1", "::1", *options.trusted_downstream_ips],
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
     server = _WebServer(config)
@@ -389,6 +391,7 @@ def _begin_periodic_work(hub: Hub) -> None:
 
     hub.tasks.every(max(hub.options.activity_resolution, 1.0), hub.state.activity.flush, "write activity")
     hub.tasks.every(PURGE_INTERVAL, lambda: tokens.purge(hub.state.ctx), "delete what has expired")
+    hub.tasks.every(PURGE_INTERVAL, hub.state.guard.purge, "forget tries that failed long ago")
     hub.tasks.every(COUNT_INTERVAL, count, "count users and servers")
 
 

@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 
 from perijove.hub.core.errors import Code, PerijoveError
-from perijove.hub.core.events import UserCreated
+from perijove.hub.core.events import (
+    AccountApproved,
+    AccountRefused,
+    AdminChanged,
+    PasswordChanged,
+    SignedUp,
+    UserCreated,
+)
 from perijove.hub.core.principals import Principal
 from perijove.hub.core.scopes import Holder, expand
 from perijove.hub.testing.fakes import PlainPasswordHasher
@@ -42,6 +49,31 @@ async def test_signing_up_waits_for_approval(house: House, accounts: Accounts) -
     assert await accounts.check_password("BOB", GOOD)
     assert await accounts.waiting(house.admin) == []
     assert house.telemetry.of(UserCreated) == [UserCreated("bob", "root")]
+
+
+async def test_names_that_may_not_sign_in_may_not_sign_up(house: House) -> None:
+    accounts = Accounts(house.ctx, PlainPasswordHasher(), administrators=frozenset(), fits=lambda name: name == "bob")
+    await accounts.sign_up("Bob", GOOD)
+    assert (await refused(accounts.sign_up("eve", GOOD))).code is Code.INVALID
+    code = await accounts.invite_first_administrator()
+    assert (await refused(accounts.set_up_administrator(str(code), "eve", GOOD, LIFE))).code is Code.INVALID
+    assert [account.name for account in await accounts.waiting(house.admin)] == ["bob"]
+
+
+async def test_what_happens_to_accounts_is_told(house: House, accounts: Accounts) -> None:
+    for name in ("bob", "eve"):
+        await accounts.sign_up(name, GOOD)
+    await accounts.sign_up("bob", OTHER)
+    await accounts.approve(house.admin, "bob")
+    await accounts.refuse(house.admin, "eve")
+    await accounts.change_password(await house.visitor("bob"), GOOD, OTHER, LIFE)
+    assert house.telemetry.of(SignedUp) == [SignedUp("bob"), SignedUp("eve")]
+    assert house.telemetry.of(AccountApproved) == [AccountApproved("bob", "root")]
+    assert house.telemetry.of(AccountRefused) == [AccountRefused("eve", "root")]
+    assert house.telemetry.of(PasswordChanged) == [PasswordChanged("bob", "bob")]
+    code = await accounts.invite_first_administrator()
+    await accounts.set_up_administrator(str(code), "chief", GOOD, LIFE)
+    assert house.telemetry.of(AdminChanged) == [AdminChanged("chief", True, "chief")]
 
 
 async def test_a_refused_sign_up_is_forgotten(house: House, accounts: Accounts) -> None:

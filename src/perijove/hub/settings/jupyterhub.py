@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import logging
 import socket
+from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -17,6 +19,7 @@ from traitlets import Any as AnyTrait
 from traitlets import Bool, Bytes, Float, Integer, List, TraitError, Unicode, Union, default, validate
 from traitlets.config import LoggingConfigurable
 
+from perijove.hub.core.guessing import GuessLimits
 from perijove.hub.core.site import Site
 from perijove.hub.settings.addresses import (
     absolute_sqlite_url,
@@ -167,6 +170,33 @@ class JupyterHub(LoggingConfigurable):
         List(
             help='Roles made or changed at each start: a list of {"name": …, "description": …, "scopes": […], '
             '"users": […], "services": […]}.'
+        )
+    )
+
+    failed_sign_ins_per_name: int = _option(
+        Integer(
+            10,
+            min=0,
+            help="How many sign-ins may fail under one name within failed_sign_in_window before further ones are "
+            "refused; browsers in which that name has signed in before are counted apart. 0 for any number.",
+        )
+    )
+    failed_sign_ins_per_address: int = _option(
+        Integer(
+            100,
+            min=0,
+            help="How many failed sign-ins, guesses of secrets and sign-ups may come from one address, or IPv6 /64 "
+            "network, within failed_sign_in_window before further ones are refused. 0 for any number.",
+        )
+    )
+    failed_sign_in_window: float = _option(
+        Float(600, min=1, help="Seconds in which failed sign-ins are counted, and after which counting begins anew.")
+    )
+    trusted_downstream_ips: list[str] = _option(
+        List(
+            Unicode(),
+            help="Addresses and networks of further proxies whose X-Forwarded-For is believed; those on this machine "
+            "always are.",
         )
     )
 
@@ -399,6 +429,24 @@ class JupyterHub(LoggingConfigurable):
     def pid_path(self) -> Path | None:
         """The absolute path of pid_file, or None."""
         return self.path(self.pid_file) if self.pid_file else None
+
+    @validate("trusted_downstream_ips")
+    def _check_networks(self, proposal: Any) -> list[str]:
+        for network in proposal.value:
+            try:
+                ip_network(network)
+            except ValueError:
+                raise TraitError(f"{network!r} is no address and no network such as 192.0.2.0/24") from None
+        return list(proposal.value)
+
+    @property
+    def guess_limits(self) -> GuessLimits:
+        """How many tries to sign in may fail."""
+        return GuessLimits(
+            self.failed_sign_ins_per_name,
+            self.failed_sign_ins_per_address,
+            timedelta(seconds=self.failed_sign_in_window),
+        )
 
     @property
     def audit_log_path(self) -> Path | None:

@@ -84,7 +84,6 @@ OPTIONS: dict[str, dict[str, str]] = {
         "tornado_settings": "is not available in this version; write c.JupyterHub.slow_spawn_timeout and "
         "c.JupyterHub.slow_stop_timeout, and remove the rest",
         "trust_user_provided_tokens": _NO_EFFECT,
-        "trusted_downstream_ips": _GONE,
         "use_legacy_stopped_server_status_code": _GONE,
         "user_redirect_hook": _GONE,
     },

@@ -22,6 +22,7 @@ from fastapi import FastAPI
 from perijove.hub.adapters.telemetry.metrics import Metrics
 from perijove.hub.core.admission import Limits
 from perijove.hub.core.errors import Code, PerijoveError
+from perijove.hub.core.guessing import GuessLimits
 from perijove.hub.core.roles import DEFAULT_ROLES, Role
 from perijove.hub.core.servers import Server
 from perijove.hub.core.services import Service
@@ -43,6 +44,7 @@ from perijove.hub.usecases import sign_in
 from perijove.hub.usecases.accounts import Accounts
 from perijove.hub.usecases.activity import Activity
 from perijove.hub.usecases.context import Context
+from perijove.hub.usecases.guessing import Guard
 from perijove.hub.usecases.lifecycle import Lifecycle
 from perijove.hub.usecases.routes import Routes
 from perijove.hub.usecases.servers import ServerRules, Servers
@@ -232,6 +234,7 @@ async def running_hub(
     limits: Limits | None = None,
     named_servers: bool = True,
     keeps_accounts: bool = False,
+    guess_limits: GuessLimits | None = None,
     **settings: Any,
 ) -> AsyncIterator[RunningHub]:
     """Run a hub within this process until the end of the block.
@@ -243,6 +246,7 @@ async def running_hub(
         limits: how many servers may run and start at once.
         named_servers: whether a user may have more than one server.
         keeps_accounts: whether the hub keeps passwords itself, so that there are pages to sign up.
+        guess_limits: how many tries to sign in may fail.
         settings: what shall be other than usual in `WebSettings`; a ``site`` takes the place of *base_url*.
     """
     site = settings.pop("site", None) or Site(normalize_base_url(base_url))
@@ -260,6 +264,7 @@ async def running_hub(
         settings=replace(_settings(site), **settings),
         activity=activity,
         accounts=Accounts(ctx, PlainPasswordHasher(), administrators=frozenset()) if keeps_accounts else None,
+        guard=Guard(ctx, guess_limits or GuessLimits()),
         authenticator=authenticator,
         servers=Servers(ctx, lifecycle, signals, ServerRules(site, named_servers, 0, limits)),
         routes=Routes(ctx, proxy, activity, site=site, hub_url="http://127.0.0.1:8081"),

@@ -65,11 +65,15 @@ async def by_session(ctx: Context, key: str) -> Visitor | None:
         if found is None or expired(found[0].expires, ctx.clock.now()):
             return None
         session, user = found
-        scopes = await owner_scopes(tx, "user", user.id, user.name)
-    principal = Principal(
-        kind="user", name=user.name, scopes=scopes, user_id=user.id, admin=user.admin, session_id=session.session_id
+        return Visitor(await of_user(tx, user, session.session_id), session, user)
+
+
+async def of_user(tx: Transaction, user: User, session_id: str | None = None) -> Principal:
+    """Return *user* as somebody who asks and may do all that they may do at all."""
+    scopes = await owner_scopes(tx, "user", user.id, user.name)
+    return Principal(
+        kind="user", name=user.name, scopes=scopes, user_id=user.id, admin=user.admin, session_id=session_id
     )
-    return Visitor(principal, session, user)
 
 
 async def _token_scopes(tx: Transaction, token: Token) -> frozenset[Scope]:

@@ -12,13 +12,14 @@ import structlog
 from perijove.hub.core.errors import Code, PerijoveError, forbidden
 from perijove.hub.core.events import AdminChanged, SignedIn, SignedOut, SignInRefused, UserCreated
 from perijove.hub.core.names import normalize_user_name, shorten
+from perijove.hub.core.principals import Principal
 from perijove.hub.core.roles import DEFAULT_ROLES
 from perijove.hub.core.tokens import hash_token
 from perijove.hub.core.users import Session, User
 from perijove.hub.ports.authenticator import Authenticator, AuthModel, SignInRequest, checked_model
 from perijove.hub.ports.store import Transaction
 from perijove.hub.usecases.context import Context
-from perijove.hub.usecases.identity import Visitor
+from perijove.hub.usecases.identity import Visitor, of_user
 from perijove.hub.usecases.tokens import new_secret
 
 log = structlog.get_logger(__name__)
@@ -67,6 +68,22 @@ async def sign_in(
         ctx.telemetry.emit(AdminChanged(user.name, user.admin, BY_AUTHENTICATOR))
     ctx.telemetry.emit(SignedIn(user.name))
     return session
+
+
+async def by_credentials(
+    ctx: Context, authenticator: Authenticator, request: SignInRequest, data: Mapping[str, str]
+) -> Principal:
+    """Return who the authenticator says it is, without a session; nobody becomes a user by this.
+
+    Raises:
+        PerijoveError: see `identify`.
+    """
+    model = await identify(ctx, authenticator, request, data)
+    async with ctx.store.transaction() as tx:
+        user = await tx.users.get(model["name"])
+        if user is None:
+            raise forbidden(REFUSED)
+        return await of_user(tx, user)
 
 
 async def identify(

@@ -91,7 +91,7 @@ async def find_caller(request: Request, hub: HubState) -> Principal | None:
     if token is not None:
         principal = await identity.by_token(hub.ctx, hub.activity, token)
         if principal is not None:
-            _remember(principal)
+            remember(principal)
         return principal
     visitor = await find_visitor(request, hub)
     if visitor is None:
@@ -114,13 +114,18 @@ async def find_visitor(request: Request, hub: HubState) -> Visitor | None:
         return None
     request.state.visitor = found[0]
     hub.activity.user_active(found[0].user.id)
-    _remember(found[0].principal)
+    remember(found[0].principal)
     return found[0]
 
 
-def _remember(principal: Principal) -> None:
-    """Let the facts of this request tell who made it."""
-    credential = "session" if principal.token_id is None else f"token a{principal.token_id}"
+def address_of(request: Request) -> str:
+    """Return the address that *request* came from, as far as proxies that are trusted tell it."""
+    return request.client.host if request.client else ""
+
+
+def remember(principal: Principal, credential: str = "") -> None:
+    """Let the facts of this request tell who made it, and by which *credential* they are known."""
+    credential = credential or ("session" if principal.token_id is None else f"token a{principal.token_id}")
     ORIGIN.set(replace(ORIGIN.get(), kind=principal.kind, credential=credential))
 
 

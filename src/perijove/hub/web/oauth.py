@@ -8,13 +8,15 @@ from urllib.parse import parse_qsl
 from fastapi import Form, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
+from perijove.hub.core.guessing import Try
 from perijove.hub.core.oauth import AuthorizeRequest, OAuthError
 from perijove.hub.core.scopes import CATALOGUE
+from perijove.hub.core.tokens import MAX_TOKEN_LENGTH
 from perijove.hub.usecases import oauth
 from perijove.hub.usecases.identity import Visitor
 from perijove.hub.usecases.oauth import Consent
 from perijove.hub.web import security
-from perijove.hub.web.callers import Hub, find_visitor
+from perijove.hub.web.callers import Hub, address_of, find_visitor
 from perijove.hub.web.pages.common import login_url
 from perijove.hub.web.permissions import Router, public
 from perijove.hub.web.rendering import render
@@ -147,7 +149,10 @@ async def token(request: Request, hub: Hub) -> Response:
     try:
         if len(body) > MAX_FORM_LENGTH:
             raise OAuthError("invalid_request", "The form is too long.")
-        granted = await oauth.exchange(hub.ctx, form, lifetime=hub.settings.oauth_lifetime)
+        client_id = form.get("client_id", "")[:MAX_TOKEN_LENGTH]
+        # By client and address: guesses from elsewhere must not keep a client out.
+        async with hub.guard.guarding(Try("oauth-client", address=address_of(request), apart=client_id)):
+            granted = await oauth.exchange(hub.ctx, form, lifetime=hub.settings.oauth_lifetime)
     except OAuthError as error:
         content = {"error": error.error}
         if error.description:

@@ -27,6 +27,7 @@ from fastapi import Request
 from starlette.responses import Response
 
 from perijove.hub.core.errors import Code, PerijoveError
+from perijove.hub.core.names import normalize_user_name
 from perijove.hub.core.site import Site
 from perijove.hub.usecases.identity import Visitor
 from perijove.hub.usecases.sign_in import NewSession
@@ -37,6 +38,9 @@ SESSION_ID_COOKIE = "jupyterhub-session-id"
 FORM_COOKIE = "_xsrf"
 FORM_COOKIE_LIFETIME = 3600
 FORM_FIELD = "_xsrf"
+DEVICE_COOKIE = "perijove-device"
+DEVICE_LIFETIME = 180 * 24 * 3600
+MAX_DEVICE_COOKIE = 200
 STALE_FORM = "Login form invalid or expired. Try again."
 
 MAX_SAME_NAME = 8
@@ -154,6 +158,26 @@ def end(request: Request, settings: WebSettings, response: Response) -> None:
     _forget(request, settings, response, SESSION_COOKIE)
     response.delete_cookie(SESSION_ID_COOKIE, path=settings.base_url, domain=_shared_domain(settings))
     _forget(request, settings, response, FORM_COOKIE)
+
+
+def remember_device(request: Request, settings: WebSettings, response: Response, user_name: str) -> None:
+    """Let this browser be known as one in which *user_name* has signed in, so that nobody's guesses keep them out."""
+    nonce = secrets.token_urlsafe(18)
+    value = f"{nonce}.{_signature(settings, f'device:{nonce}:{user_name}')}"
+    _set(request, settings, response, DEVICE_COOKIE, value, DEVICE_LIFETIME)
+
+
+def known_device(request: Request, settings: WebSettings, typed: str) -> str:
+    """Return what this browser is known by if the user called *typed* has signed in here before; else an empty text."""
+    try:
+        name = normalize_user_name(typed)
+    except PerijoveError:
+        return ""
+    for value in cookie_values(request, settings, DEVICE_COOKIE):
+        nonce, _, signature = value[:MAX_DEVICE_COOKIE].partition(".")
+        if _equal(signature, _signature(settings, f"device:{nonce}:{name}")):
+            return nonce
+    return ""
 
 
 def form_token(request: Request, settings: WebSettings, visitor: Visitor | None) -> tuple[str, bool]:

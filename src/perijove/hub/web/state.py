@@ -14,6 +14,7 @@ from perijove.hub.ports.authenticator import Authenticator
 from perijove.hub.usecases.accounts import Accounts
 from perijove.hub.usecases.activity import Activity
 from perijove.hub.usecases.context import Context
+from perijove.hub.usecases.guessing import Guard
 from perijove.hub.usecases.routes import Routes
 from perijove.hub.usecases.servers import Servers
 
@@ -91,6 +92,7 @@ class HubState:
     settings: WebSettings
     activity: Activity
     accounts: Accounts | None
+    guard: Guard
     authenticator: Authenticator
     servers: Servers
     routes: Routes

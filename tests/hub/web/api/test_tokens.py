@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from perijove.hub.core.errors import PerijoveError
-from perijove.hub.testing.running import RunningHub, running_hub
+from perijove.hub.testing.fakes import FakeAuthenticator
+from perijove.hub.testing.running import PASSWORD, RunningHub, running_hub
 from perijove.hub.web.api.tokens import _number, token_request
 
 
@@ -43,6 +44,52 @@ async def test_a_token_asked_for_with_nothing_may_all_and_lasts(hub: RunningHub)
         assert model["expires_at"] is None
         assert model["note"] == "Requested via api by user ada"
         assert "servers!user=ada" in model["scopes"]
+
+
+async def test_a_token_by_password(hub: RunningHub) -> None:
+    await hub.add_user("ada")
+    client = hub.client()
+    auth = {"username": "ada", "password": PASSWORD}
+    made = await client.post(f"{hub.api}/users/ada/tokens", json={"auth": auth, "note": "by password"})
+    assert made.status_code == 201
+    assert (await hub.client(made.json()["token"]).get(f"{hub.api}/user")).json()["name"] == "ada"
+    await hub.add_user("bob")
+    for name, credentials in (("bob", auth), ("ada", auth | {"password": "wrong"}), ("nobody", auth)):
+        refused = await client.post(f"{hub.api}/users/{name}/tokens", json={"auth": credentials})
+        assert refused.status_code == 403, name
+    assert "perijove-device" not in client.cookies
+
+
+async def test_a_token_by_password_makes_no_user(hub: RunningHub) -> None:
+    assert isinstance(hub.state.authenticator, FakeAuthenticator)
+    hub.state.authenticator.passwords["carol"] = PASSWORD
+    auth = {"username": "carol", "password": PASSWORD}
+    assert (await hub.client().post(f"{hub.api}/users/carol/tokens", json={"auth": auth})).status_code == 403
+    root = hub.client(await hub.token("root", admin=True))
+    assert (await root.get(f"{hub.api}/users/carol")).status_code == 404
+
+
+@pytest.mark.parametrize("auth", ["ada", [], {"username": 7}, {str(n): "" for n in range(21)}])
+async def test_credentials_that_are_no_form_are_a_mistake(hub: RunningHub, auth: Any) -> None:
+    assert (await hub.client().post(f"{hub.api}/users/ada/tokens", json={"auth": auth})).status_code == 400
+
+
+async def test_credentials_are_bounded_and_not_for_other_sites(hub: RunningHub) -> None:
+    await hub.add_user("ada")
+    long = {"username": "ada", "password": "x" * 5000}
+    assert (await hub.client().post(f"{hub.api}/users/ada/tokens", json={"auth": long})).status_code == 403
+    auth = {"username": "ada", "password": PASSWORD}
+    foreign = hub.client(Origin="https://evil.example")
+    assert (await foreign.post(f"{hub.api}/users/ada/tokens", json={"auth": auth})).status_code == 403
+
+
+async def test_guesses_of_a_password_are_limited_here_too(hub: RunningHub) -> None:
+    await hub.add_user("ada")
+    client, guess = hub.client(), {"auth": {"username": "ada", "password": "wrong"}}
+    answers = [await client.post(f"{hub.api}/users/ada/tokens", json=guess) for _ in range(11)]
+    assert [answer.status_code for answer in answers] == [403] * 10 + [429]
+    assert answers[-1].headers["Retry-After"] == "600"
+    assert answers[-1].json()["message"] == "Too many failed attempts. Try again in 10 minutes."
 
 
 async def test_a_token_may_less_than_its_owner(hub: RunningHub) -> None:

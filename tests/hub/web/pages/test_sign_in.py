@@ -11,8 +11,9 @@ import structlog
 
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.events import SignInRefused
+from perijove.hub.core.guessing import GuessLimits
 from perijove.hub.testing.fakes import FakeAuthenticator
-from perijove.hub.testing.running import ORIGIN, PASSWORD, RunningHub
+from perijove.hub.testing.running import ORIGIN, PASSWORD, RunningHub, running_hub
 
 FROM_US = {"Origin": ORIGIN, "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "navigate"}
 
@@ -362,3 +363,63 @@ async def test_cve_2026_40934_a_new_password_ends_all_other_sessions(waiting_hub
 def _cookie(answer: httpx.Response, name: str) -> str:
     (value,) = [c.partition(";")[0] for c in answer.headers.get_list("set-cookie") if c.startswith(f"{name}=")]
     return value.partition("=")[2]
+
+
+async def test_failed_sign_ins_are_limited_with_a_word_on_the_page(hub: RunningHub) -> None:
+    await hub.add_user("ada")
+    for name in ("ada", "nobody"):
+        client = hub.client()
+        answers = [await sign_in(hub, client, name, "wrong") for _ in range(12)]
+        assert [answer.status_code for answer in answers] == [403] * 10 + [429] * 2
+        assert answers[-1].headers["Retry-After"] == "600"
+        assert "Too many failed attempts. Try again in 10 minutes." in answers[-1].text
+        assert f'value="{name}"' in answers[-1].text
+    assert (await sign_in(hub, hub.client())).status_code == 429
+    hub.clock.advance(600)
+    assert (await sign_in(hub, hub.client())).status_code == 302
+
+
+async def test_a_known_browser_signs_in_while_somebody_guesses(hub: RunningHub) -> None:
+    await hub.add_user("ada")
+    own = hub.client()
+    assert (await sign_in(hub, own)).status_code == 302
+    await own.get(f"{hub.prefix}logout")
+    for _ in range(12):
+        await sign_in(hub, hub.client(), password="wrong")
+    assert (await sign_in(hub, hub.client())).status_code == 429
+    # The mark of the browser counts for the name that it was made for.
+    await hub.add_user("bob")
+    for _ in range(11):
+        await sign_in(hub, hub.client(), "bob", "wrong")
+    assert (await sign_in(hub, own, "bob")).status_code == 429
+    assert (await sign_in(hub, own)).status_code == 302
+
+
+async def test_a_mark_of_a_browser_cannot_be_made_up(hub: RunningHub) -> None:
+    await hub.add_user("ada")
+    statuses = []
+    for number in range(11):
+        client = hub.client()
+        client.cookies.set("perijove-device", f"nonce{number}.signature", domain="hub.test", path=hub.prefix)
+        statuses.append((await sign_in(hub, client, password="wrong")).status_code)
+    assert statuses == [403] * 10 + [429]
+
+
+async def test_the_mark_of_a_browser_is_for_the_hub_alone(hub: RunningHub) -> None:
+    await hub.add_user("ada")
+    answer = await sign_in(hub, hub.client())
+    (mark,) = [line for line in answer.headers.get_list("set-cookie") if line.startswith("perijove-device=")]
+    assert "HttpOnly" in mark
+    assert f"Path={hub.prefix}" in mark
+    assert "SameSite=lax" in mark
+
+
+async def test_sign_ups_from_one_address_are_limited() -> None:
+    async with running_hub(keeps_accounts=True, guess_limits=GuessLimits(per_address=3)) as hub:
+        client, statuses = hub.client(), []
+        for number in range(5):
+            page = await client.get(f"{hub.prefix}signup")
+            data = {"_xsrf": form_token(page), "username": f"user{number}"}
+            data |= {"password": PASSWORD, "password_again": PASSWORD}
+            statuses.append((await client.post(f"{hub.prefix}signup", data=data, headers=FROM_US)).status_code)
+        assert statuses == [200, 200, 200, 429, 429]

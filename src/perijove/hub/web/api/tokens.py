@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import Response
+from fastapi import Request, Response
 
 from perijove.hub.core.errors import Code, PerijoveError, forbidden, invalid, not_found
+from perijove.hub.core.guessing import Try
 from perijove.hub.core.names import normalize_user_name
 from perijove.hub.core.principals import Principal
-from perijove.hub.usecases import tokens
+from perijove.hub.ports.authenticator import SignInRequest
+from perijove.hub.usecases import sign_in, tokens
 from perijove.hub.usecases.tokens import TokenRequest
-from perijove.hub.web.callers import Hub, JsonBody, needs, takes
+from perijove.hub.web import security
+from perijove.hub.web.callers import Hub, JsonBody, address_of, needs, needs_if_known, remember, takes
 from perijove.hub.web.models import token_model
 from perijove.hub.web.permissions import Router
+from perijove.hub.web.state import HubState
 
 router = Router(tags=["tokens"])
 MAX_ID = 2**53
+MAX_FIELDS = 20
+MAX_FIELD_LENGTH = 4096
 WANTED = takes(
     "What the token shall be",
     note={"type": "string"},
     expires_in={"type": ["integer", "null"], "description": "Seconds; 0 or null for as long as is allowed"},
     scopes={"type": "array", "items": {"type": "string"}},
     roles={"type": "array", "items": {"type": "string"}, "description": "Roles in place of scopes"},
+    auth={
+        "type": "object",
+        "additionalProperties": {"type": "string"},
+        "description": "Without a token: username and password",
+    },
 )
 
 
@@ -37,16 +49,19 @@ async def list_tokens(
 
 @router.post("/users/{user_name}/tokens", summary="Make a token", status_code=201, openapi_extra=WANTED)
 async def create_token(
+    request: Request,
     hub: Hub,
-    principal: Annotated[Principal, needs("tokens")],
+    known: Annotated[Principal | None, needs_if_known("tokens")],
     user_name: str,
     body: JsonBody,
 ) -> dict[str, Any]:
     """Make a token for a user and give its value, this once.
 
-    The body may hold `note`, `expires_in` (seconds) and `scopes` or `roles`.
+    The body may hold `note`, `expires_in` (seconds) and `scopes` or `roles`. Without a token it may hold `auth`: the
+    fields of the sign-in form, `username` and `password`.
     """
     wanted = token_request(body)
+    principal = known or await _by_credentials(request, hub, body)
     try:
         view = await tokens.create(
             hub.ctx, principal, normalize_user_name(user_name), wanted, maximum=hub.settings.token_maximum
@@ -57,13 +72,42 @@ async def create_token(
     return dict(token_model(view))
 
 
+async def _by_credentials(request: Request, hub: HubState, body: Any) -> Principal:
+    """Return who the credentials under `auth` belong to.
+
+    Raises:
+        PerijoveError: UNAUTHENTICATED without any; FORBIDDEN, if they are wrong; LIMITED after too many wrong ones.
+    """
+    data = credentials(body)
+    if data is None:
+        raise PerijoveError(Code.UNAUTHENTICATED, "Missing or invalid credentials.")
+    security.check_origin(request, hub.settings)
+    asked = SignInRequest(address_of(request), dict(request.headers))
+    async with hub.guard.guarding(Try("sign-in", data.get("username", ""), asked.address)):
+        principal = await sign_in.by_credentials(hub.ctx, hub.authenticator, asked, data)
+    remember(principal, "password")
+    return principal
+
+
+def credentials(body: Any) -> Mapping[str, str] | None:
+    """Return the fields of the sign-in form in *body*; None if there are none. Raises PerijoveError INVALID."""
+    data = body.get("auth") if isinstance(body, dict) else None
+    if data is None:
+        return None
+    if not isinstance(data, dict) or len(data) > MAX_FIELDS or not all(isinstance(v, str) for v in data.values()):
+        raise invalid("auth must be an object with the fields of the sign-in form, such as username and password")
+    if any(len(value) > MAX_FIELD_LENGTH for value in data.values()):
+        raise forbidden(sign_in.REFUSED)
+    return data
+
+
 def token_request(body: Any) -> TokenRequest:
     """Return what *body* asks for. Raises PerijoveError INVALID."""
     body = {} if body is None else body
     if not isinstance(body, dict):
         raise invalid("body must be a JSON object")
-    if unknown := sorted(body.keys() - {"note", "expires_in", "scopes", "roles"}):
-        raise invalid(f"Unknown key: {unknown[0][:40]!r}; use note, expires_in, scopes or roles")
+    if unknown := sorted(body.keys() - {"note", "expires_in", "scopes", "roles", "auth"}):
+        raise invalid(f"Unknown key: {unknown[0][:40]!r}; use note, expires_in, scopes, roles or auth")
     note, expires_in = body.get("note") or "", body.get("expires_in")
     if not isinstance(note, str):
         raise invalid("note must be a string")

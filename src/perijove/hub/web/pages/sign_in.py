@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
-from fastapi import Form, Request, Response
+from fastapi import Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from perijove.hub.core.errors import Code, PerijoveError, forbidden, not_found
+from perijove.hub.core.guessing import Try
 from perijove.hub.ports.authenticator import SignInRequest
 from perijove.hub.usecases import sign_in as use_case
 from perijove.hub.usecases.accounts import TAKEN_INVITATION, Accounts, matching
 from perijove.hub.web import security
-from perijove.hub.web.callers import Hub, find_visitor
+from perijove.hub.web.callers import Hub, address_of, find_visitor
 from perijove.hub.web.errors import STATUS
 from perijove.hub.web.pages.common import FormToken, FormVisitor, PageVisitor, go, next_target, with_next
 from perijove.hub.web.permissions import Router, public
@@ -38,20 +39,15 @@ def _accounts(hub: HubState) -> Accounts:
     return hub.accounts
 
 
-def _login_page(request: Request, hub: HubState, *, username: str = "", error: str = "", status: int = 200) -> Response:
+def _form(request: Request, hub: HubState) -> dict[str, Any]:
+    """Return what the sign-in form is made of, whatever was typed into it."""
     target = next_target(request, hub, request.query_params.get("next"))
-    response = render(
-        request,
-        "login.html",
-        action=with_next(f"{hub.settings.prefix}login", target),
-        error=error,
-        username=username[:MAX_SHOWN],
-        signup=hub.accounts is not None,
-        needs_form=True,
-        login_service=hub.authenticator.login_service,
-    )
-    response.status_code = status
-    return response
+    return {
+        "action": with_next(f"{hub.settings.prefix}login", target),
+        "signup": hub.accounts is not None,
+        "needs_form": True,
+        "login_service": hub.authenticator.login_service,
+    }
 
 
 @router.get("/login", dependencies=[BEFORE])
@@ -60,7 +56,7 @@ async def login_page(request: Request, hub: Hub) -> Response:
     security.check_page_request(request)
     if await find_visitor(request, hub) is not None:
         return go(_after_sign_in(request, hub, request.query_params.get("next")))
-    return _login_page(request, hub)
+    return render(request, "login.html", error="", username="", **_form(request, hub))
 
 
 @router.post("/login", dependencies=[BEFORE])
@@ -75,17 +71,20 @@ async def login(request: Request, hub: Hub) -> Response:
         security.check_form(request, hub.settings, visitor, data.pop(security.FORM_FIELD, ""))
         if any(len(value) > MAX_FIELD_LENGTH for value in data.values()):
             raise forbidden(use_case.REFUSED)
-        asked = SignInRequest(request.client.host if request.client else "", dict(request.headers))
-        session = await use_case.sign_in(
-            hub.ctx, hub.authenticator, asked, data, lifetime=hub.settings.session_lifetime
-        )
+        asked = SignInRequest(address_of(request), dict(request.headers))
+        attempt = Try("sign-in", typed, asked.address, security.known_device(request, hub.settings, typed))
+        async with hub.guard.guarding(attempt):
+            session = await use_case.sign_in(
+                hub.ctx, hub.authenticator, asked, data, lifetime=hub.settings.session_lifetime
+            )
     except PerijoveError as error:
         # A tab left open from before somebody signed in here is not worth an error.
         if visitor is not None:
             return go(_after_sign_in(request, hub, target))
-        return _login_page(request, hub, username=typed, error=error.message, status=_shown_in_form(error))
+        return _again(request, error, "login.html", username=typed[:MAX_SHOWN], **_form(request, hub))
     response = RedirectResponse(_after_sign_in(request, hub, target), status_code=302)
     security.begin(request, hub.settings, response, session)
+    security.remember_device(request, hub.settings, response, session.user.name)
     return response
 
 
@@ -122,23 +121,41 @@ async def signup_page(request: Request, hub: Hub) -> Response:
     return render(request, "signup.html", error="", username="", done=False)
 
 
+@dataclass(frozen=True, slots=True)
+class NewAccount:
+    """The form in which somebody chooses a name and a password."""
+
+    xsrf: FormToken = ""
+    username: Text = ""
+    password: Text = ""
+    password_again: Text = ""
+    code: Text = ""
+
+    @property
+    def chosen_password(self) -> str:
+        """The password, if it was typed the same twice. Raises PerijoveError INVALID."""
+        return matching(self.password, self.password_again)
+
+
+NewAccountForm = Annotated[NewAccount, Depends()]
+
+
+async def _check_new_account(request: Request, hub: HubState, form: NewAccount) -> None:
+    """Return if *form* was ours and not too many came from there. Raises PerijoveError FORBIDDEN or LIMITED."""
+    security.check_form(request, hub.settings, await find_visitor(request, hub), form.xsrf)
+    await hub.guard.count(Try("sign-up", form.username, address_of(request)))
+
+
 @router.post("/signup", dependencies=[BEFORE])
-async def signup(
-    request: Request,
-    hub: Hub,
-    xsrf: FormToken = "",
-    username: Text = "",
-    password: Text = "",
-    password_again: Text = "",
-) -> Response:
+async def signup(request: Request, hub: Hub, form: NewAccountForm) -> Response:
     """Keep a name and password until an administrator approves."""
     accounts = _accounts(hub)
     try:
-        security.check_form(request, hub.settings, await find_visitor(request, hub), xsrf)
-        await accounts.sign_up(username, matching(password, password_again))
+        await _check_new_account(request, hub, form)
+        await accounts.sign_up(form.username, form.chosen_password)
     except PerijoveError as error:
-        return _again(request, error, "signup.html", username=username[:MAX_SHOWN], done=False)
-    return render(request, "signup.html", error="", username=username, done=True)
+        return _again(request, error, "signup.html", username=form.username[:MAX_SHOWN], done=False)
+    return render(request, "signup.html", error="", username=form.username, done=True)
 
 
 def _again(request: Request, error: PerijoveError, template: str, **context: Any) -> Response:
@@ -146,6 +163,8 @@ def _again(request: Request, error: PerijoveError, template: str, **context: Any
     status = _shown_in_form(error)
     response = render(request, template, error=error.message, **context)
     response.status_code = status
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
     return response
 
 
@@ -161,25 +180,18 @@ async def setup_page(request: Request, hub: Hub, code: str = "") -> Response:
 
 
 @router.post("/setup", dependencies=[BEFORE])
-async def setup(
-    request: Request,
-    hub: Hub,
-    xsrf: FormToken = "",
-    code: Text = "",
-    username: Text = "",
-    password: Text = "",
-    password_again: Text = "",
-) -> Response:
+async def setup(request: Request, hub: Hub, form: NewAccountForm) -> Response:
     """Make the first administrator and sign them in."""
     accounts = _accounts(hub)
     try:
-        security.check_form(request, hub.settings, await find_visitor(request, hub), xsrf)
+        await _check_new_account(request, hub, form)
         session = await accounts.set_up_administrator(
-            code, username, matching(password, password_again), hub.settings.session_lifetime
+            form.code, form.username, form.chosen_password, hub.settings.session_lifetime
         )
     except PerijoveError as error:
         used_up = error.code is Code.FORBIDDEN and error.message == TAKEN_INVITATION
-        return _again(request, error, "setup.html", code=code, username=username[:MAX_SHOWN], valid=not used_up)
+        shown = form.username[:MAX_SHOWN]
+        return _again(request, error, "setup.html", code=form.code, username=shown, valid=not used_up)
     response = go(f"{hub.settings.prefix}home")
     security.begin(request, hub.settings, response, session)
     return response
