@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+import secrets
 import time
-import uuid
 from importlib.resources import files
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
@@ -12,7 +12,6 @@ from urllib.parse import parse_qs, urlsplit
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
-from starlette.datastructures import MutableHeaders
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -27,15 +26,31 @@ from perijove.hub.web.pages import admin, sign_in, various
 from perijove.hub.web.pages import servers as server_pages
 from perijove.hub.web.pages.common import SignInFirst, raw_path, raw_query, to_sign_in
 from perijove.hub.web.permissions import included
+from perijove.hub.web.shortcuts import Shortcuts
 from perijove.hub.web.state import HubState
 from perijove.wire.versions import PERIJOVE_HEADER, PROTOCOL_HEADER, PROTOCOL_VERSION
 
 log = structlog.get_logger("perijove.hub.access")
-REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,128}")
+REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{8,128}")
 MAX_BODY: Final = 8 * 1024 * 1024
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-FOR_EVER: Final = "public, max-age=31536000, immutable"
-UNCHECKED: Final = "no-cache"
+FOR_EVER: Final = b"public, max-age=31536000, immutable"
+UNCHECKED: Final = b"no-cache"
+FIXED: Final = (
+    (PROTOCOL_HEADER.lower().encode(), PROTOCOL_VERSION.encode()),
+    (PERIJOVE_HEADER.lower().encode(), perijove.__version__.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+"""What stands on every answer, whatever a handler says."""
+
+FIXED_NAMES: Final = frozenset({b"x-request-id", *(name for name, _ in FIXED)})
+ALLOWED_HEADERS: Final = (b"access-control-allow-headers", b"accept, content-type, authorization")
+NOT_STORED: Final = (b"cache-control", b"no-store")
+SAME_ORIGIN_REFERRER: Final = (b"referrer-policy", b"same-origin")
+API_POLICY: Final = security.API_POLICY.encode("latin-1")
 
 
 API: Final = (hub_api.router, oauth.router)
@@ -48,10 +63,31 @@ PAGES: Final = (various.router, sign_in.router, server_pages.router, admin.route
 """What stands below the prefix of the hub, for browsers."""
 
 
+class HubApp(FastAPI):
+    """The application, with the shortcuts past it."""
+
+    shortcuts: Shortcuts
+    enveloped: _Envelope
+
+    def take_shortcuts(self, state: HubState) -> None:
+        """Let `Shortcuts` answer what they can."""
+        self.shortcuts = Shortcuts(state)
+        self.enveloped = _Envelope(self.shortcuts, state)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        short = self.shortcuts.find(scope) if scope["type"] == "http" else None
+        if short is None:
+            await super().__call__(scope, receive, send)
+        else:
+            short["app"] = self
+            await self.enveloped(short, receive, send)
+
+
 def create_app(state: HubState) -> FastAPI:
     """Return the application that serves *state*."""
     prefix = state.settings.prefix
-    app = FastAPI(
+    app = HubApp(
         title="Perijove hub",
         summary="The REST API of the hub, compatible with JupyterHub's.",
         version=PROTOCOL_VERSION,
@@ -73,6 +109,7 @@ def create_app(state: HubState) -> FastAPI:
     app.mount(f"{prefix}static", StaticFiles(directory=str(files("perijove.hub.web") / "static")), name="static")
     app.router.default = _elsewhere
     app.add_middleware(_Envelope, state=state)
+    app.take_shortcuts(state)
     return app
 
 
@@ -128,16 +165,20 @@ class _Envelope:
     def __init__(self, app: ASGIApp, state: HubState) -> None:
         self._app = app
         self._state = state
+        self._prefix = state.settings.prefix
+        self._static = f"{self._prefix}static/"
+        self._page_policy = security.page_policy(state.settings.site).encode("latin-1")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         began = time.monotonic()
-        given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
-        request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-        body = _Body(receive)
-        answer = _Answer(send, body, lambda headers: self._complete(scope, headers, request_id), scope["method"])
+        sent = dict(scope["headers"])
+        given = sent.get(b"x-request-id", b"")
+        request_id = given.decode("ascii") if REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
+        body = _Body(receive, sent.get(b"content-length", b"0"))
+        answer = _Answer(send, body, lambda start: self._complete(scope, start, request_id), scope["method"])
         inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
         came = ORIGIN.set(Origin("visitor", address=(scope.get("client") or ("",))[0], request_id=request_id))
         with structlog.contextvars.bound_contextvars(request_id=request_id):
@@ -150,7 +191,7 @@ class _Envelope:
     async def _answer(self, scope: Scope, body: _Body, answer: _Answer) -> None:
         request = Request(scope)
         try:
-            if not body.announced_too_long(scope):
+            if not body.too_long:
                 app = _on_other_host(request, self._state) or self._app
                 await app(scope, body, answer)
         except Exception as error:
@@ -167,28 +208,30 @@ class _Envelope:
             response.headers["Connection"] = "close"
             await response(scope, body, answer)
 
-    def _complete(self, scope: Scope, headers: MutableHeaders, request_id: str) -> None:
-        is_page = headers.get("content-type", "").startswith("text/html")
-        headers[PROTOCOL_HEADER] = PROTOCOL_VERSION
-        headers[PERIJOVE_HEADER] = perijove.__version__
-        headers["X-Request-ID"] = request_id
-        headers["X-Content-Type-Options"] = "nosniff"
-        headers["X-Frame-Options"] = "DENY"
-        headers["Cross-Origin-Opener-Policy"] = "same-origin"
-        headers["Cross-Origin-Resource-Policy"] = "same-origin"
-        headers.setdefault("Referrer-Policy", "same-origin")
-        policy = security.page_policy(self._state.settings.site) if is_page else security.API_POLICY
-        headers.setdefault("Content-Security-Policy", policy)
+    def _complete(self, scope: Scope, start: Message, request_id: str) -> None:
+        """Add to the head of an answer what it lacks; where a handler said something else, that stays."""
+        given: list[tuple[bytes, bytes]] = start["headers"]
+        held = dict(given)
+        path: str = scope["path"]
+        is_page = held.get(b"content-type", b"").startswith(b"text/html")
+        headers = [header for header in given if header[0] not in FIXED_NAMES]
+        headers += FIXED
+        headers.append((b"x-request-id", request_id.encode()))
         if scope.get("state", {}).get("planted"):
-            headers["Clear-Site-Data"] = '"cookies"'
-        prefix = self._state.settings.prefix
-        if errors.is_api(scope["path"], prefix):
-            headers["Access-Control-Allow-Headers"] = "accept, content-type, authorization"
-        if scope["path"].startswith(f"{prefix}static/") and "etag" in headers:
+            headers.append((b"clear-site-data", b'"cookies"'))
+        if errors.is_api(path, self._prefix):
+            headers.append(ALLOWED_HEADERS)
+        if b"etag" in held and path.startswith(self._static):
             # The address of a file changes with its content (see templating.static_url).
             has_mark = b"v" in parse_qs(scope["query_string"][:200])
-            headers["Cache-Control"] = FOR_EVER if has_mark else UNCHECKED
-        headers.setdefault("Cache-Control", "no-store")
+            headers.append((b"cache-control", FOR_EVER if has_mark else UNCHECKED))
+        elif b"cache-control" not in held:
+            headers.append(NOT_STORED)
+        if b"referrer-policy" not in held:
+            headers.append(SAME_ORIGIN_REFERRER)
+        if b"content-security-policy" not in held:
+            headers.append((b"content-security-policy", self._page_policy if is_page else API_POLICY))
+        start["headers"] = headers
 
     def _record(self, scope: Scope, method: str, status: int, seconds: float) -> None:
         method = method if method in METHODS else "other"
@@ -201,16 +244,10 @@ class _Envelope:
 class _Body:
     """What the client sends, with an end: what is longer is cut off as if the client had gone."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, announced: bytes) -> None:
         self._receive = receive
         self._taken = 0
-        self.too_long = False
-
-    def announced_too_long(self, scope: Scope) -> bool:
-        """Say whether the client announces more than is taken from it."""
-        length = dict(scope["headers"]).get(b"content-length", b"0")
-        self.too_long = length.isdigit() and (len(length) > 18 or int(length) > MAX_BODY)
-        return self.too_long
+        self.too_long = announced.isdigit() and (len(announced) > 18 or int(announced) > MAX_BODY)
 
     async def __call__(self) -> Message:
         message = await self._receive()
@@ -243,7 +280,7 @@ class _Answer:
         if message["type"] == "http.response.start":
             self.started = True
             self.status = message["status"]
-            self._complete(MutableHeaders(scope=message))
+            self._complete(message)
             await self._send(message)
         elif not self._only_head:
             await self._send(message)

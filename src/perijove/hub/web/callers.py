@@ -103,6 +103,16 @@ async def find_caller(request: Request, hub: HubState) -> Principal | None:
     return visitor.principal
 
 
+async def identified(request: Request, hub: HubState, *scopes: str) -> Principal:
+    """Return who calls and holds one of *scopes*, if any are given. Raises PerijoveError UNAUTHENTICATED, FORBIDDEN."""
+    principal = await find_caller(request, hub)
+    if principal is None:
+        raise PerijoveError(Code.UNAUTHENTICATED, "Missing or invalid credentials.")
+    if scopes:
+        principal.require_some(*scopes)
+    return principal
+
+
 async def find_visitor(request: Request, hub: HubState) -> Visitor | None:
     """Return the person whose session cookie came along; None if nobody is signed in, or more than one."""
     keys = security.cookie_values(request, hub.settings, security.SESSION_COOKIE)
@@ -162,9 +172,9 @@ def needs_if_known(*scopes: str) -> Any:
 
 def _security(access: Access, optional: bool = False) -> Any:
     async def caller(request: Request, hub: Hub, header: TokenHeader) -> Principal | None:
+        if not optional:
+            return await identified(request, hub, *access.scopes)
         principal = await find_caller(request, hub)
-        if principal is None and not optional:
-            raise PerijoveError(Code.UNAUTHENTICATED, "Missing or invalid credentials.")
         if principal is not None and access.scopes:
             principal.require_some(*access.scopes)
         return principal

@@ -89,6 +89,11 @@ def error_response(
 async def _expected(request: Request, error: Exception) -> Response:
     if not isinstance(error, PerijoveError):
         raise TypeError(f"not an expected error: {error!r}")
+    return expected(request, error)
+
+
+def expected(request: Request, error: PerijoveError) -> Response:
+    """Return the answer that tells an expected error to whoever asked."""
     status = STATUS[error.code]
     if status < 500:
         return error_response(request, status, error.message, retry_after=error.retry_after)

@@ -5,22 +5,35 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated, Any
 
+from fastapi import Response
+from fastapi.responses import JSONResponse
+
 from perijove.hub.core.principals import Principal
 from perijove.hub.core.scopes import IDENTIFY_SCOPES, Holder, expand
 from perijove.hub.usecases import users
 from perijove.hub.web.callers import Hub, needs_identity
 from perijove.hub.web.models import scope_strings, user_model
 from perijove.hub.web.permissions import Router
+from perijove.hub.web.state import HubState
 
 router = Router(tags=["users"])
 
 
-@router.get("/user", summary="The owner of the token")
-async def self_model(hub: Hub, principal: Annotated[Principal, needs_identity()]) -> dict[str, Any]:
+@router.get("/user", summary="The owner of the token", response_model=dict[str, Any])
+async def self_model(hub: Hub, principal: Annotated[Principal, needs_identity()]) -> Response:
     """Give the model of the user or service that the token belongs to, with what the token allows.
 
     Unknown tokens get 403: clients take that, and only that, for "sign in first".
     """
+    return await self_response(hub, principal)
+
+
+async def self_response(hub: HubState, principal: Principal) -> Response:
+    """Return who *principal* is, as it may know itself."""
+    return JSONResponse(await _model(hub, principal))
+
+
+async def _model(hub: HubState, principal: Principal) -> dict[str, Any]:
     origin = {
         "token_id": None if principal.token_id is None else f"a{principal.token_id}",
         "session_id": principal.session_id,

@@ -18,6 +18,7 @@ from perijove.hub.usecases import users
 from perijove.hub.web.callers import Hub, JsonBody, checked_object, needs, takes
 from perijove.hub.web.models import MAX_OFFSET, page_response, user_model, wants_pagination
 from perijove.hub.web.permissions import Router
+from perijove.hub.web.state import HubState
 
 router = Router(tags=["users"])
 
@@ -31,6 +32,7 @@ USER_SCOPES = (
     "read:users:activity",
     "read:roles:users",
 )
+REPORT_SCOPES = ("users:activity",)
 Flag = Annotated[str | None, Query(description="Any value but `0` and `false` means yes.")]
 NEW_USERS = takes(
     "Whom to create",
@@ -150,11 +152,16 @@ async def delete_user(hub: Hub, principal: Annotated[Principal, needs("delete:us
 @router.post("/users/{user_name}/activity", summary="Report activity", openapi_extra=ACTIVITY)
 async def report_activity(
     hub: Hub,
-    principal: Annotated[Principal, needs("users:activity")],
+    principal: Annotated[Principal, needs(*REPORT_SCOPES)],
     user_name: str,
     body: JsonBody,
 ) -> Response:
     """Report when a user and their servers were last active."""
+    return await take_report(hub, principal, user_name, body)
+
+
+async def take_report(hub: HubState, principal: Principal, user_name: str, body: Any) -> Response:
+    """Take in a report of activity, and return the answer to it. Raises PerijoveError INVALID and others."""
     if not isinstance(body, dict):
         raise invalid("body must be a JSON object")
     at = _time(body["last_activity"]) if body.get("last_activity") else None
