@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,13 +39,20 @@ http {{
 
 @dataclass(frozen=True, slots=True)
 class Backends:
-    """The ports of what answers, the large file, and the generator of WebSocket messages; None without a compiler."""
+    """The ports of what answers, the large file, and where the programs in C are."""
 
     http: int
     websocket: int
     upload: int
     large: Path
-    load: Path | None
+    programs: Path
+
+    def program(self, name: str) -> str:
+        """Where a program in C is. Raises CannotMeasure if it could not be compiled."""
+        path = self.programs / name
+        if not path.exists():
+            raise CannotMeasure(f"{name}.c could not be compiled: is there a C compiler?")
+        return str(path)
 
 
 @contextmanager
@@ -64,15 +71,15 @@ def backends(folder: Path, processors: set[int]) -> Iterator[Backends]:
         command = [nginx, "-c", str(folder / "backend.conf"), "-e", str(folder / "backend.log")]
         process = stack.enter_context(running(command, folder / "backend.out", processors=processors))
         await_port(port, process)
-        upload = stack.enter_context(serving([sys.executable, __file__]))
-        echo, load = compiled("websocket_echo", folder), compiled("websocket_load", folder)
+        upload = stack.enter_context(serving(sys.executable, __file__))
+        compiled = compile_into(folder, "echo") and compile_into(folder, "load")
         # Without a compiler the route for WebSockets leads to where nothing listens.
-        websocket = stack.enter_context(serving([str(echo)])) if echo else free_port()
-        yield Backends(port, websocket, upload, large, load)
+        websocket = stack.enter_context(serving(str(folder / "echo"))) if compiled else free_port()
+        yield Backends(port, websocket, upload, large, folder)
 
 
 @contextmanager
-def serving(command: Sequence[str]) -> Iterator[int]:
+def serving(*command: str) -> Iterator[int]:
     """Run a program that prints its port and serves; yield the port."""
     with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -82,14 +89,13 @@ def serving(command: Sequence[str]) -> Iterator[int]:
             process.kill()
 
 
-def compiled(name: str, folder: Path) -> Path | None:
-    """Compile a program of this folder into another; None if there is no compiler, or no headers for it."""
-    compiler, program = shutil.which("cc") or shutil.which("gcc"), folder / name
+def compile_into(folder: Path, name: str) -> bool:
+    """Compile a program of ours into *folder*; return whether there is a compiler that can."""
+    compiler, source = shutil.which("cc") or shutil.which("gcc"), Path(__file__).with_name(f"{name}.c")
     if compiler is None:
-        return None
-    source = Path(__file__).with_name(f"{name}.c")
-    done = subprocess.run([compiler, "-O2", "-o", str(program), str(source)], capture_output=True, check=False)
-    return program if done.returncode == 0 else None
+        return False
+    command = [compiler, "-O2", "-o", str(folder / name), str(source)]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def swallow(connection: socket.socket) -> None:

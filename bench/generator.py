@@ -1,4 +1,4 @@
-"""Requests by wrk, over connections that are kept."""
+"""What makes work over connections that are kept: wrk, and load.c for WebSockets and the lightest of requests."""
 
 from __future__ import annotations
 
@@ -26,3 +26,15 @@ def wrk(url: str, connections: int, seconds: float, headers: Sequence[str] = (),
     if found is None or "Non-2xx" in text or "Socket errors" in text:
         raise CannotMeasure(f"wrk: {' '.join(text.split())}")
     return float(found[1])
+
+
+def load(program: str, port: int, path: str, connections: int, seconds: float, size: int = 0, depth: int = 1) -> float:
+    """Echoed messages of *size* bytes per second, *depth* under way on each connection; answers to GET if *size* is 0.
+
+    Raises CannotMeasure if a connection breaks, or something else comes back.
+    """
+    words = [str(each) for each in (port, path, size, connections, depth, seconds)]
+    done = subprocess.run([program, *words], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise CannotMeasure(done.stderr.strip() or "the generator of messages broke off")
+    return float(done.stdout)

@@ -37,10 +37,10 @@ def family(pid: int) -> list[int]:
     return found
 
 
-def cpu_seconds(pid: int) -> float:
-    """The processor time that *pid* and the processes below it have taken."""
+def cpu_seconds(pid: int, *, alone: bool = False) -> float:
+    """The processor time that *pid* and, unless *alone*, the processes below it have taken."""
     ticks = 0
-    for each in family(pid):
+    for each in [pid] if alone else family(pid):
         fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
         ticks += int(fields[11]) + int(fields[12])
     return ticks / TICKS
@@ -101,6 +101,17 @@ def running(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+@contextmanager
+def kept_to(processors: set[int]) -> Iterator[None]:
+    """Keep this program, and what it starts meanwhile, to *processors*."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, processors)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def version_of(command: Sequence[str], word: int = -1) -> str:

@@ -23,6 +23,8 @@ from table import DIRECT, in_turns
 
 import perijove
 
+# Asked once: this program soon keeps to the processors of the generator, and all that it starts inherits that.
+USABLE = sorted(os.sched_getaffinity(0))
 CACHE = Path(__file__).resolve().parent / ".cache"
 ROUTES = 1000
 PERIJOVE, CHP, TRAEFIK, NGINX, CADDY = "Perijove", "configurable-http-proxy", "Traefik", "nginx", "Caddy"
@@ -286,5 +288,4 @@ def versions(names: list[str]) -> list[str]:
 
 def processors() -> tuple[set[int], set[int]]:
     """Return (those of the proxy, those of the generator and the back-ends); the same where there is only one."""
-    usable = sorted(os.sched_getaffinity(0))
-    return (set(usable[:1]), set(usable[1:2])) if len(usable) > 1 else (set(usable), set(usable))
+    return (set(USABLE[:1]), set(USABLE[1:2])) if len(USABLE) > 1 else (set(USABLE), set(USABLE))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import aborts
@@ -11,9 +12,9 @@ import small
 import sockets
 import tables
 import transfers
-from backends import Backends, backends
+from backends import Backends, backends, serving
 from pages import Page
-from processes import CannotMeasure
+from processes import CannotMeasure, kept_to
 from proxies import CHP, NGINX, PERIJOVE, STARTERS, TRAEFIK, Proxy, processors, start_chp, start_perijove, versions
 from table import Result
 
@@ -44,13 +45,16 @@ class Setup:
             return measure({name: stack.enter_context(each) for name, each in starting.items()}, self.behind)
 
     def workers(self) -> Result:
-        everywhere = processors()[0] | processors()[1]
+        """Measure one worker and two, with all programs on both processors, as the scheduler likes."""
+        own, others = processors()
         with ExitStack() as stack:
+            stack.enter_context(kept_to(own | others))
+            behind = replace(self.behind, websocket=stack.enter_context(serving(self.behind.program("echo"))))
             one, two = (
-                stack.enter_context(start_perijove(self.behind, self.folder, everywhere, workers=count))
+                stack.enter_context(start_perijove(behind, self.folder, own | others, workers=count))
                 for count in (1, 2)
             )
-            return small.workers(one, two)
+            return small.workers(one, two, behind)
 
     def routes(self) -> Result:
         starters = {name: start for name, start in ((PERIJOVE, start_perijove), (CHP, start_chp)) if name in self.names}

@@ -12,7 +12,7 @@ from statistics import median
 
 import generator
 from backends import Backends
-from processes import CannotMeasure
+from processes import CannotMeasure, cpu_seconds, family
 from proxies import CHP, NGINX, PERIJOVE, TRAEFIK, Proxy, rates_and_costs
 from table import Aim, Figure, Result, in_turns
 
@@ -116,18 +116,39 @@ def steady(proxies: Mapping[str, Proxy]) -> Result:
     return Result(figures)
 
 
-def workers(one: Proxy, two: Proxy) -> Result:
-    """One worker and two, both on all processors, which the generator shares with them."""
+def workers(one: Proxy, two: Proxy, behind: Backends) -> Result:
+    """One worker and two, all on the same processors as a generator and a back-end that cost as little as can be.
+
+    What those cost is counted out in the second pair of figures: the requests per second at which the busiest process
+    of the proxy would need a whole processor.
+    """
+    program = behind.program("load")
+
+    def once(proxy: Proxy) -> tuple[float, float]:
+        before = {pid: cpu_seconds(pid, alone=True) for pid in family(proxy.pid)}
+        rate = generator.load(program, proxy.port, "/ws/status", CONNECTIONS, SECONDS)
+        busiest = max(cpu_seconds(pid, alone=True) - used for pid, used in before.items())
+        return rate, rate * SECONDS / busiest
+
     for proxy in (one, two):
-        wrk(proxy.port, 1)
-    seen = in_turns({"one": one, "two": two}, lambda proxy: wrk(proxy.port), ROUNDS)
-    title = "small GET, one worker against two on two processors that generator and back-end share"
-    first = Figure("workers", f"{title}: one", "requests/s", {PERIJOVE: seen["one"]})
-    gain = [both / alone for both, alone in zip(seen["two"], seen["one"], strict=True)]
-    return Result(
-        [
-            first,
-            Figure("workers", f"{title}: two", "requests/s", {PERIJOVE: seen["two"]}),
-            Figure("workers", f"{title}: two", "× one worker", {PERIJOVE: gain}, aims=(Aim(1.0),)),
+        once(proxy)
+    seen = in_turns({"one": one, "two": two}, once, ROUNDS)
+    title, result = f"small GET, {CONNECTIONS} connections", Result()
+    for index, (what, unit, aims) in enumerate(
+        (
+            ("sharing two processors with generator and back-end", "requests/s", ()),
+            (
+                "with these counted out",
+                "requests/s when the busiest worker fills a processor",
+                (Aim(1.0, words="> one worker"),),
+            ),
+        )
+    ):
+        rounds = {name: [each[index] for each in values] for name, values in seen.items()}
+        gain = [both / alone for both, alone in zip(rounds["two"], rounds["one"], strict=True)]
+        result.figures += [
+            Figure("workers", f"{title}, one worker, {what}", unit, {PERIJOVE: rounds["one"]}),
+            Figure("workers", f"{title}, two workers, {what}", unit, {PERIJOVE: rounds["two"]}),
+            Figure("workers", f"{title}, two workers, {what}", "× one worker", {PERIJOVE: gain}, aims=aims),
         ]
-    )
+    return result

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import socket
-import subprocess
 import time
 from collections.abc import Mapping
-from pathlib import Path
 
+import generator
 from backends import Backends
 from processes import MEGABYTE, CannotMeasure, resident
 from proxies import CHP, Proxy, rates_and_costs
@@ -19,7 +18,6 @@ SECONDS = 1.5
 ROUNDS = 3
 # What a message is called, its bytes, and how many are under way on each connection.
 CASES = (("125 B", 125, 1), ("64 KiB", 65536, 1), ("125 B, eight under way on each", 125, 8))
-NO_COMPILER = "its programs are in C, and there is no C compiler"
 
 
 def connect(port: int) -> socket.socket:
@@ -42,25 +40,14 @@ def connect(port: int) -> socket.socket:
     return connection
 
 
-def echoes(load: Path, port: int, size: int, depth: int) -> float:
-    """Messages per second over all connections, *depth* under way on each. Raises CannotMeasure if one breaks."""
-    words = [str(each) for each in (port, "/ws/echo", size, CONNECTIONS, depth, SECONDS)]
-    done = subprocess.run([str(load), *words], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise CannotMeasure(done.stderr.strip() or "the generator of messages broke off")
-    return float(done.stdout)
-
-
 def echo(proxies: Mapping[str, Proxy], behind: Backends) -> Result:
     """Messages per second, small and large, with and without a proxy, and by their cost."""
-    if behind.load is None:
-        raise CannotMeasure(NO_COMPILER)
-    load = behind.load
+    load = behind.program("load")
     result = Result()
     for label, size, depth in CASES:
 
         def once(port: int, size: int = size, depth: int = depth) -> float:
-            return echoes(load, port, size, depth)
+            return generator.load(load, port, "/ws/echo", CONNECTIONS, SECONDS, size=size, depth=depth)
 
         rates, costs = rates_and_costs(proxies, behind.websocket, once, SECONDS, ROUNDS)
         title = f"WebSocket echo, {label}, {CONNECTIONS} connections"
@@ -73,8 +60,7 @@ def echo(proxies: Mapping[str, Proxy], behind: Backends) -> Result:
 
 def idle(proxies: Mapping[str, Proxy], behind: Backends) -> Result:
     """Resident memory with many idle WebSockets; each proxy is measured freshly started."""
-    if behind.load is None:
-        raise CannotMeasure(NO_COMPILER)
+    behind.program("echo")
 
     def once(proxy: Proxy) -> float:
         connections = [connect(proxy.port) for _ in range(IDLE)]

@@ -2,6 +2,8 @@
  *
  * On each of CONNECTIONS connections DEPTH messages of SIZE bytes are under way: for each that comes back whole another
  * is sent. What comes back must be frames of just that length. Ends with status 1 and a line that says why if not.
+ * Where SIZE is 0, messages are GET requests, one under way on each connection, and what comes back must be answers as
+ * long as the first one.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -15,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ROOM = 1 << 18, EVENTS = 256, MASK = 4, MOST_HEAD = 10 };
+enum { ROOM = 1 << 18, EVENTS = 256, MASK = 4, MOST_HEAD = 12 };
 
 struct connection {
     int fd, waits;   /* waits for room to write */
@@ -24,7 +26,8 @@ struct connection {
 };
 
 static char *messages;                    /* as many as may be under way at once, one behind the other, masked with zeros */
-static char head[MOST_HEAD], room[ROOM];  /* head: how each frame must begin that comes back */
+static char head[MOST_HEAD], room[ROOM];  /* head: how all must begin that comes back */
+static char request[1024];
 static size_t head_size, size, frame_out, frame_in;
 static long counted;
 static int ready;
@@ -40,8 +43,8 @@ static double now(void) {
     return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-/* Prepare what is sent and what is expected. */
-static void prepare(size_t depth) {
+/* Prepare the frames that are sent and how those are expected that come back. */
+static void prepare_frames(size_t depth) {
     size_t more = size < 126 ? 0 : size < 65536 ? 2 : 8;
     head[0] = (char)0x82;
     head[1] = (char)(more == 0 ? size : more == 2 ? 126 : 127);
@@ -59,26 +62,45 @@ static void prepare(size_t depth) {
     }
 }
 
-static void open_one(struct connection *it, int port, const char *path) {
+/* Open a connection, ask for PATH, leave the head of the answer in `room`. Returns the connection. */
+static int ask(int port, const char *path, const char *more) {
     struct sockaddr_in there = {.sin_family = AF_INET, .sin_port = htons((unsigned short)port)};
-    char text[1024];
-    int on = 1;
+    int on = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
+    size_t have = 0;
     there.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    it->fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (connect(it->fd, (struct sockaddr *)&there, sizeof there))
+    if (connect(fd, (struct sockaddr *)&there, sizeof there))
         fail("a connection was refused");
-    setsockopt(it->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    int length = snprintf(text, sizeof text,
-                          "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-                          "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-                          path, port);
-    if (write(it->fd, text, (size_t)length) != length)
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    int length = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%s\r\n", path, port, more);
+    if (write(fd, request, (size_t)length) != length)
         fail("a request could not be written");
-    for (size_t have = 0; have < 4 || memcmp(text + have - 4, "\r\n\r\n", 4); have++)
-        if (have == sizeof text || read(it->fd, text + have, 1) != 1)
-            fail("a WebSocket was not answered");
-    if (strncmp(text, "HTTP/1.1 101", 12))
+    for (; have < 4 || memcmp(room + have - 4, "\r\n\r\n", 4); have++)
+        if (have == ROOM - 1 || read(fd, room + have, 1) != 1)
+            fail("a request was not answered");
+    room[have] = 0;
+    return fd;
+}
+
+static int open_websocket(int port, const char *path) {
+    int fd = ask(port, path, "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n");
+    if (strncmp(room, "HTTP/1.1 101", 12))
         fail("a WebSocket was refused");
+    return fd;
+}
+
+/* Open a connection for requests, prepare what is sent on it and how it is answered. */
+static int open_plain(int port, const char *path) {
+    int fd = ask(port, path, "");
+    const char *named = strcasestr(room, "\r\nContent-Length:");
+    size_t length = named ? strtoul(named + 17, NULL, 10) : 0;
+    frame_in = strlen(room) + length;
+    memcpy(head, "HTTP/1.1 200", head_size = 12);
+    if (!named || memcmp(room, head, head_size) || recv(fd, room, length, MSG_WAITALL) != (ssize_t)length)
+        fail("a request was not answered with 200 and a length");
+    frame_out = strlen(request);
+    messages = request;
+    return fd;
 }
 
 /* Write what is due. All messages are alike, so what is left of them is the end of as many. */
@@ -128,11 +150,14 @@ int main(int count, char **words) {
     size_t depth = (size_t)atol(words[5]);
     struct connection *all = calloc((size_t)connections, sizeof *all);
     size = (size_t)atol(words[3]);
-    prepare(depth);
+    if (size)
+        prepare_frames(depth);
+    else
+        depth = 1;
     ready = epoll_create1(0);
     for (struct connection *it = all; it < all + connections; it++) {
         struct epoll_event wanted = {.events = EPOLLIN, .data.ptr = it};
-        open_one(it, atoi(words[1]), words[2]);
+        it->fd = size ? open_websocket(atoi(words[1]), words[2]) : open_plain(atoi(words[1]), words[2]);
         epoll_ctl(ready, EPOLL_CTL_ADD, it->fd, &wanted);
     }
     double begin = now(), seconds = atof(words[6]), end;

@@ -1,4 +1,4 @@
-/* A WebSocket server that sends each message back: what stands behind the proxies where messages are counted.
+/* A server that sends each WebSocket message back, and answers every other request with a small text.
  *
  * Prints the port at 127.0.0.1 that it listens on, and serves until standard input ends. Made to cost little: one
  * thread, one read and one write for what has come on a connection. Frames are taken as the generator makes them,
@@ -20,6 +20,8 @@ enum { ROOM = 1 << 18, EVENTS = 256, MASK = 4 };
 /* Every client here sends the key of RFC 6455, section 1.3; this is the answer to it. */
 static const char SWITCH[] = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                              "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+static const char SMALL[] = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 15\r\n\r\na small answer\n";
 
 struct connection {
     int fd, switched;
@@ -80,13 +82,15 @@ static int flush(struct connection *it) {
     return 0;
 }
 
-/* Answer the request for a WebSocket. Returns -1 if it is none. */
-static int upgrade(struct connection *it) {
+/* Answer a request, which is no more than a head. Returns -1 if the connection is to be closed. */
+static int greet(struct connection *it) {
     if (it->have < 4 || memcmp(it->data + it->have - 4, "\r\n\r\n", 4))
         return it->have < ROOM ? 0 : -1;
+    it->data[it->have - 1] = 0;
+    it->switched = strcasestr(it->data, "\r\nSec-WebSocket-Key:") != NULL;
     it->have = 0;
-    it->switched = 1;
-    return send(it->fd, SWITCH, sizeof SWITCH - 1, MSG_NOSIGNAL) == sizeof SWITCH - 1 ? 0 : -1;
+    ssize_t length = (ssize_t)(it->switched ? sizeof SWITCH : sizeof SMALL) - 1;
+    return send(it->fd, it->switched ? SWITCH : SMALL, (size_t)length, MSG_NOSIGNAL) == length ? 0 : -1;
 }
 
 /* Read what has come, and answer it. Returns -1 at the end of the connection. */
@@ -100,7 +104,7 @@ static int serve(struct connection *it, unsigned events) {
             return got < 0 && errno == EAGAIN ? 0 : -1;
         it->have += (size_t)got;
         if (!it->switched)
-            return upgrade(it);
+            return greet(it);
         if (answer(it) || flush(it))
             return -1;
     }
