@@ -5,6 +5,7 @@ The proxy may be stricter than h11, never more lenient. Everything is read twice
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 import h11
@@ -12,6 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from perijove.proxy.core.bodies import BodyReader, ChunkedBody, Progress, request_reader, response_reader
+from perijove.proxy.core.fields import may_trail
 from perijove.proxy.core.heads import CHUNKED, Refusal, parse_request, parse_response, response_body
 
 MANY = settings(max_examples=1500, deadline=None)
@@ -122,6 +124,14 @@ STATUS_LINES = one_of(
 )
 
 
+CHUNKS = one_of(b"5\r\nhello\r\n|5;a=b\r\nhello\r\n|0A\r\n0123456789\r\n|1\r\nx\r\n|")
+TRAILERS = one_of(
+    b"X-Sum: 1\r\n|Digest:d\r\n|digest: \te \r\n|Content-Length: 3\r\n|Trailer: x\r\n",
+    b"Set-Cookie: a=b\r\n|X-Named: x\r\n|ETag: x\r\n|X: \xff\r\n",
+    b"Bad : x\r\n| folded\r\n|X: a\nb\r\n|X: \0\r\n|X\r\n|:\r\n",
+)
+
+
 @st.composite
 def messages(draw: st.DrawFn, lines: st.SearchStrategy[bytes]) -> bytes:
     """A message that is nearly right, now and then with a few bytes changed anywhere."""
@@ -164,3 +174,41 @@ def test_an_answer_is_read_as_h11_reads_it_or_refused(data: bytes, method: bytes
             theirs = by_h11(connection, data)
             assert theirs is not None, f"h11 refuses what the proxy takes for {ours}"
             assert theirs == ours
+
+
+@MANY
+@given(st.lists(CHUNKS, max_size=3), st.lists(TRAILERS, max_size=4), st.lists(st.integers(0, 200), max_size=4))
+@example([b"5\r\nhello\r\n"], [b"X-Sum: 1\r\n", b"Content-Length: 3\r\n"], [])
+def test_what_is_passed_on_of_chunks_is_read_as_what_came(
+    chunks: list[bytes], trailers: list[bytes], places: list[int]
+) -> None:
+    came = b"".join([*chunks, b"0\r\n", *trailers, b"\r\n"])
+    bounds = sorted({0, len(came), *(place % len(came) for place in places)})
+    reader = ChunkedBody(dropped={b"x-named"})
+    passed = b""
+    for a, b in itertools.pairwise(bounds):
+        relay, _, progress = reader.feed(came[a:b])
+        passed += relay
+        if progress is Progress.BAD:
+            return
+    before, after = ended(came), ended(passed)
+    assert before is not None
+    assert after is not None
+    kept = [(name, value) for name, value in before[1] if may_trail(name) and name != b"x-named"]
+    assert after == (before[0], kept)
+
+
+def ended(body: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]] | None:
+    """How h11 reads a chunked body: (payload, trailer fields), None where it does not."""
+    connection = h11.Connection(h11.SERVER)
+    connection.receive_data(b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n" + body)
+    payload = b""
+    try:
+        while not isinstance(event := connection.next_event(), h11.EndOfMessage):
+            if isinstance(event, h11.Data):
+                payload += bytes(event.data)
+            elif not isinstance(event, h11.Request):
+                return None
+    except h11.RemoteProtocolError:
+        return None
+    return payload, [(bytes(name), bytes(value)) for name, value in event.headers]

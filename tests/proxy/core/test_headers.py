@@ -104,7 +104,7 @@ def test_an_upgrade_is_asked_for() -> None:
         b"GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: k\r\n\r\n"
     )
     rendered = lines(render_request(request, to(), PEER, b"i"))
-    assert rendered[-2:] == [b"Connection: Upgrade", b"Upgrade: websocket"]
+    assert rendered[-3:] == [b"Connection: Upgrade", b"Upgrade: websocket", b"X-Request-ID: i"]
     assert b"Sec-WebSocket-Key: k" in rendered
 
 
@@ -185,3 +185,28 @@ def test_a_redirect_to_the_target_may_lead_to_the_proxy() -> None:
     moved = relocated(redirect, target(), b"public", Rewriting(auto_rewrite=True))
     assert moved.fields == [(b"location", b"http://public/x"), (b"A", b"http://127.0.0.1:8081/")]
     assert relocated(redirect, target(), b"public", NO_REWRITING) is redirect
+
+
+def test_trailers_are_announced_where_they_can_come() -> None:
+    fields = b"Connection: X-Named\r\nTrailer: X-Sum, Content-Length, x-named\r\nTrailer: Digest\r\n\r\n"
+    chunked = b"Transfer-Encoding: chunked\r\n"
+    request = head(b"POST / HTTP/1.1\r\nHost: h\r\n" + chunked + fields)
+    assert b"Transfer-Encoding: chunked\r\nTrailer: x-sum, digest\r\n" in render_request(request, to(), PEER, b"i")
+    request = head(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n" + fields)
+    assert b"Trailer" not in render_request(request, to(), PEER, b"i")
+
+    response = answer(b"HTTP/1.1 200 OK\r\n" + chunked + fields)
+    rendered = render_response(response, CHUNKED, HUB, "/", http11=True, close=False)
+    assert lines(rendered) == [b"HTTP/1.1 200 OK", b"Transfer-Encoding: chunked", b"Trailer: x-sum, digest"]
+    assert b"Trailer" not in render_response(response, CHUNKED, HUB, "/", http11=False, close=True)
+    response = answer(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n" + fields)
+    assert b"Trailer" not in render_response(response, 1, HUB, "/", http11=True, close=False)
+
+
+def test_a_target_hears_whether_trailers_are_understood() -> None:
+    for te, understood in ((b"trailers", True), (b"deflate;q=0.5, Trailers", True), (b"gzip", False)):
+        request = head(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: TE\r\nTE: %b\r\n\r\n" % te)
+        rendered = lines(render_request(request, to(), PEER, b"i"))
+        assert (rendered[-3:-1] == [b"Connection: TE", b"TE: trailers"]) is understood
+        assert sum(line.startswith(b"TE:") for line in rendered) == understood
+    assert b"TE:" not in render_request(head(b"GET / HTTP/1.0\r\nTE: trailers\r\n\r\n"), to(), PEER, b"i")

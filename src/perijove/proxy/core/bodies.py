@@ -1,16 +1,18 @@
 """Finding the end of a message body while its bytes pass by.
 
 A reader is fed what arrives and says which bytes to pass on. Bodies are passed on as they came, chunk framing included;
-only for a client that does not understand chunks is the framing taken off. Trailer fields are not passed on: nothing
-between a Jupyter server and a browser uses them, and a field that comes after the decisions is a way around them.
+only for a client that does not understand chunks is the framing taken off. Of the fields that trail a chunked body only
+those pass that decide nothing (see ``fields``): what comes after the decisions must be no way around them.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from enum import Enum
 from typing import NamedTuple, Protocol
 
+from perijove.proxy.core.fields import may_trail
 from perijove.proxy.core.heads import CHUNKED
 
 # A generous extension still fits; without a bound a sender could make the proxy read lines for nothing.
@@ -18,7 +20,7 @@ MAX_CHUNK_LINE = 256
 MAX_TRAILERS = 8 * 1024
 
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?")
-_TRAILER_LINE = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*")
+_TRAILER_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([\t\x20-\x7e\x80-\xff]*)")
 
 
 class Progress(Enum):
@@ -82,12 +84,16 @@ class _Phase(Enum):
 
 
 class ChunkedBody:
-    """A chunked body (RFC 9112 7.1). With *unwrap* only the payload is passed on."""
+    """A chunked body (RFC 9112 7.1). With *unwrap* only the payload is passed on.
 
-    __slots__ = ("_held", "_left", "_phase", "_trailers", "_unwrap")
+    Of its trailer fields those with a lower-case name in *dropped* are not passed on, either.
+    """
 
-    def __init__(self, *, unwrap: bool = False) -> None:
+    __slots__ = ("_dropped", "_held", "_left", "_phase", "_trailers", "_unwrap")
+
+    def __init__(self, *, unwrap: bool = False, dropped: Collection[bytes] = ()) -> None:
         self._unwrap = unwrap
+        self._dropped = dropped
         self._phase = _Phase.SIZE
         self._left = 0
         self._held = b""
@@ -156,7 +162,7 @@ class ChunkedBody:
         return end + 2
 
     def _end_of_trailers(self, data: bytes, position: int, out: list[bytes]) -> int:
-        """Go over trailer fields, which are dropped, to the empty line that ends the body."""
+        """Go over trailer fields to the empty line that ends the body."""
         while True:
             end = data.find(b"\r\n", position)
             if end == position:
@@ -168,22 +174,26 @@ class ChunkedBody:
                 partial = len(data) - position
                 return -1 if self._trailers + partial > MAX_TRAILERS or b"\n" in data[position:] else position
             self._trailers += end + 2 - position
-            if self._trailers > MAX_TRAILERS or not _TRAILER_LINE.fullmatch(data, position, end):
+            field = _TRAILER_LINE.fullmatch(data, position, end)
+            if self._trailers > MAX_TRAILERS or field is None:
                 return -1
+            name = field[1].lower()
+            if not self._unwrap and may_trail(name) and name not in self._dropped:
+                out.append(b"%b: %b\r\n" % (field[1], field[2].strip(b" \t")))
             position = end + 2
 
 
-def request_reader(body: int) -> BodyReader | None:
-    """Return a reader for a request body, None where there is none."""
+def request_reader(body: int, dropped: Collection[bytes] = ()) -> BodyReader | None:
+    """Return a reader for a request body, None where there is none; for *dropped* see ``ChunkedBody``."""
     if body == CHUNKED:
-        return ChunkedBody()
+        return ChunkedBody(dropped=dropped)
     return LengthBody(body) if body else None
 
 
-def response_reader(body: int, *, unwrap: bool) -> BodyReader | None:
-    """Return a reader for a response body, None where there is none."""
+def response_reader(body: int, *, unwrap: bool, dropped: Collection[bytes] = ()) -> BodyReader | None:
+    """Return a reader for a response body, None where there is none; for *unwrap* and *dropped* see ``ChunkedBody``."""
     if body == CHUNKED:
-        return ChunkedBody(unwrap=unwrap)
+        return ChunkedBody(unwrap=unwrap, dropped=dropped)
     if body < 0:
         return EndlessBody()
     return LengthBody(body) if body else None

@@ -34,7 +34,7 @@ def _told(head: RequestHead, peer: Peer | None) -> bytes:
 def render_request(
     head: RequestHead, route: Route, peer: Peer | None, request_id: bytes, rewriting: Rewriting = NO_REWRITING
 ) -> bytes:
-    """Return the head to send to the target of *route*.
+    """Return the head to send to the target of *route*; its last field is the request's id.
 
     Without a *peer* what came as X-Forwarded-* is passed on unchanged.
     """
@@ -49,12 +49,20 @@ def render_request(
             host = b""
     body = b""
     if head.body == CHUNKED:
-        body = b"Transfer-Encoding: chunked\r\n"
+        body = b"Transfer-Encoding: chunked\r\n" + _trailer(head)
     elif head.body or head.method in (b"POST", b"PUT", b"PATCH"):
         body = b"Content-Length: %d\r\n" % head.body
-    upgrade = b"Connection: Upgrade\r\nUpgrade: %b\r\n" % head.upgrade if head.upgrade else b""
-    parts = (head.method, path, host, fields, _told(head, peer), request_id, body, upgrade)
-    return b"%b %b HTTP/1.1\r\n%b%b%bX-Request-ID: %b\r\n%b%b\r\n" % parts
+    connection = b""
+    if head.upgrade:
+        connection = b"Connection: Upgrade\r\nUpgrade: %b\r\n" % head.upgrade
+    elif head.takes_trailers:
+        connection = b"Connection: TE\r\nTE: trailers\r\n"
+    parts = (head.method, path, host, fields, _told(head, peer), body, connection, request_id)
+    return b"%b %b HTTP/1.1\r\n%b%b%b%b%bX-Request-ID: %b\r\n\r\n" % parts
+
+
+def _trailer(head: RequestHead | ResponseHead) -> bytes:
+    return b"Trailer: %b\r\n" % head.trailer if head.trailer else b""
 
 
 def relocated(head: ResponseHead, target: Target, host: bytes, rewriting: Rewriting) -> ResponseHead:
@@ -88,7 +96,7 @@ def _response(head: ResponseHead, fields: bytes, body: int, *, http11: bool, clo
     framing = b""
     if body == CHUNKED:
         if http11:
-            framing = b"Transfer-Encoding: chunked\r\n"
+            framing = b"Transfer-Encoding: chunked\r\n" + _trailer(head)
     elif head.length is not None and head.status != 204:
         framing = b"Content-Length: %d\r\n" % head.length
     if close:

@@ -17,6 +17,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+from perijove.proxy.core.fields import FORWARDED, HOP_BY_HOP, announced
 from perijove.proxy.core.guard import GUARDED
 
 MAX_HEAD = 64 * 1024
@@ -41,31 +42,15 @@ _REQUEST_ID = re.compile(rb"[0-9A-Za-z._:+/=\-]{1,128}")
 # An upgrade to HTTP/2 or TLS would carry requests past the checks of this proxy, so it is not passed on.
 _REFUSED_UPGRADES = frozenset((b"h2c", b"h2", b"http/2.0", b"tls/1.0", b"tls/1.2", b"tls/1.3"))
 
-_HOP_BY_HOP = frozenset(
-    (
-        b"connection",
-        b"keep-alive",
-        b"proxy-connection",
-        b"proxy-authenticate",
-        b"proxy-authorization",
-        b"te",
-        b"trailer",
-        b"transfer-encoding",
-        b"upgrade",
-        b"http2-settings",
-    )
-)
-_FORWARDED = frozenset(
-    (b"forwarded", b"x-forwarded-for", b"x-forwarded-port", b"x-forwarded-proto", b"x-forwarded-host")
-)
-_SPECIAL = _HOP_BY_HOP | {b"content-length"}
-_SPECIAL_REQUEST = _SPECIAL | _FORWARDED | {b"host", b"x-request-id", b"accept"}
+_SPECIAL = HOP_BY_HOP | {b"content-length"}
+_SPECIAL_REQUEST = _SPECIAL | FORWARDED | {b"host", b"x-request-id", b"accept"}
 
 # Blocks of fields remembered, and the largest one: together a few megabytes at most.
 REMEMBERED = 256
 MAX_REMEMBERED = 4096
 
-_USUAL_CONNECTION = frozenset((b"close", b"keep-alive", b"upgrade", b""))
+_USUAL_CONNECTION = frozenset((b"close", b"keep-alive", b"upgrade", b"te", b""))
+_NOTHING: frozenset[bytes] = frozenset()
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -100,12 +85,19 @@ class RequestHead(NamedTuple):
     accept: bytes
     rendered: bytes
     """``fields`` as they are written."""
+    named: frozenset[bytes]
+    """The lower-case names that Connection declares to end at this hop."""
+    trailer: bytes
+    """What may be announced of the fields behind a chunked body."""
+    takes_trailers: bool
+    """Whether the client says that it understands fields behind a body."""
 
 
 class ResponseHead(NamedTuple):
     """A response head. ``length`` is the stated Content-Length, None for none, also where no body follows.
 
-    ``rendered`` is ``fields`` as they are written; ``guarded`` says whether one of them is in GUARDED.
+    ``rendered`` is ``fields`` as they are written; ``guarded`` says whether one of them is in GUARDED. ``named`` and
+    ``trailer`` are as in a request.
     """
 
     status: int
@@ -117,6 +109,8 @@ class ResponseHead(NamedTuple):
     upgrade: bytes
     rendered: bytes
     guarded: bool
+    named: frozenset[bytes]
+    trailer: bytes
 
 
 def render_fields(fields: Fields) -> bytes:
@@ -158,9 +152,7 @@ def _sort_fields(block: bytes, special_names: frozenset[bytes]) -> tuple[Fields,
     return kept, special
 
 
-def _without_named(kept: Fields, connection: list[bytes]) -> Fields:
-    """Drop the fields that Connection declares to end at this hop."""
-    named = {token for token in connection if token not in _USUAL_CONNECTION}
+def _without(kept: Fields, named: frozenset[bytes]) -> Fields:
     return [field for field in kept if field[0].lower() not in named] if named else kept
 
 
@@ -207,6 +199,9 @@ class _RequestFields(NamedTuple):
     request_id: bytes
     accept: bytes
     rendered: bytes
+    named: frozenset[bytes]
+    trailer: bytes
+    takes_trailers: bool
 
 
 def _read_request_fields(block: bytes) -> _RequestFields | Refusal:
@@ -221,10 +216,11 @@ def _read_request_fields(block: bytes) -> _RequestFields | Refusal:
     if isinstance(framing, str):
         return Refusal(400, framing)
     chunked, length = framing
-    closes, upgrade = False, b""
+    closes, upgrade, named = False, b"", _NOTHING
     if b"connection" in found:
         connection = special.tokens(b"connection")
-        kept = _without_named(kept, connection)
+        named = frozenset(connection) - _USUAL_CONNECTION
+        kept = _without(kept, named)
         closes = b"close" in connection
         if b"upgrade" in connection and not chunked and not length:
             upgrade = _single_upgrade(found.get(b"upgrade", []))
@@ -238,10 +234,13 @@ def _read_request_fields(block: bytes) -> _RequestFields | Refusal:
         length=length or 0,
         closes=closes,
         upgrade=upgrade,
-        forwarded={name: special.joined(name) for name in _FORWARDED if name in found},
+        forwarded={name: special.joined(name) for name in FORWARDED if name in found},
         request_id=request_id if _REQUEST_ID.fullmatch(request_id) else b"",
         accept=special.joined(b"accept"),
         rendered=render_fields(kept),
+        named=named,
+        trailer=announced(special.tokens(b"trailer"), named) if chunked else b"",
+        takes_trailers=b"trailers" in special.tokens(b"te"),
     )
 
 
@@ -290,6 +289,9 @@ def parse_request(data: bytes, start: int, end: int) -> RequestHead | Refusal:
         said.request_id,
         said.accept,
         said.rendered,
+        said.named,
+        said.trailer,
+        http11 and said.takes_trailers,
     )
 
 
@@ -308,15 +310,20 @@ def _read_response_fields(block: bytes) -> ResponseHead | Refusal:
     if isinstance(framing, str):
         return Refusal(502, framing)
     chunked, length = framing
-    keep_alive, upgrade = True, b""
+    keep_alive, upgrade, named = True, b"", _NOTHING
     if b"connection" in special.found:
         connection = special.tokens(b"connection")
-        kept = _without_named(kept, connection)
+        named = frozenset(connection) - _USUAL_CONNECTION
+        kept = _without(kept, named)
         keep_alive = b"close" not in connection
         if b"upgrade" in connection:
             upgrade = special.joined(b"upgrade")
     guarded = any(name.lower() in GUARDED for name, _ in kept)
-    return ResponseHead(200, b"OK", kept, chunked, length, keep_alive, upgrade, render_fields(kept), guarded)
+    trailer = announced(special.tokens(b"trailer"), named) if chunked else b""
+    rendered = render_fields(kept)
+    return ResponseHead(
+        200, b"OK", kept, chunked, length, keep_alive, upgrade, rendered, guarded, named=named, trailer=trailer
+    )
 
 
 _remembered_response_fields = lru_cache(REMEMBERED)(_read_response_fields)

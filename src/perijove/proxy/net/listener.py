@@ -244,7 +244,8 @@ class ClientConnection(asyncio.Protocol):
             self.exchange_over(close=close)
             return rest
         relay = self._relay = Relay(self._context, self, head)
-        self._body = request_reader(head.body)
+        if head.body:
+            self._body = request_reader(head.body, head.named | self._context.rewriting.field_names)
         relay.begin()
         if self._relay is relay and self._body is not None and rest:
             return self._feed_body(relay, self._body, rest)

@@ -181,7 +181,7 @@ class UpstreamConnection(asyncio.Protocol):
         body = response_body(head, sink.method)
         self._keep_alive = head.keep_alive
         prefix = sink.answer(head, body)
-        reader = self._body = response_reader(body, unwrap=sink.unwrap_chunks)
+        reader = self._body = response_reader(body, unwrap=sink.unwrap_chunks, dropped=head.named)
         if reader is None:
             sink.answer_data(prefix)
             self._end(sink, rest)
