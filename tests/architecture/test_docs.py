@@ -13,7 +13,12 @@ CODE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
 def documents(checkout: Path) -> list[Path]:
-    return [*checkout.glob("*.md"), *(checkout / "docs").rglob("*.md"), *(checkout / "bench").glob("*.md")]
+    return [
+        *checkout.glob("*.md"),
+        *(checkout / "docs").rglob("*.md"),
+        *(checkout / "bench").glob("*.md"),
+        *(checkout / "examples").rglob("*.md"),
+    ]
 
 
 def test_the_changelog_opens_with_this_version(checkout: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
@@ -105,3 +106,15 @@ async def test_stream_that_is_refused(transport: Transport, url: str) -> None:
     with pytest.raises(StreamRefused) as error:
         [piece async for piece in transport.stream(f"{url}/stream/refused", headers={}, idle=5, timeout=5)]
     assert (error.value.reply.status, error.value.reply.body) == (404, b'{"message": "no"}')
+
+
+def test_a_program_may_be_put_together_before_its_event_loop_runs() -> None:
+    transport = Transport()
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(HubUnavailable):
+            asyncio.run(asyncio.wait_for(transport.send(url, timeout=0.1), 10))
+    transport.close()
+    Transport().close()

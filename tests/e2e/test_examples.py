@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.support.browsers import Visitor, hidden_fields
 from tests.support.hubs import OPS_TOKEN, UPSTREAM_CONFIG, RunningHub, eventually, free_ports
 
 TOKENS = {"whoami": "the-token-of-whoami-which-is-long-enough", "idle-servers": "the-token-of-the-other-one-is-too"}
@@ -115,3 +116,56 @@ def test_idle_servers(hub: RunningHub, run: Callable[..., str]) -> None:
         assert "<li>" not in client.get(idle).text
         assert client.post(f"{idle}stop", data={"user": "nobody", "server": ""}).status_code == 404
     assert httpx.post(f"{idle}stop", data={"user": "ada", "server": ""}, trust_env=False).status_code == 403
+
+
+@pytest.fixture(scope="module")
+def own_server(make_hub: Callable[..., RunningHub], checkout: Path) -> RunningHub:
+    """A hub that starts the first example in the place of everybody's Jupyter server."""
+    config = """
+c.Spawner.cmd = ["{python}", "{program}"]
+c.Spawner.args = []
+c.Spawner.environment = {{{{"JUPYTERHUB_SERVICE_NAME": "whoami"}}}}
+"""
+    program = checkout / "examples" / "whoami" / "whoami.py"
+    hub = make_hub(config=UPSTREAM_CONFIG + config.format(python=sys.executable, program=program))
+    hub.start()
+    with hub.client(OPS_TOKEN) as api:
+        api.post("/users/ada").raise_for_status()
+        api.post("/users/ada/server").raise_for_status()
+        eventually(lambda: api.get("/users/ada/server").json()["ready"], "ada's server is ready", 60)
+    return hub
+
+
+def test_signing_in_by_oauth(own_server: RunningHub) -> None:
+    with Visitor(own_server) as ada, Visitor(own_server) as mallory:
+        page = ada.sign_in("ada", on="/user/ada/?x=1")
+        assert "You are ada" in page.text
+        assert str(page.url) == f"{own_server.url}/user/ada/?x=1"
+        (token,) = (value for name, value in hidden_fields(page) if name == "_xsrf")
+        headers = {"Origin": own_server.url}
+        assert ada.post("/user/ada/greetings", data={"_xsrf": "made-up"}, headers=headers).status_code == 403
+        assert "1 so far" in ada.post("/user/ada/greetings", data={"_xsrf": token}, headers=headers).text
+        assert ada.get("/user/ada/", headers={"Sec-Fetch-Mode": "no-cors"}).status_code == 403
+        assert mallory.sign_in("mallory", on="/user/ada/").status_code == 403
+
+
+def test_many_tabs_sign_in_at_once(own_server: RunningHub) -> None:
+    with Visitor(own_server) as ada:
+        asked = [ada.get(f"/user/ada/?tab={tab}", follow_redirects=False).headers["location"] for tab in range(5)]
+        ada.sign_in("ada")
+        for tab, location in reversed(list(enumerate(asked))):
+            page = ada.get(location)
+            assert (page.status_code, str(page.url)) == (200, f"{own_server.url}/user/ada/?tab={tab}")
+
+
+def test_whom_the_hub_vouched_for_goes_on_without_it_until_the_session_ends(own_server: RunningHub) -> None:
+    with Visitor(own_server) as ada, Visitor(own_server) as stranger:
+        ada.sign_in("ada", on="/user/ada/")
+        own_server.kill()
+        assert "You are ada" in ada.get("/user/ada/").text
+        away = stranger.get("/user/ada/", headers={"Authorization": "token made-up"})
+        assert (away.status_code, away.headers["retry-after"]) == (503, "10")
+        own_server.start()
+        assert "You are ada" in ada.get("/user/ada/").text
+        assert 'name="password"' in ada.get("/user/ada/logout").text, "signed out of the hub as well"
+        assert 'name="password"' in ada.get("/user/ada/").text

@@ -33,3 +33,21 @@ class Visitor(httpx.Client):
         fields = {"username": name, "password": password, "_xsrf": unescape(token[1])}
         target = form.url.join(unescape(action[1]))
         return self.post(target, data=fields, headers={"Origin": f"{self.base_url}".rstrip("/")})
+
+    def agree(self, page: httpx.Response) -> httpx.Response:
+        """Press the button of the page on which the hub asks whether a service may know who one is."""
+        assert "/api/oauth2/authorize" in str(page.url), f"{page.url} does not ask: {page.status_code}"
+        fields: dict[str, list[str]] = {}
+        for name, value in hidden_fields(page):
+            fields.setdefault(name, []).append(value)
+        return self.post(page.url, data=fields, headers={"Origin": f"{self.base_url}".rstrip("/")})
+
+
+def hidden_fields(page: httpx.Response) -> list[tuple[str, str]]:
+    """Return names and values of the hidden fields of all forms on *page*."""
+    fields = []
+    for tag in re.findall(r"<input[^>]*>", page.text):
+        attributes = {name: unescape(value) for name, value in re.findall(r'([a-z]+)="([^"]*)"', tag)}
+        if attributes.get("type") == "hidden":
+            fields.append((attributes["name"], attributes["value"]))
+    return fields

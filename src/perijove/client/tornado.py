@@ -153,44 +153,40 @@ class HubOAuthenticated(HubAuthenticated):
 
 
 class _SignInPage(HubOAuthenticated):
-    """A page for everybody, which answers with what the sign-in says."""
+    """A page for everybody, which says what the sign-in says."""
 
     async def _prepare_visit(self) -> None:
         """Ask nobody: whoever comes here has yet to sign in."""
-
-    async def answer(self) -> WebAnswer:
-        """Return what to say."""
-        raise NotImplementedError
-
-    async def get(self) -> None:
-        """Say it."""
-        send_answer(self, await self.answer())
-
-    head = get
 
 
 class HubLoginHandler(_SignInPage):
     """``login``: on to ``next``, by way of the hub."""
 
-    async def answer(self) -> WebAnswer:
-        """Return a redirection."""
-        return await self.hub_oauth.login(web_request(self.request))
+    async def get(self) -> None:
+        """Redirect."""
+        send_answer(self, await self.hub_oauth.login(web_request(self.request)))
+
+    head = get
 
 
 class HubOAuthCallbackHandler(_SignInPage):
     """``oauth_callback``: where the hub sends browsers back to."""
 
-    async def answer(self) -> WebAnswer:
-        """Return where the visitor wanted to go, or why not."""
-        return await self.hub_oauth.finish(web_request(self.request))
+    async def get(self) -> None:
+        """Redirect to where the visitor wanted to go, or say why not."""
+        send_answer(self, await self.hub_oauth.finish(web_request(self.request)))
+
+    head = get
 
 
 class HubLogoutHandler(_SignInPage):
     """``logout``: signed out here, and on to the hub's page that ends the session."""
 
-    async def answer(self) -> WebAnswer:
-        """Return a redirection."""
-        return self.hub_oauth.sign_out(web_request(self.request))
+    async def get(self) -> None:
+        """Redirect."""
+        send_answer(self, self.hub_oauth.sign_out(web_request(self.request)))
+
+    head = get
 
 
 def sign_in_pages(prefix: str) -> list[tuple[str, type[web.RequestHandler]]]:

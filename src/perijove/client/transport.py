@@ -52,16 +52,26 @@ class Transport:
     ) -> None:
         """Prepare; *keyfile* and *certfile* identify us to the hub, *client_ca* is who vouches for the hub."""
         certificates = {"client_key": keyfile, "client_cert": certfile, "ca_certs": client_ca}
-        self._client = AsyncHTTPClient(
-            force_instance=True,
-            defaults={"follow_redirects": False, **{name: path for name, path in certificates.items() if path}},
-            max_body_size=max_answer,
-            max_clients=MAX_CONNECTIONS,
-        )
+        self._defaults = {"follow_redirects": False, **{name: path for name, path in certificates.items() if path}}
+        self._max_answer = max_answer
+        self._made: AsyncHTTPClient | None = None
+
+    @property
+    def _client(self) -> AsyncHTTPClient:
+        # Made late: it belongs to the event loop that runs, and programs are put together before one does.
+        if self._made is None:
+            self._made = AsyncHTTPClient(
+                force_instance=True,
+                defaults=self._defaults,
+                max_body_size=self._max_answer,
+                max_clients=MAX_CONNECTIONS,
+            )
+        return self._made
 
     def close(self) -> None:
         """Give back the connections."""
-        self._client.close()
+        if self._made is not None:
+            self._made.close()
 
     async def send(
         self,
