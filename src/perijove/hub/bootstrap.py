@@ -52,6 +52,7 @@ from perijove.hub.usecases.accounts import Accounts
 from perijove.hub.usecases.activity import Activity
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.guessing import Guard
+from perijove.hub.usecases.identity import Identities
 from perijove.hub.usecases.lifecycle import Lifecycle
 from perijove.hub.usecases.routes import Routes
 from perijove.hub.usecases.servers import ServerRules, Servers
@@ -168,7 +169,9 @@ def compose(configuration: Configuration, store: SqlStore) -> Hub:
     clock = SystemClock()
     path = options.audit_log_path
     audit = AuditLog(path, clock, metrics.audit_failed) if path is not None else None
-    ctx = Context(store, clock, FanOut(metrics, audit) if audit is not None else FanOut(metrics))
+    ctx = Context(
+        store, clock, FanOut(metrics, audit) if audit is not None else FanOut(metrics), configuration.catalogue
+    )
     secret = options.cookie_secret or load_cookie_secret(options.cookie_secret_path)
     authenticator = configuration.authenticator_class(config=configuration.config)
     accounts = _accounts(ctx, authenticator)
@@ -190,6 +193,7 @@ def compose(configuration: Configuration, store: SqlStore) -> Hub:
         ctx=ctx,
         settings=_web_settings(options, secret),
         activity=activity,
+        identities=Identities(ctx, activity),
         accounts=accounts,
         guard=Guard(ctx, options.guess_limits),
         authenticator=authenticator,

@@ -25,8 +25,9 @@ from perijove.hub.ports.store import Store, Transaction
 from perijove.hub.testing.fakes import FakeAuthenticator, FakeClock, FakeProxy, FakeWorld, RecordingTelemetry
 from perijove.hub.testing.memory_store import MemoryStore
 from perijove.hub.usecases import lifecycle, servers, sign_in, steps
+from perijove.hub.usecases.activity import Activity
 from perijove.hub.usecases.context import Context
-from perijove.hub.usecases.identity import Visitor, by_session
+from perijove.hub.usecases.identity import Identities, Visitor
 from perijove.hub.usecases.lifecycle import Lifecycle
 from perijove.hub.usecases.servers import ServerRules, Servers
 from perijove.hub.usecases.sign_in import ensure_user
@@ -181,7 +182,7 @@ class House:
         user = await self.user(name, admin=admin)
         async with self.store.inner.transaction() as tx:
             session = await sign_in.begin_session(self.ctx, tx, user, timedelta(days=14))
-        visitor = await by_session(self.ctx, session.key)
+        visitor = await Identities(self.ctx, Activity(self.ctx)).by_session(session.key)
         assert visitor is not None
         return visitor
 

@@ -20,7 +20,8 @@ from perijove.hub.core.scopes import Holder, expand
 from perijove.hub.testing.fakes import PlainPasswordHasher
 from perijove.hub.usecases import accounts as module
 from perijove.hub.usecases.accounts import TAKEN_INVITATION, WAITING, Accounts, matching
-from perijove.hub.usecases.identity import by_session
+from perijove.hub.usecases.activity import Activity
+from perijove.hub.usecases.identity import Identities
 from perijove.hub.usecases.users import delete_user
 
 House = Any
@@ -155,7 +156,7 @@ async def test_the_first_administrators_link_works_once(house: House, accounts: 
     assert code is not None
     assert await accounts.invitation_valid(code)
     session = await accounts.set_up_administrator(code, "Grace", GOOD, LIFE)
-    visitor = await by_session(house.ctx, session.key)
+    visitor = await Identities(house.ctx, Activity(house.ctx)).by_session(session.key)
     assert visitor is not None
     assert (visitor.user.name, visitor.user.admin, visitor.principal.admin) == ("grace", True, True)
     assert await accounts.check_password("grace", GOOD)
@@ -214,7 +215,7 @@ async def test_a_changed_password_ends_every_other_session(house: House, account
     assert (await refused(accounts.change_password(here, OTHER, OTHER, LIFE))).code is Code.FORBIDDEN
     assert (await refused(accounts.change_password(here, GOOD, "short", LIFE))).code is Code.INVALID
     session = await accounts.change_password(here, GOOD, OTHER, LIFE)
-    assert await by_session(house.ctx, session.key) is not None
+    assert await Identities(house.ctx, Activity(house.ctx)).by_session(session.key) is not None
     async with house.store.transaction() as tx:
         for old in (here, elsewhere):
             assert await tx.sessions.get(old.session.key_hash) is None

@@ -13,7 +13,7 @@ from perijove.hub.core.oauth import CODE_LIFETIME, AuthorizeRequest, OAuthClient
 from perijove.hub.core.tokens import hash_token
 from perijove.hub.usecases import oauth
 from perijove.hub.usecases.activity import Activity
-from perijove.hub.usecases.identity import by_token
+from perijove.hub.usecases.identity import Identities
 from perijove.hub.usecases.oauth import Consent
 
 House = Any
@@ -80,7 +80,7 @@ async def test_the_owner_is_not_asked_and_gets_a_token(house: House, client: OAu
     assert answer["state"] == ["s&t"]
     granted = await oauth.exchange(house.ctx, form(client, answer["code"][0]), lifetime=LIFE)
     assert granted.expires_in == LIFE.total_seconds()
-    principal = await by_token(house.ctx, Activity(house.ctx), granted.access_token)
+    principal = await Identities(house.ctx, Activity(house.ctx)).by_token(granted.access_token)
     assert principal is not None
     assert principal.session_id == visitor.session.session_id
     assert principal.may("access:servers", user="ada", server="")

@@ -16,7 +16,7 @@ from perijove.hub.ports.authenticator import Authenticator, SignInRequest
 from perijove.hub.testing.fakes import FakeAuthenticator
 from perijove.hub.usecases import oauth
 from perijove.hub.usecases.activity import Activity
-from perijove.hub.usecases.identity import by_session, by_token
+from perijove.hub.usecases.identity import Identities
 from perijove.hub.usecases.sign_in import REFUSED, NewSession, ensure_user, set_admin, sign_in, sign_out
 
 House = Any
@@ -41,7 +41,7 @@ async def refusal(house: House, authenticator: Authenticator, name: str, passwor
 
 async def test_somebody_comes_in(house: House, authenticator: FakeAuthenticator) -> None:
     session = await enter(house, authenticator)
-    visitor = await by_session(house.ctx, session.key)
+    visitor = await Identities(house.ctx, Activity(house.ctx)).by_session(session.key)
     assert visitor is not None
     assert (visitor.user.name, visitor.principal.session_id) == ("ada", session.session.session_id)
     assert session.session.key_hash == hash_token(session.key)
@@ -51,7 +51,7 @@ async def test_somebody_comes_in(house: House, authenticator: FakeAuthenticator)
 
 async def test_a_new_user_gets_what_every_user_has(house: House, authenticator: FakeAuthenticator) -> None:
     session = await enter(house, authenticator, "new")
-    visitor = await by_session(house.ctx, session.key)
+    visitor = await Identities(house.ctx, Activity(house.ctx)).by_session(session.key)
     assert visitor is not None
     assert visitor.principal.may("start:servers", user="new", server="")
     assert not visitor.principal.may("start:servers", user="ada", server="")
@@ -189,14 +189,14 @@ async def test_administrators_are_made_and_unmade_by_the_authenticators_word_onl
 ) -> None:
     authenticator.admins = {"ada"}
     assert (await enter(house, authenticator)).user.admin
-    visitor = await by_session(house.ctx, (await enter(house, authenticator)).key)
+    visitor = await Identities(house.ctx, Activity(house.ctx)).by_session((await enter(house, authenticator)).key)
     assert visitor is not None
     assert visitor.principal.may("admin:users")
     authenticator.admins = set()
     assert (await enter(house, authenticator)).user.admin
     authenticator.post_auth_hook = lambda auth, handler, model: model | {"admin": False}
     session = await enter(house, authenticator)
-    visitor = await by_session(house.ctx, session.key)
+    visitor = await Identities(house.ctx, Activity(house.ctx)).by_session(session.key)
     assert visitor is not None
     assert not visitor.user.admin
     assert not visitor.principal.may("admin:users")
@@ -205,9 +205,9 @@ async def test_administrators_are_made_and_unmade_by_the_authenticators_word_onl
 async def test_a_session_ends_by_itself(house: House, authenticator: FakeAuthenticator) -> None:
     session = await enter(house, authenticator)
     house.clock.advance(LIFETIME.total_seconds() - 1)
-    assert await by_session(house.ctx, session.key) is not None
+    assert await Identities(house.ctx, Activity(house.ctx)).by_session(session.key) is not None
     house.clock.advance(1)
-    assert await by_session(house.ctx, session.key) is None
+    assert await Identities(house.ctx, Activity(house.ctx)).by_session(session.key) is None
 
 
 async def test_ensuring_a_user_twice_changes_nothing(house: House) -> None:
@@ -239,10 +239,10 @@ async def test_signing_out_ends_every_token_of_that_session_ghsa_cw7p_q79f_m2v7(
     tabs = [await server_token(house, here) for _ in range(3)]
     other = await server_token(house, elsewhere)
     activity = Activity(house.ctx)
-    assert all([await by_token(house.ctx, activity, token) for token in [*tabs, other]])
+    assert all([await Identities(house.ctx, activity).by_token(token) for token in [*tabs, other]])
     await sign_out(house.ctx, here)
-    assert [await by_token(house.ctx, activity, token) for token in tabs] == [None, None, None]
-    assert await by_token(house.ctx, activity, other) is not None
+    assert [await Identities(house.ctx, activity).by_token(token) for token in tabs] == [None, None, None]
+    assert await Identities(house.ctx, activity).by_token(other) is not None
     assert house.telemetry.of(SignedOut) == [SignedOut("ada")]
 
 

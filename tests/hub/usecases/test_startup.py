@@ -12,7 +12,7 @@ from perijove.hub.settings.services import ServiceSpec
 from perijove.hub.testing.fakes import FakeAuthenticator
 from perijove.hub.usecases import tokens
 from perijove.hub.usecases.activity import Activity
-from perijove.hub.usecases.identity import by_token
+from perijove.hub.usecases.identity import Identities
 from perijove.hub.usecases.startup import apply_configuration, merged_roles
 from perijove.hub.usecases.tokens import TokenRequest
 
@@ -33,7 +33,7 @@ async def roles_of(house: House, name: str) -> list[str]:
 
 
 async def known(house: House, secret: str) -> str | None:
-    principal = await by_token(house.ctx, Activity(house.ctx), secret)
+    principal = await Identities(house.ctx, Activity(house.ctx)).by_token(secret)
     return principal.name if principal else None
 
 
@@ -101,7 +101,7 @@ async def test_a_service_takes_over_the_token_of_one_that_is_removed(house: Hous
 async def test_a_service_that_is_no_administrator_any_more_loses_the_role(house: House) -> None:
     await apply(house, services=[service("ops", "a", admin=True)])
     await apply(house, services=[service("ops", "a")])
-    principal = await by_token(house.ctx, Activity(house.ctx), "a-long-enough")
+    principal = await Identities(house.ctx, Activity(house.ctx)).by_token("a-long-enough")
     assert principal is not None
     assert not principal.admin
     assert principal.scopes == frozenset()
@@ -203,3 +203,31 @@ async def test_a_mistake_leaves_everything_as_it_was(house: House) -> None:
         await apply(house, services=[ServiceSpec("ops", view.value)], allowed_users={"new"})
     async with house.store.transaction() as tx:
         assert await tx.users.get("new") is None
+
+
+async def test_a_role_goes_to_exactly_the_groups_that_are_listed(house: House) -> None:
+    await house.user("ada")
+    await apply(house, RoleSpec("ops", scopes=("list:users",), groups=("staff", "guests")))
+    async with house.store.transaction() as tx:
+        staff = await tx.groups.get("staff")
+        ada = await tx.users.get("ada")
+        await tx.groups.add_members(staff.id, [ada.id])
+        assert [role.name for role in await tx.roles.of("group", staff.id)] == ["ops"]
+        assert "ops" in [role.name for role in await tx.roles.effective_of_user(ada.id)]
+    await apply(house, RoleSpec("ops", scopes=("list:users",), groups=("guests",)))
+    async with house.store.transaction() as tx:
+        assert await tx.roles.of("group", staff.id) == []
+        assert "ops" not in [role.name for role in await tx.roles.effective_of_user(ada.id)]
+    await apply(house, RoleSpec("ops", scopes=("list:users",)))
+    async with house.store.transaction() as tx:
+        guests = await tx.groups.get("guests")
+        assert [role.name for role in await tx.roles.of("group", guests.id)] == ["ops"]
+
+
+async def test_a_blocked_user_leaves_all_groups(house: House) -> None:
+    eve = await house.user("eve")
+    async with house.store.transaction() as tx:
+        await tx.groups.add_members((await tx.groups.add("staff")).id, [eve.id])
+    await apply(house, blocked_users={"eve"})
+    async with house.store.transaction() as tx:
+        assert (await tx.users.get("eve")).groups == ()

@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 from perijove.hub.core.admission import Limits
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.events import ServerAdopted
+from perijove.hub.core.roles import Role
 from perijove.hub.core.servers import State
 from perijove.hub.testing.fakes import FakeSpawner
 from perijove.hub.usecases import steps as module
@@ -511,3 +512,36 @@ async def test_a_log_that_cannot_be_read_is_left_out(house: House) -> None:
     server = await house.reach(hub, "ready")
     house.world.end(server.id, 1)
     assert (await house.until("failed")).failure.log == ""
+
+
+async def token_scopes(house: House, **options: Any) -> tuple[str, ...]:
+    house.spawner_options = options
+    hub = await house.hub()
+    server = await house.reach(hub, "ready")
+    async with house.store.transaction() as tx:
+        (token,) = await tx.tokens.list_of("user", server.user_id)
+    scopes: tuple[str, ...] = token.scopes
+    return scopes
+
+
+async def test_a_servers_token_has_what_the_role_server_says_now(house: House) -> None:
+    await house.user()
+    async with house.store.transaction() as tx:
+        await tx.roles.put(Role("server", ("users:activity!user",)))
+    assert await token_scopes(house) == ("users:activity!user",)
+
+
+@pytest.mark.parametrize(
+    "wanted", [["read:servers!user"], lambda spawner: ["read:servers!user"] if spawner.user.name == "ada" else []]
+)
+async def test_the_configuration_may_say_what_a_servers_token_has(house: House, wanted: Any) -> None:
+    assert await token_scopes(house, server_token_scopes=wanted) == ("read:servers!user",)
+
+
+async def test_an_unknown_scope_for_a_servers_token_fails_the_start_in_words(house: House) -> None:
+    house.spawner_options = {"server_token_scopes": ["read:srvers"]}
+    hub = await house.hub()
+    await house.user()
+    await hub.start()
+    failure = (await house.until("failed")).failure
+    assert "There is no scope 'read:srvers'" in failure.reason

@@ -13,7 +13,7 @@ from perijove.hub.core.scopes import Holder, expand
 from perijove.hub.core.tokens import MAX_NOTE_LENGTH, Token, hash_token
 from perijove.hub.usecases import tokens
 from perijove.hub.usecases.activity import Activity
-from perijove.hub.usecases.identity import by_token
+from perijove.hub.usecases.identity import Identities
 from perijove.hub.usecases.tokens import TokenRequest, TokenView
 
 House = Any
@@ -31,7 +31,7 @@ async def create(house: House, by: Principal, name: str = "ada", maximum: int = 
 
 
 async def used(house: House, value: str) -> Principal | None:
-    return await by_token(house.ctx, Activity(house.ctx), value)
+    return await Identities(house.ctx, Activity(house.ctx)).by_token(value)
 
 
 async def ada(house: House) -> Principal:
@@ -167,7 +167,7 @@ async def test_the_list_begins_with_what_was_used_least_recently(house: House) -
     second = await create(house, me)
     house.clock.advance(1)
     activity = Activity(house.ctx)
-    await by_token(house.ctx, activity, first.value)
+    await Identities(house.ctx, activity).by_token(first.value)
     await activity.flush()
     listed = await tokens.list_of(house.ctx, me, "ada")
     assert [view.token.id for view in listed] == [second.token.id, first.token.id]

@@ -153,7 +153,16 @@ async def test_a_list_holds_only_whom_the_caller_may_list_ghsa_69wv_m5fw_2fhp(ho
     everybody = await list_users(house.ctx, holding("list:users"), ALL)
     assert everybody.total == 3
     assert all(view.fields == {"kind", "name", "admin", "user_info"} for view in everybody.items)
-    for scopes in (("read:users",), ("list:users!group=g",), ()):
+    assert (await list_users(house.ctx, holding("list:users!group=g"), ALL)).total == 0
+    async with house.store.transaction() as tx:
+        group = await tx.groups.add("g")
+        eve = await tx.users.get("eve")
+        await tx.groups.add_members(group.id, [eve.id])
+    members = await list_users(house.ctx, holding("list:users!group=g"), ALL)
+    assert [view.user.name for view in members.items] == ["eve"]
+    both = await list_users(house.ctx, holding("list:users!group=g", "list:users!user=bob"), ALL)
+    assert {view.user.name for view in both.items} == {"bob", "eve"}
+    for scopes in (("read:users",), ("list:users!server=bob/",), ()):
         assert (await refused(list_users(house.ctx, holding(*scopes), ALL))).code is Code.FORBIDDEN
 
 

@@ -156,7 +156,7 @@ def test_servers_are_filtered_one_by_one(settings: WebSettings) -> None:
 
 def test_a_server_with_all_fields(settings: WebSettings) -> None:
     base = settings.base_url
-    model = models.server_model(RUNNING, principal("admin:servers"), settings)
+    model = models.server_model(RUNNING, settings, state=True)
     assert model == {
         "name": "",
         "display_name": "Work",
@@ -181,12 +181,14 @@ def test_a_server_with_all_fields(settings: WebSettings) -> None:
     [("read:servers", False), ("servers", False), ("admin:servers", True), ("admin:server_state!user=ada", True)],
 )
 def test_the_spawners_state_is_for_those_who_may_see_it(settings: WebSettings, scope: str, shown: bool) -> None:
-    assert ("state" in models.server_model(RUNNING, principal(scope), settings)) is shown
+    assert "state" not in models.server_model(RUNNING, settings)
+    model = seen(principal("read:servers", scope), settings, RUNNING)
+    assert ("state" in model["servers"][""]) is shown
 
 
 def test_full_addresses_where_the_public_one_is_configured(settings: WebSettings) -> None:
     public = dataclasses.replace(settings, site=Site(settings.base_url, "https://jupyter.example"))
-    model = models.server_model(RUNNING, principal("read:servers"), public)
+    model = models.server_model(RUNNING, public)
     assert model["full_url"] == f"https://jupyter.example{settings.base_url}user/ada/"
     assert model["full_progress_url"] == f"https://jupyter.example{model['progress_url']}"
 
@@ -199,7 +201,7 @@ def test_full_addresses_where_the_public_one_is_configured(settings: WebSettings
 def test_addresses_of_servers_need_no_escaping_in_html(name: str) -> None:
     settings: Any = type("Settings", (), {"site": Site(), "prefix": "/hub/"})()
     server = dataclasses.replace(RUNNING, user_name=name, name="x-1")
-    model = models.server_model(server, principal("read:servers"), settings)
+    model = models.server_model(server, settings)
     for address in (model["url"], model["progress_url"]):
         assert not set(address) & set("<>\"'&\\` \t\r\n")
         assert address.isascii()
@@ -207,7 +209,7 @@ def test_addresses_of_servers_need_no_escaping_in_html(name: str) -> None:
 
 def test_why_a_server_failed_is_told(settings: WebSettings) -> None:
     failed = dataclasses.replace(RUNNING, state=State.FAILED, failure=Failure("It broke.", "Mend it.", "line", NOW))
-    model = models.server_model(failed, principal("read:servers"), settings)
+    model = models.server_model(failed, settings)
     assert model["failure"] == {
         "reason": "It broke.",
         "advice": "Mend it.",
@@ -250,7 +252,7 @@ def test_a_token_of_a_service_and_of_a_client_and_a_new_one() -> None:
 
 def test_models_have_no_field_that_the_wire_does_not_know(settings: WebSettings) -> None:
     who = principal("admin:users", "admin:servers")
-    assert models.server_model(RUNNING, who, settings).keys() == ServerModel.__annotations__.keys()
+    assert models.server_model(RUNNING, settings, state=True).keys() == ServerModel.__annotations__.keys()
     assert seen(who, settings, RUNNING).keys() == UserModel.__annotations__.keys()
     known = TokenModel.__annotations__.keys()
     assert models.token_model(TokenView(TOKEN, (), "secret")).keys() == known - {"service"}

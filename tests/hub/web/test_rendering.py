@@ -4,7 +4,6 @@ from fastapi import Request
 
 import perijove
 from perijove.hub.testing.running import RunningHub
-from perijove.hub.usecases.identity import by_session
 from perijove.hub.web.rendering import render
 
 
@@ -31,7 +30,7 @@ async def test_a_page_for_nobody_has_a_form_token_that_goes_with_its_cookie(hub:
 
 
 async def test_a_page_for_somebody_shows_their_name_and_sets_no_cookie(hub: RunningHub) -> None:
-    visitor = await by_session(hub.state.ctx, (await hub.session("ada")).key)
+    visitor = await hub.state.identities.by_session((await hub.session("ada")).key)
     page = render(page_request(hub), "home.html", visitor=visitor, servers=[], named_servers=False)
     text = bytes(page.body).decode()
     assert ">ada<" in text
@@ -42,7 +41,7 @@ async def test_a_page_for_somebody_shows_their_name_and_sets_no_cookie(hub: Runn
 async def test_whoever_was_found_for_the_request_sees_the_page(hub: RunningHub) -> None:
     request = page_request(hub)
     await hub.add_user("ada", admin=True)
-    request.state.visitor = await by_session(hub.state.ctx, (await hub.session("ada")).key)
+    request.state.visitor = await hub.state.identities.by_session((await hub.session("ada")).key)
     page = render(request, "home.html", servers=[], named_servers=False)
     assert "Administration" in bytes(page.body).decode()
 

@@ -9,6 +9,7 @@ from typing import cast
 
 from traitlets.config import Config, Configurable
 
+from perijove.hub.core.scopes import BUILT_IN, Catalogue
 from perijove.hub.plugins.discovery import KINDS, Kind, PluginError, registered_classes, resolve
 from perijove.hub.ports.authenticator import Authenticator
 from perijove.hub.ports.proxy import Proxy
@@ -21,6 +22,7 @@ from perijove.hub.settings.loading import load as load_sources
 from perijove.hub.settings.metrics import PeriodicMetricsCollector
 from perijove.hub.settings.mistakes import ConfigurationError, Mistake
 from perijove.hub.settings.roles import RoleSpec, parse_roles
+from perijove.hub.settings.scopes import parse_custom_scopes
 from perijove.hub.settings.services import ServiceSpec, parse_services
 
 
@@ -36,6 +38,7 @@ class Configuration:
         proxy_class: what carries traffic.
         services: programs that use the API.
         roles: roles to make or change.
+        catalogue: all scopes there are.
         config_file: the file that was read, absolute; None if there is none.
         warnings: sentences for the log.
     """
@@ -47,6 +50,7 @@ class Configuration:
     proxy_class: type[Proxy]
     services: tuple[ServiceSpec, ...] = ()
     roles: tuple[RoleSpec, ...] = ()
+    catalogue: Catalogue = BUILT_IN
     config_file: Path | None = None
     warnings: tuple[str, ...] = ()
 
@@ -79,9 +83,12 @@ def load(arguments: Arguments) -> Configuration:
     )
     mistakes += [Mistake(f"c.JupyterHub.{option}: {text}", _place(loaded, option)) for option, text in hub.conflicts()]
     services = parse_services(hub.services)
-    roles = parse_roles(hub.load_roles, _service_names(hub))
+    scopes = parse_custom_scopes(hub.custom_scopes)
+    roles = parse_roles(hub.load_roles, _service_names(hub), scopes.catalogue, hub.extra_user_scopes)
     mistakes += [Mistake(text, _place(loaded, "services")) for text in services.mistakes]
+    mistakes += [Mistake(text, _place(loaded, "custom_scopes")) for text in scopes.mistakes]
     mistakes += [Mistake(text, _place(loaded, "load_roles")) for text in roles.mistakes]
+    mistakes += [Mistake(text, _place(loaded, "extra_user_scopes")) for text in roles.extra_mistakes]
     if mistakes:
         raise ConfigurationError(mistakes)
     authenticator, spawner, proxy = (chosen[kind] for kind in KINDS)
@@ -93,6 +100,7 @@ def load(arguments: Arguments) -> Configuration:
         proxy_class=cast(type[Proxy], proxy),
         services=services.services,
         roles=roles.roles,
+        catalogue=scopes.catalogue,
         config_file=loaded.file,
         warnings=(*loaded.warnings, *checked.warnings, *services.warnings),
     )

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from traitlets import Any as AnyTrait
-from traitlets import Bool, Dict, Float, Integer, List, Unicode
+from traitlets import Bool, Dict, Float, Integer, List, Unicode, Union
+from traitlets import Callable as AnyCallable
 from traitlets.config import LoggingConfigurable
 
 from perijove.hub.core.site import Site
@@ -103,6 +104,11 @@ class Spawner(LoggingConfigurable):
     start_timeout = Float(60, help="Seconds that start() may take.").tag(config=True)
     http_timeout = Float(30, help="Seconds after start() until the server must answer.").tag(config=True)
     poll_interval = Float(30, help="Seconds between two looks whether a running server still runs.").tag(config=True)
+    server_token_scopes = Union(
+        [List(Unicode()), AnyCallable()],
+        help="Scopes of the token that a server works with, as far as its owner holds them: a list, or a function of "
+        "the spawner that returns one. Those of the role server if empty.",
+    ).tag(config=True, wanted="a list of scopes or a function")
     debug = Bool(False, help="Let the server log in detail.").tag(config=True)
     disable_user_config = Bool(False, help="Keep the server from reading its user's configuration files.").tag(
         config=True

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from traitlets import Any as AnyTrait
-from traitlets import Bool, Bytes, Float, Integer, List, TraitError, Unicode, Union, default, validate
+from traitlets import Bool, Bytes, Dict, Float, Integer, List, Set, TraitError, Unicode, Union, default, validate
 from traitlets.config import LoggingConfigurable
 
 from perijove.hub.core.guessing import GuessLimits
@@ -169,8 +169,17 @@ class JupyterHub(LoggingConfigurable):
     load_roles: list[Any] = _option(
         List(
             help='Roles made or changed at each start: a list of {"name": …, "description": …, "scopes": […], '
-            '"users": […], "services": […]}.'
+            '"users": […], "groups": […], "services": […]}.'
         )
+    )
+    custom_scopes: dict[str, Any] = _option(
+        Dict(
+            help='Scopes of your own: {"custom:…": {"description": …, "subscopes": […]}}. Services and extensions of '
+            "servers ask for them; the hub hands them out and gives them no meaning."
+        )
+    )
+    extra_user_scopes: set[str] = _option(
+        Set(Unicode(), help="Scopes that every user has beside those of the role user, such as access:services.")
     )
 
     failed_sign_ins_per_name: int = _option(

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from perijove.hub.core.errors import PerijoveError
-from perijove.hub.core.names import normalize_user_name, shorten, validate_role_name
-from perijove.hub.core.roles import ADMIN_SCOPES
-from perijove.hub.core.scopes import CATALOGUE, parse_known
+from perijove.hub.core.names import normalize_group_name, normalize_user_name, shorten, validate_role_name
+from perijove.hub.core.roles import ADMIN_SCOPES, DEFAULT_ROLES
+from perijove.hub.core.scopes import BUILT_IN, Catalogue
 from perijove.hub.settings.mistakes import did_you_mean, shown
-from perijove.wire.scopes import ScopeSyntaxError, parse_scope
+from perijove.hub.settings.scopes import wrong_scope
 
-KEYS = ("name", "description", "scopes", "users", "services")
+EXTRA = "c.JupyterHub.extra_user_scopes"
+USER = DEFAULT_ROLES["user"]
+KEYS = ("name", "description", "scopes", "users", "groups", "services")
 UNAVAILABLE_KEYS = {
-    "groups": "groups are not available in this version; list the members in users",
     "managed_by_auth": "roles from the authenticator are not available in this version; remove it",
 }
 
@@ -29,6 +30,7 @@ class RoleSpec:
         description: what it is for; None to leave it as it is.
         scopes: what it allows; None to leave it as it is.
         users: who gets it and nobody else, by normalised name; None to leave it as it is.
+        groups: whose members have it and nobody else's; None to leave it as it is.
         services: which services get it and no others; None to leave it as it is.
     """
 
@@ -37,28 +39,43 @@ class RoleSpec:
     scopes: tuple[str, ...] | None = None
     users: tuple[str, ...] | None = None
     services: tuple[str, ...] | None = None
+    groups: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedRoles:
-    """What was understood and what was wrong; sentences begin with the option."""
+    """What was understood and what was wrong; sentences begin with the option.
+
+    Attributes:
+        roles: all roles to make or change.
+        mistakes: what is wrong with ``load_roles``.
+        extra_mistakes: what is wrong with ``extra_user_scopes``.
+    """
 
     roles: tuple[RoleSpec, ...]
     mistakes: tuple[str, ...]
+    extra_mistakes: tuple[str, ...] = ()
 
 
-def parse_roles(value: Sequence[Any], services: Iterable[str]) -> ParsedRoles:
-    """Return what ``c.JupyterHub.load_roles`` says, with every mistake in it.
+def parse_roles(
+    value: Sequence[Any],
+    services: Iterable[str],
+    catalogue: Catalogue = BUILT_IN,
+    extra_user_scopes: Iterable[str] = (),
+) -> ParsedRoles:
+    """Return what ``c.JupyterHub.load_roles`` and ``extra_user_scopes`` say, with every mistake in them.
 
     Args:
         value: the option.
         services: the names of all services.
+        catalogue: all scopes there are.
+        extra_user_scopes: what the role user has beside its usual scopes.
     """
     services = frozenset(services)
     roles: list[RoleSpec] = []
     mistakes: list[str] = []
     for index, item in enumerate(value):
-        wrong = list(_mistakes(item, services))
+        wrong = list(_mistakes(item, services, catalogue))
         if not wrong:
             role = _role(item)
             if any(other.name == role.name for other in roles):
@@ -67,21 +84,30 @@ def parse_roles(value: Sequence[Any], services: Iterable[str]) -> ParsedRoles:
         name = item.get("name") if isinstance(item, Mapping) else None
         place = f"c.JupyterHub.load_roles[{index}]" + (f" ({shorten(name)})" if isinstance(name, str) else "")
         mistakes += [f"{place}: {text}" for text in wrong]
-    return ParsedRoles(tuple(roles), tuple(mistakes))
+    extra = tuple(sorted(extra_user_scopes))
+    wrong_extra = [f"{EXTRA}: {text}" for scope in extra for text in wrong_scope(scope, catalogue)]
+    user = next((role for role in roles if role.name == USER.name), RoleSpec(USER.name))
+    if extra and user.scopes is not None:
+        wrong_extra.append(f"{EXTRA}: c.JupyterHub.load_roles says what the role user has; write all of it there")
+    elif extra:
+        others = [role for role in roles if role.name != USER.name]
+        roles = [*others, replace(user, scopes=tuple(dict.fromkeys((*USER.scopes, *extra))))]
+    return ParsedRoles(tuple(roles), tuple(mistakes), tuple(wrong_extra))
 
 
 def _role(item: Mapping[str, Any]) -> RoleSpec:
-    scopes, users, services = (item.get(key) for key in ("scopes", "users", "services"))
+    scopes, users, services, groups = (item.get(key) for key in ("scopes", "users", "services", "groups"))
     return RoleSpec(
         item["name"],
         item.get("description"),
         None if scopes is None else tuple(dict.fromkeys(scopes)),
         None if users is None else tuple(dict.fromkeys(map(normalize_user_name, users))),
         None if services is None else tuple(dict.fromkeys(services)),
+        None if groups is None else tuple(dict.fromkeys(map(normalize_group_name, groups))),
     )
 
 
-def _mistakes(item: Any, services: frozenset[str]) -> Iterable[str]:
+def _mistakes(item: Any, services: frozenset[str], catalogue: Catalogue) -> Iterable[str]:
     if not isinstance(item, Mapping):
         yield f'a role is a dictionary such as {{"name": "ops", "scopes": […]}}, not {type(item).__name__}'
         return
@@ -97,13 +123,14 @@ def _mistakes(item: Any, services: frozenset[str]) -> Iterable[str]:
         yield "it has no name" if name is None else f"name must be a text, not {type(name).__name__}"
     if not isinstance(item.get("description") or "", str):
         yield f"description must be a text, not {type(item['description']).__name__}"
-    yield from _wrong_scopes(item)
+    yield from _wrong_scopes(item, catalogue)
     yield from _texts(item, "users", lambda user: _refused(normalize_user_name, user))
+    yield from _texts(item, "groups", lambda group: _refused(normalize_group_name, group))
     yield from _texts(item, "services", lambda service: _unknown_service(service, services))
 
 
-def _wrong_scopes(item: Mapping[str, Any]) -> Iterable[str]:
-    wrong = list(_texts(item, "scopes", _unknown_scope))
+def _wrong_scopes(item: Mapping[str, Any], catalogue: Catalogue) -> Iterable[str]:
+    wrong = list(_texts(item, "scopes", lambda text: wrong_scope(text, catalogue)))
     yield from wrong
     changed = not wrong and item.get("scopes") is not None and set(item["scopes"]) != set(ADMIN_SCOPES)
     if item.get("name") == "admin" and changed:
@@ -135,17 +162,3 @@ def _refused(check: Callable[[str], Any], text: str) -> Iterable[str]:
 def _unknown_service(name: str, services: frozenset[str]) -> Iterable[str]:
     if name not in services:
         yield f"there is no service {shown(name)} in c.JupyterHub.services{did_you_mean(name, services)}"
-
-
-def _unknown_scope(text: str) -> Iterable[str]:
-    try:
-        base = parse_scope(text).base
-    except ScopeSyntaxError as error:
-        yield shorten(str(error), 200)
-        return
-    if base.startswith("custom:"):
-        yield f"{shown(text)}: custom scopes are not available in this version; remove it"
-    elif base not in CATALOGUE:
-        yield f"there is no scope {shown(base)}{did_you_mean(base, CATALOGUE)}"
-    else:
-        yield from _refused(parse_known, text)

@@ -22,7 +22,6 @@ _INTERNAL_TLS = _lacks("encryption between hub, proxy and servers")
 _LOOKS = _lacks("own templates and page data")
 _GROUPS = _lacks("groups")
 _LOG = "is not available in this version; set c.JupyterHub.log_level, and send the output where you want it"
-_SHARED = _lacks("custom scopes", "list the scopes in a role of c.JupyterHub.load_roles")
 _ROLES = "is not available in this version; list the users of a role in c.JupyterHub.load_roles"
 _RUN_BY_SERVICE = _lacks("managed and proxied services")
 
@@ -35,7 +34,6 @@ OPTIONS: dict[str, dict[str, str]] = {
         "answer_yes": "is for the command line only: write perijove -y",
         "api_tokens": 'is not available in this version; use c.JupyterHub.services = [{"name": …, "api_token": …}]',
         "confirm_no_ssl": _NO_EFFECT,
-        "custom_scopes": _SHARED,
         "data_files_path": _LOOKS,
         "db_kwargs": _GONE,
         "debug_db": "is not available in this version; set c.JupyterHub.log_level",
@@ -53,7 +51,6 @@ OPTIONS: dict[str, dict[str, str]] = {
         "extra_handlers": _lacks("handlers of its framework", "run them as a service of c.JupyterHub.services"),
         "extra_log_file": _LOG,
         "extra_log_handlers": _LOG,
-        "extra_user_scopes": "is not available in this version; set the role user in c.JupyterHub.load_roles",
         "forwarded_host_header": _NO_EFFECT,
         "generate_config": "is for the command line only: write perijove --generate-config",
         "generate_certs": _INTERNAL_TLS,
@@ -118,7 +115,6 @@ OPTIONS: dict[str, dict[str, str]] = {
         "options_from_form": _lacks("a form with options"),
         "poll_jitter": "is not needed: the hub spreads its looks itself; remove it",
         "progress_ready_hook": _GONE,
-        "server_token_scopes": "is not available in this version; set the role server in c.JupyterHub.load_roles",
         "ssl_alt_names": _INTERNAL_TLS,
         "ssl_alt_names_include_local": _INTERNAL_TLS,
     },

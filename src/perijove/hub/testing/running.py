@@ -45,6 +45,7 @@ from perijove.hub.usecases.accounts import Accounts
 from perijove.hub.usecases.activity import Activity
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.guessing import Guard
+from perijove.hub.usecases.identity import Identities
 from perijove.hub.usecases.lifecycle import Lifecycle
 from perijove.hub.usecases.routes import Routes
 from perijove.hub.usecases.servers import ServerRules, Servers
@@ -263,6 +264,7 @@ async def running_hub(
         ctx=ctx,
         settings=replace(_settings(site), **settings),
         activity=activity,
+        identities=Identities(ctx, activity),
         accounts=Accounts(ctx, PlainPasswordHasher(), administrators=frozenset()) if keeps_accounts else None,
         guard=Guard(ctx, guess_limits or GuessLimits()),
         authenticator=authenticator,

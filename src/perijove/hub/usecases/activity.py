@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from perijove.hub.core.errors import invalid, not_found
+from perijove.hub.core.errors import invalid
 from perijove.hub.core.principals import Principal
 from perijove.hub.usecases.context import Context
+from perijove.hub.usecases.reach import reached
 
 MAX_AHEAD = timedelta(minutes=59)
 """How far a reported time may lie in the future: clocks differ, and no farther."""
@@ -47,14 +48,12 @@ class Activity:
         Raises:
             PerijoveError: INVALID for a time too far in the future or an unknown server; NOT_FOUND, FORBIDDEN.
         """
-        principal.require("users:activity", user=user_name)
+        principal.require_some("users:activity")
         latest = self._ctx.clock.now() + MAX_AHEAD
         if any(time.utcoffset() is None or time > latest for time in (*servers.values(), *([at] if at else ()))):
             raise invalid("Activity needs a time zone and cannot lie more than 59 minutes in the future")
         async with self._ctx.store.transaction() as tx:
-            user = await tx.users.get(user_name)
-            if user is None:
-                raise not_found("No such user")
+            user = await reached(tx, principal, "users:activity", name=user_name)
             known = {server.name: server.id for server in await tx.servers.list_of([user.id])}
         if unknown := [name for name in servers if name not in known]:
             raise invalid(f"No such server: {unknown[0][:80]!r}")

@@ -1,9 +1,10 @@
-"""What every use case is given: the store, the time, and a place to tell what happened."""
+"""What every use case is given: the store, the time, a place to tell what happened, and all scopes there are."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from perijove.hub.core.scopes import BUILT_IN, Catalogue
 from perijove.hub.ports.clock import Clock
 from perijove.hub.ports.store import Store
 from perijove.hub.ports.telemetry import Telemetry
@@ -11,8 +12,9 @@ from perijove.hub.ports.telemetry import Telemetry
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The ports that nearly every use case needs."""
+    """The ports that nearly every use case needs, and the scopes that this hub knows."""
 
     store: Store
     clock: Clock
     telemetry: Telemetry
+    catalogue: Catalogue = BUILT_IN

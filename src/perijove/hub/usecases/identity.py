@@ -1,17 +1,39 @@
-"""Who asks: from a token or a session to a principal with its rights of this moment."""
+"""Who asks: from a token or a session to a principal with its rights of this moment.
+
+That question comes with every request, so `Identities` remembers the answers. One that is remembered holds as long as
+the store's generation is the same, and never beyond the end of what it came from. So what is revoked or changed is so
+with the next request, and a token that is known stays known while the database is away, when nothing can change.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Hashable, Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Generic, TypeVar
 
+from perijove.hub.core.paging import Window
 from perijove.hub.core.principals import Principal
-from perijove.hub.core.scopes import Holder, expand, token_scopes
-from perijove.hub.core.tokens import MAX_TOKEN_LENGTH, Token, expired, hash_token
+from perijove.hub.core.scopes import Holder, Memberships, expand, token_own_scopes, token_scopes, undecided
+from perijove.hub.core.tokens import API_CLIENT_ID, MAX_TOKEN_LENGTH, Token, expired, hash_token
 from perijove.hub.core.users import Session, User
-from perijove.hub.ports.store import OwnerKind, Transaction
+from perijove.hub.ports.store import OwnerKind, ShareQuery, Transaction
 from perijove.hub.usecases.activity import Activity
 from perijove.hub.usecases.context import Context
+from perijove.hub.usecases.remembered import Remembered
 from perijove.wire.scopes import Scope
+
+T = TypeVar("T")
+LookUp = Callable[[Context, str], Awaitable[tuple[T, datetime | None] | None]]
+"""How somebody is looked up by a secret: who it is, and until when that is sure."""
+
+MAX_REMEMBERED: Final = 8192
+"""How many tokens, and how many sessions, are remembered at most."""
+
+SOON: Final = timedelta(minutes=1)
+"""How long an answer holds whose end could not be told."""
+
+_MANY: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,65 +45,120 @@ class Visitor:
     user: User
 
 
-async def owner_scopes(tx: Transaction, kind: OwnerKind, owner_id: int, name: str) -> frozenset[Scope]:
-    """Return everything that a user or service may do now, by their roles."""
-    raw = [scope for role in await tx.roles.of(kind, owner_id) for scope in role.scopes]
-    return expand(raw, Holder(user=name) if kind == "user" else Holder(service=name))
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What a user or service may do, and until when for sure; None for as long as nothing is changed."""
+
+    scopes: frozenset[Scope]
+    until: datetime | None = None
 
 
-async def by_token(ctx: Context, activity: Activity, value: str) -> Principal | None:
-    """Return whom a token belongs to, with what it allows now; None if it is unknown or over."""
-    if not value or len(value) > MAX_TOKEN_LENGTH:
-        return None
+async def owner_rights(ctx: Context, tx: Transaction, kind: OwnerKind, owner_id: int, name: str) -> Rights:
+    """Return everything that a user or service may do now.
+
+    A user: by their roles, the roles of their groups, and what is shared with them or their groups. A service: by its
+    roles.
+    """
+    if kind == "service":
+        raw = [scope for role in await tx.roles.of("service", owner_id) for scope in role.scopes]
+        return Rights(expand(ctx.catalogue.known(raw), Holder(service=name), ctx.catalogue))
+    now = ctx.clock.now()
+    raw = [scope for role in await tx.roles.effective_of_user(owner_id) for scope in role.scopes]
+    shared = await tx.shares.scopes_for_user(owner_id, now)
+    scopes = expand(ctx.catalogue.known((*raw, *shared)), Holder(user=name), ctx.catalogue)
+    return Rights(scopes, await _end_of_shares(tx, owner_id, now) if shared else None)
+
+
+async def _end_of_shares(tx: Transaction, user_id: int, now: datetime) -> datetime | None:
+    page = await tx.shares.list(ShareQuery(Window(0, _MANY), now, user_id=user_id))
+    return earliest([*(share.expires for share in page.items), now + SOON if page.total > _MANY else None])
+
+
+def earliest(times: Iterable[datetime | None]) -> datetime | None:
+    """Return the first of *times*; None if there is none."""
+    return min((time for time in times if time is not None), default=None)
+
+
+async def owner_scopes(ctx: Context, tx: Transaction, kind: OwnerKind, owner_id: int, name: str) -> frozenset[Scope]:
+    """Return everything that a user or service may do now; see `owner_rights`."""
+    return (await owner_rights(ctx, tx, kind, owner_id, name)).scopes
+
+
+async def token_rights(ctx: Context, tx: Transaction, token: Token) -> Rights:
+    """Return what *token* allows now: never more than its owner may do at this moment."""
+    owner = await owner_rights(ctx, tx, token.owner_kind, token.owner_id, token.owner_name)
+    until = earliest((token.expires_at, owner.until))
+    if "inherit" in token.scopes:
+        return Rights(owner.scopes, until)
+    raw, holder = await _as_issued(tx, token)
+    names = undecided(token_own_scopes(raw, holder, ctx.catalogue), owner.scopes)
+    members = await memberships(tx, names)
+    return Rights(token_scopes(raw, owner.scopes, holder, members, ctx.catalogue), until)
+
+
+async def _as_issued(tx: Transaction, token: Token) -> tuple[tuple[str, ...], Holder]:
+    """Return the raw scopes of *token* with those of its client, and for whom its self filters stand."""
+    user = token.owner_name if token.owner_kind == "user" else ""
+    service = "" if user else token.owner_name
+    if token.server_id is not None and (server := await tx.servers.by_id(token.server_id)) is not None:
+        return token.scopes, Holder(user, service, server.full_name)
+    client = None if token.client_id == API_CLIENT_ID else await tx.oauth.client(token.client_id)
+    if client is None:
+        return token.scopes, Holder(user, service)
+    holder = Holder(user, client.service_name or service, client.server_name)
+    return (*token.scopes, *client.required_scopes), holder
+
+
+async def memberships(tx: Transaction, names: Iterable[str]) -> Memberships:
+    """Return the groups of the users with these *names*."""
+    found = [user for name in sorted(names) if (user := await tx.users.get(name)) is not None]
+    return Memberships({user.name: user.groups for user in found})
+
+
+async def _by_token(ctx: Context, value: str) -> tuple[Principal, datetime | None] | None:
+    """Return whom a token belongs to, with what it allows now and until when for sure; None if unknown or over."""
     async with ctx.store.transaction() as tx:
         token = await tx.tokens.by_hash(hash_token(value))
         if token is None or expired(token.expires_at, ctx.clock.now()):
             return None
-        scopes = await _token_scopes(tx, token)
+        rights = await token_rights(ctx, tx, token)
         admin = await _is_admin(tx, token)
-    user_id = token.owner_id if token.owner_kind == "user" else None
-    # What a server does by itself is not its owner's doing.
-    counts = token.server_id is None
-    activity.token_used(token.id, user_id if counts else None)
-    return Principal(
+    principal = Principal(
         kind=token.owner_kind,
         name=token.owner_name,
-        scopes=scopes,
-        user_id=user_id,
+        scopes=rights.scopes,
+        user_id=token.owner_id if token.owner_kind == "user" else None,
         service_id=token.owner_id if token.owner_kind == "service" else None,
         admin=admin,
         token_id=token.id,
         session_id=token.session_id,
-        activity=counts,
+        # What a server does by itself is not its owner's doing.
+        activity=token.server_id is None,
     )
+    return principal, rights.until
 
 
-async def by_session(ctx: Context, key: str) -> Visitor | None:
-    """Return who is signed in with the session cookie's secret *key*; None if nobody (any more)."""
-    if not key or len(key) > MAX_TOKEN_LENGTH:
-        return None
+async def _by_session(ctx: Context, key: str) -> tuple[Visitor, datetime | None] | None:
+    """Return who is signed in with the session cookie's secret *key*, and until when for sure; None if nobody."""
     async with ctx.store.transaction() as tx:
         found = await tx.sessions.get(hash_token(key))
         if found is None or expired(found[0].expires, ctx.clock.now()):
             return None
         session, user = found
-        return Visitor(await of_user(tx, user, session.session_id), session, user)
+        rights = await owner_rights(ctx, tx, "user", user.id, user.name)
+    principal = _as_user(user, rights, session.session_id)
+    return Visitor(principal, session, user), earliest((session.expires, rights.until))
 
 
-async def of_user(tx: Transaction, user: User, session_id: str | None = None) -> Principal:
+async def of_user(ctx: Context, tx: Transaction, user: User) -> Principal:
     """Return *user* as somebody who asks and may do all that they may do at all."""
-    scopes = await owner_scopes(tx, "user", user.id, user.name)
+    return _as_user(user, await owner_rights(ctx, tx, "user", user.id, user.name), None)
+
+
+def _as_user(user: User, rights: Rights, session_id: str | None) -> Principal:
     return Principal(
-        kind="user", name=user.name, scopes=scopes, user_id=user.id, admin=user.admin, session_id=session_id
+        kind="user", name=user.name, scopes=rights.scopes, user_id=user.id, admin=user.admin, session_id=session_id
     )
-
-
-async def _token_scopes(tx: Transaction, token: Token) -> frozenset[Scope]:
-    holder = Holder(user=token.owner_name) if token.owner_kind == "user" else Holder(service=token.owner_name)
-    if token.server_id is not None and (server := await tx.servers.by_id(token.server_id)) is not None:
-        holder = Holder(user=holder.user, server=server.full_name)
-    owner = await owner_scopes(tx, token.owner_kind, token.owner_id, token.owner_name)
-    return token_scopes(token.scopes, owner, holder)
 
 
 async def _is_admin(tx: Transaction, token: Token) -> bool:
@@ -90,3 +167,50 @@ async def _is_admin(tx: Transaction, token: Token) -> bool:
         return user is not None and user.admin
     service = await tx.services.by_id(token.owner_id)
     return service is not None and service.admin
+
+
+@dataclass(frozen=True, slots=True)
+class _Known(Generic[T]):
+    """An answer, good until *until* as long as the store's generation is *generation*."""
+
+    answer: T
+    until: datetime | None
+    generation: Hashable
+
+
+class Identities:
+    """Answers who asks, from memory where that is as good as from the store."""
+
+    def __init__(self, ctx: Context, activity: Activity) -> None:
+        self._ctx = ctx
+        self._activity = activity
+        self._tokens: Remembered[str, _Known[Principal]] = Remembered(MAX_REMEMBERED)
+        self._sessions: Remembered[str, _Known[Visitor]] = Remembered(MAX_REMEMBERED)
+
+    async def by_token(self, value: str) -> Principal | None:
+        """Return whom a token belongs to, with what it allows now; None if it is unknown or over."""
+        principal = await self._find(self._tokens, value, _by_token)
+        if principal is not None and principal.token_id is not None:
+            self._activity.token_used(principal.token_id, principal.user_id if principal.activity else None)
+        return principal
+
+    async def by_session(self, key: str) -> Visitor | None:
+        """Return who is signed in with the session cookie's secret *key*; None if nobody (any more)."""
+        return await self._find(self._sessions, key, _by_session)
+
+    async def _find(self, remembered: Remembered[str, _Known[T]], secret: str, look_up: LookUp[T]) -> T | None:
+        if not secret or len(secret) > MAX_TOKEN_LENGTH:
+            return None
+        key = hash_token(secret)
+        # Before anything is read, so that what changes meanwhile is looked up again the next time.
+        generation = self._ctx.store.generation
+        known = remembered.get(key)
+        if known is not None and known.generation == generation and not expired(known.until, self._ctx.clock.now()):
+            return known.answer
+        remembered.drop(key)
+        found = await look_up(self._ctx, secret)
+        if found is None:
+            return None
+        answer, until = found
+        remembered.put(key, _Known(answer, until, generation))
+        return answer

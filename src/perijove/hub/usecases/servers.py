@@ -15,11 +15,12 @@ from perijove.hub.core.progress import ProgressEvent
 from perijove.hub.core.servers import AT_REST, Event, Server, State, after, changed_at_rest
 from perijove.hub.core.site import Site
 from perijove.hub.core.users import User
+from perijove.hub.core.visibility import sees_server_state
 from perijove.hub.ports.store import Transaction
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.lifecycle import PROGRESS, Lifecycle
+from perijove.hub.usecases.reach import reached
 from perijove.hub.usecases.signals import Signals
-from perijove.hub.usecases.users import found
 
 LOOK = 1.0
 KEEP_ALIVE = 8.0
@@ -63,13 +64,21 @@ class Servers:
         Raises:
             PerijoveError: FORBIDDEN or NOT_FOUND.
         """
-        principal.require(scope, user=user_name, server=name)
+        principal.require_some(scope)
         async with self._ctx.store.transaction() as tx:
-            user = await found(tx, user_name)
+            user = await reached(tx, principal, scope, name=user_name, server=name)
             server = await tx.servers.get(user.id, name)
         if server is None and name:
             raise not_found(f"{user_name} has no server named {shorten(name)!r}")
         return server or Server(0, user.id, user.name, name)
+
+    async def shows_state(self, principal: Principal, server: Server) -> bool:
+        """Say whether *principal* may see what the spawner keeps about *server*."""
+        if not principal.may_some("admin:server_state"):
+            return False
+        async with self._ctx.store.transaction() as tx:
+            owner = await tx.users.by_id(server.user_id)
+        return owner is not None and sees_server_state(principal, owner, server.name)
 
     async def start(
         self,
@@ -93,11 +102,11 @@ class Servers:
             PerijoveError: FORBIDDEN, NOT_FOUND; INVALID for a bad name, or if it runs or is on its way already (code
                 CONFLICT); LIMITED over a limit.
         """
-        principal.require("start:servers", user=user_name, server=name)
+        principal.require_some("start:servers")
         validate_server_name(name)
         _check_display_name(display_name)
         async with self._ctx.store.transaction() as tx:
-            user = await found(tx, user_name)
+            user = await reached(tx, principal, "start:servers", name=user_name, server=name)
             server = await tx.servers.get(user.id, name) or await self._add(tx, user, name)
             if server.state not in AT_REST:
                 raise conflict(_busy(server))
@@ -132,11 +141,11 @@ class Servers:
             PerijoveError: FORBIDDEN, NOT_FOUND; INVALID for a bad name or over the limit; CONFLICT if there is one of
                 that name, as there always is a default server.
         """
-        principal.require("start:servers", user=user_name, server=name)
+        principal.require_some("start:servers")
         validate_server_name(name)
         _check_display_name(display_name)
         async with self._ctx.store.transaction() as tx:
-            user = await found(tx, user_name)
+            user = await reached(tx, principal, "start:servers", name=user_name, server=name)
             if not name or await tx.servers.get(user.id, name) is not None:
                 raise conflict(f"{user_name} has a server named {name!r} already")
             server = changed_at_rest(await self._add(tx, user, name), display_name=display_name, options=options)
@@ -159,13 +168,14 @@ class Servers:
             PerijoveError: FORBIDDEN, NOT_FOUND; INVALID for a bad name, over the limit of named servers or while it
                 runs; CONFLICT if the new name is taken.
         """
-        principal.require("start:servers", user=user_name, server=name)
+        principal.require_some("start:servers")
         _check_display_name(display_name)
         if new_name is not None:
             validate_server_name(new_name)
-            principal.require("start:servers", user=user_name, server=new_name)
         async with self._ctx.store.transaction() as tx:
-            user = await found(tx, user_name)
+            user = await reached(tx, principal, "start:servers", name=user_name, server=name)
+            if new_name is not None:
+                principal.require("start:servers", user=user, server=new_name)
             server = await tx.servers.get(user.id, name)
             if server is None:
                 if name:

@@ -83,7 +83,7 @@ async def by_credentials(
         user = await tx.users.get(model["name"])
         if user is None:
             raise forbidden(REFUSED)
-        return await of_user(tx, user)
+        return await of_user(ctx, tx, user)
 
 
 async def identify(

@@ -52,6 +52,7 @@ async def _shut_out(ctx: Context, tx: Transaction, user: User) -> None:
         # This one goes to every user once, when they come into being, and allows nothing without a session or token.
         if role.name != DEFAULT_ROLES["user"].name:
             await tx.roles.revoke(role.name, "user", user.id)
+    await tx.groups.set_groups(user.id, [])
     await tx.sessions.delete_all_of(user.id)
     for token in await tx.tokens.list_of("user", user.id):
         await tx.tokens.delete(token.id)
@@ -125,6 +126,9 @@ async def _holders(ctx: Context, tx: Transaction, spec: RoleSpec, admin_users: C
         if is_admin:
             await _no_other_administrators(tx, {user.id for user in users})
         await tx.roles.set_holders(spec.name, "user", [user.id for user in users])
+    if spec.groups is not None:
+        groups = [await tx.groups.get(name) or await tx.groups.add(name) for name in spec.groups]
+        await tx.roles.set_holders(spec.name, "group", [group.id for group in groups])
     if spec.services is not None:
         services = [service for name in spec.services if (service := await tx.services.get(name)) is not None]
         await tx.roles.set_holders(spec.name, "service", [service.id for service in services])

@@ -15,7 +15,6 @@ from perijove.hub.core.admission import Limits, queue_position
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.failures import LOG_LINES, crashed, ended, refused, timed_out
 from perijove.hub.core.oauth import OAuthClient, server_client_id
-from perijove.hub.core.roles import DEFAULT_ROLES
 from perijove.hub.core.routes import server_route
 from perijove.hub.core.servers import Command, Event, Failure, Server
 from perijove.hub.core.site import Site
@@ -226,8 +225,12 @@ class Steps:
         prefix = spawner.prefix
         now = self._ctx.clock.now()
 
+        configured = await self._token_scopes(spawner)
+
         async def store(tx: Transaction) -> bool:
             await tx.tokens.delete_of_server(server.id)
+            default = None if configured else await tx.roles.get("server")
+            scopes = configured or (() if default is None else default.scopes)
             await tx.oauth.put_client(
                 OAuthClient(
                     client_id=client_id,
@@ -245,7 +248,7 @@ class Steps:
                     owner_kind="user",
                     owner_id=server.user_id,
                     owner_name=server.user_name,
-                    scopes=DEFAULT_ROLES["server"].scopes,
+                    scopes=scopes,
                     created=now,
                     note=f"Server at {prefix}",
                     server_id=server.id,
@@ -256,6 +259,16 @@ class Steps:
 
         spawner.user = replace(spawner.user, admin=await self._lifecycle.stored(store))
         return value, client_id
+
+    async def _token_scopes(self, spawner: Spawner) -> tuple[str, ...]:
+        """Return the scopes that the configuration asks for the server's token; none for those of the role server."""
+        wanted = spawner.server_token_scopes
+        if callable(wanted):
+            wanted = await _within(spawner.start_timeout, "start", call_plugin(wanted, spawner))
+        scopes = tuple(map(str, wanted or ()))
+        for scope in scopes:
+            self._ctx.catalogue.parse(scope)
+        return scopes
 
     async def probe(self, server: Server) -> Outcome:
         """Wait until the server answers HTTP, or ends."""

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from perijove.hub.core.errors import forbidden, invalid, not_found
 from perijove.hub.core.events import TokenCreated, TokenRevoked
 from perijove.hub.core.principals import Principal
-from perijove.hub.core.roles import DEFAULT_ROLES
-from perijove.hub.core.scopes import Holder, expand, holds, holds_any, token_scopes
+from perijove.hub.core.scopes import Holder, beyond, expand, holds_any, undecided
 from perijove.hub.core.tokens import API_CLIENT_ID, MAX_NOTE_LENGTH, Token, expired, expiry, hash_token
 from perijove.hub.core.users import User
 from perijove.hub.ports.store import Transaction
 from perijove.hub.usecases.context import Context
-from perijove.hub.usecases.identity import owner_scopes
+from perijove.hub.usecases.identity import memberships, owner_scopes, token_rights
+from perijove.hub.usecases.reach import reached
 
 TOKEN_BYTES = 32
 MAX_SCOPES = 200
@@ -67,18 +67,16 @@ async def create(
     Raises:
         PerijoveError: FORBIDDEN or NOT_FOUND; INVALID for unknown scopes or roles, or more than its owner may do.
     """
-    principal.require("tokens", user=user_name)
+    principal.require_some("tokens")
     note = request.note or f"Requested via api by {principal.kind} {principal.name}"
     if len(note) > MAX_NOTE_LENGTH or not all(c.isprintable() for c in note):
         raise invalid(f"A note has at most {MAX_NOTE_LENGTH} printable characters")
     now = ctx.clock.now()
     value = new_secret()
     async with ctx.store.transaction() as tx:
-        user = await tx.users.get(user_name)
-        if user is None:
-            raise not_found("No such user")
+        user = await reached(tx, principal, "tokens", name=user_name)
         raw = await _raw_scopes(tx, request)
-        await _check_scopes(tx, principal, user, raw)
+        await _check_scopes(ctx, tx, principal, user, raw)
         token = await tx.tokens.add(
             Token(
                 id=0,
@@ -92,7 +90,7 @@ async def create(
                 expires_at=expiry(request.expires_in, maximum, now),
             )
         )
-        view = await _view(tx, token)
+        view = await _view(ctx, tx, token)
     ctx.telemetry.emit(TokenCreated(user.name, principal.name, token.api_id))
     return TokenView(token, view.scopes, value)
 
@@ -109,30 +107,30 @@ async def _raw_scopes(tx: Transaction, request: TokenRequest) -> tuple[str, ...]
         if len(request.scopes) > MAX_SCOPES:
             raise invalid(f"At most {MAX_SCOPES} scopes")
         return request.scopes
-    return DEFAULT_ROLES["token"].scopes
+    default = await tx.roles.get("token")
+    return () if default is None else default.scopes
 
 
-async def _check_scopes(tx: Transaction, principal: Principal, user: User, raw: tuple[str, ...]) -> None:
+async def _check_scopes(ctx: Context, tx: Transaction, principal: Principal, user: User, raw: tuple[str, ...]) -> None:
     """Refuse a token that would allow more than its owner may do, or that would raise whoever makes it."""
-    asked = expand(raw, Holder(user=user.name))
-    owner = await owner_scopes(tx, "user", user.id, user.name)
-    if beyond := sorted(str(scope) for scope in asked if not holds(owner, scope)):
-        raise invalid(f"Not assigning requested scopes {', '.join(beyond[:5])}: {user.name} does not have them")
+    asked = expand(raw, Holder(user=user.name), ctx.catalogue)
+    owner = await owner_scopes(ctx, tx, "user", user.id, user.name)
+    members = await memberships(tx, undecided(asked, owner | principal.scopes))
+    if missing := beyond(asked, owner, members):
+        names = ", ".join(map(str, missing[:5]))
+        raise invalid(f"Not assigning requested scopes {names}: {user.name} does not have them")
     given = owner if "inherit" in raw else asked
     if user.id == principal.user_id:
-        if any(not holds(principal.scopes, scope) for scope in given):
+        if beyond(given, principal.scopes, members):
             raise forbidden("A new token may not allow more than the one it is asked with")
     elif holds_any(given, "admin:users") and not principal.may("admin:users"):
         # Whoever holds `tokens` acts for users by it; that must not be a way to become an administrator.
         raise forbidden("Only who may administrate users can make tokens that may")
 
 
-async def _view(tx: Transaction, token: Token) -> TokenView:
-    holder = Holder(user=token.owner_name)
-    if token.server_id is not None and (server := await tx.servers.by_id(token.server_id)) is not None:
-        holder = Holder(user=token.owner_name, server=server.full_name)
-    owner = await owner_scopes(tx, token.owner_kind, token.owner_id, token.owner_name)
-    return TokenView(token, tuple(sorted(map(str, token_scopes(token.scopes, owner, holder)))))
+async def _view(ctx: Context, tx: Transaction, token: Token) -> TokenView:
+    rights = await token_rights(ctx, tx, token)
+    return TokenView(token, tuple(sorted(map(str, rights.scopes))))
 
 
 async def list_of(ctx: Context, principal: Principal, user_name: str) -> Sequence[TokenView]:
@@ -141,15 +139,13 @@ async def list_of(ctx: Context, principal: Principal, user_name: str) -> Sequenc
     Raises:
         PerijoveError: FORBIDDEN or NOT_FOUND.
     """
-    principal.require("read:tokens", user=user_name)
+    principal.require_some("read:tokens")
     now = ctx.clock.now()
     async with ctx.store.transaction() as tx:
-        user = await tx.users.get(user_name)
-        if user is None:
-            raise not_found("No such user")
+        user = await reached(tx, principal, "read:tokens", name=user_name)
         tokens = [token for token in await tx.tokens.list_of("user", user.id) if not expired(token.expires_at, now)]
         tokens.sort(key=lambda token: token.last_activity or token.created)
-        return [await _view(tx, token) for token in tokens]
+        return [await _view(ctx, tx, token) for token in tokens]
 
 
 async def get(ctx: Context, principal: Principal, user_name: str, token_id: int) -> TokenView:
@@ -158,9 +154,10 @@ async def get(ctx: Context, principal: Principal, user_name: str, token_id: int)
     Raises:
         PerijoveError: FORBIDDEN or NOT_FOUND.
     """
-    principal.require("read:tokens", user=user_name)
+    principal.require_some("read:tokens")
     async with ctx.store.transaction() as tx:
-        return await _view(tx, await _owned(ctx, tx, user_name, token_id))
+        await reached(tx, principal, "read:tokens", name=user_name)
+        return await _view(ctx, tx, await _owned(ctx, tx, user_name, token_id))
 
 
 async def _owned(ctx: Context, tx: Transaction, user_name: str, token_id: int) -> Token:
@@ -178,8 +175,9 @@ async def revoke(ctx: Context, principal: Principal, user_name: str, token_id: i
     Raises:
         PerijoveError: FORBIDDEN or NOT_FOUND.
     """
-    principal.require("tokens", user=user_name)
+    principal.require_some("tokens")
     async with ctx.store.transaction() as tx:
+        await reached(tx, principal, "tokens", name=user_name)
         token = await _owned(ctx, tx, user_name, token_id)
         client = "" if token.client_id == API_CLIENT_ID else token.client_id
         if client:

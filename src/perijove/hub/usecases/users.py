@@ -14,11 +14,12 @@ from perijove.hub.core.paging import Page
 from perijove.hub.core.principals import Principal, Target
 from perijove.hub.core.servers import Server
 from perijove.hub.core.users import User
-from perijove.hub.core.visibility import user_fields
+from perijove.hub.core.visibility import READ_USER, require_user, user_fields
 from perijove.hub.ports.authenticator import Authenticator
 from perijove.hub.ports.store import Transaction, UserQuery
 from perijove.hub.ports.traits import call_plugin
 from perijove.hub.usecases.context import Context
+from perijove.hub.usecases.reach import reached
 from perijove.hub.usecases.sign_in import ensure_user
 
 log = structlog.get_logger(__name__)
@@ -42,13 +43,9 @@ async def list_users(ctx: Context, principal: Principal, query: UserQuery) -> Pa
     Raises:
         PerijoveError: FORBIDDEN.
     """
-    held = [scope for scope in principal.scopes if scope.base == "list:users"]
-    if not held:
-        principal.require("list:users")
-    if all(scope.kind for scope in held):
-        if not any(scope.kind == "user" for scope in held):
-            raise forbidden("Action is not authorized with current scopes; requires any of [list:users]")
-        query = replace(query, names=frozenset(scope.value for scope in held if scope.kind == "user"))
+    limits = principal.limits("list:users", "user", "group")
+    if limits is not None:
+        query = replace(query, names=limits["user"], groups=limits["group"])
     async with ctx.store.transaction() as tx:
         page = await tx.users.list(query)
         views = await _views(tx, principal, page.items)
@@ -57,17 +54,13 @@ async def list_users(ctx: Context, principal: Principal, query: UserQuery) -> Pa
 
 async def get_user(ctx: Context, principal: Principal, name: str) -> UserView:
     """Return one user. Raises PerijoveError NOT_FOUND or FORBIDDEN."""
-    principal.require(
-        "read:users",
-        "read:users:name",
-        "read:servers",
-        "read:users:groups",
-        "read:users:activity",
-        "read:roles:users",
-        user=name,
-    )
+    principal.require_some(*READ_USER)
     async with ctx.store.transaction() as tx:
-        return (await _views(tx, principal, [await found(tx, name)]))[0]
+        user = await tx.users.get(name)
+        require_user(principal, user or Target(name))
+        if user is None:
+            raise not_found("No such user")
+        return (await _views(tx, principal, [user]))[0]
 
 
 async def view_of(ctx: Context, principal: Principal, user_id: int) -> UserView:
@@ -79,21 +72,13 @@ async def view_of(ctx: Context, principal: Principal, user_id: int) -> UserView:
         return (await _views(tx, principal, [user]))[0]
 
 
-async def found(tx: Transaction, name: str) -> User:
-    """Return the user called *name*. Raises PerijoveError NOT_FOUND."""
-    user = await tx.users.get(name)
-    if user is None:
-        raise not_found("No such user")
-    return user
-
-
 async def _views(tx: Transaction, principal: Principal, users: Sequence[User]) -> list[UserView]:
     ids = [user.id for user in users]
     roles: Mapping[int, Sequence[str]] = await tx.roles.names_of("user", ids)
     servers: dict[int, list[Server]] = {user_id: [] for user_id in ids}
     for server in await tx.servers.list_of(ids):
         servers[server.user_id].append(server)
-    fields = {user.id: user_fields(principal, Target(user.name)) for user in users}
+    fields = {user.id: user_fields(principal, user) for user in users}
     return [UserView(user, roles.get(user.id, ()), servers[user.id], fields[user.id]) for user in users]
 
 
@@ -172,9 +157,9 @@ async def delete_user(
         PerijoveError: FORBIDDEN or NOT_FOUND; INVALID for oneself; CONFLICT if a server does not stop. Nothing is
             deleted then.
     """
-    principal.require("delete:users", user=name)
+    principal.require_some("delete:users")
     async with ctx.store.transaction() as tx:
-        user = await found(tx, name)
+        user = await reached(tx, principal, "delete:users", name=name)
         servers = await tx.servers.list_of([user.id])
     if user.id == principal.user_id:
         raise invalid("Cannot delete yourself!")

@@ -15,7 +15,6 @@ from perijove.hub.core.errors import Code, PerijoveError, invalid
 from perijove.hub.core.names import shorten
 from perijove.hub.core.principals import Principal
 from perijove.hub.ports.telemetry import ORIGIN
-from perijove.hub.usecases import identity
 from perijove.hub.usecases.identity import Visitor
 from perijove.hub.web import security
 from perijove.hub.web.permissions import Access, Who, declare
@@ -89,7 +88,7 @@ async def find_caller(request: Request, hub: HubState) -> Principal | None:
     """
     token = token_of(request.headers)
     if token is not None:
-        principal = await identity.by_token(hub.ctx, hub.activity, token)
+        principal = await hub.identities.by_token(token)
         if principal is not None:
             remember(principal)
         return principal
@@ -116,7 +115,7 @@ async def identified(request: Request, hub: HubState, *scopes: str) -> Principal
 async def find_visitor(request: Request, hub: HubState) -> Visitor | None:
     """Return the person whose session cookie came along; None if nobody is signed in, or more than one."""
     keys = security.cookie_values(request, hub.settings, security.SESSION_COOKIE)
-    found = [visitor for key in keys if (visitor := await identity.by_session(hub.ctx, key)) is not None]
+    found = [visitor for key in keys if (visitor := await hub.identities.by_session(key)) is not None]
     if len(found) > 1:
         # Somebody's page has put its own sign-in beside the visitor's; nobody can tell which is which.
         request.state.planted = True

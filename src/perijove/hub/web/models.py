@@ -14,6 +14,7 @@ from perijove.hub.core.paging import Page
 from perijove.hub.core.principals import Principal
 from perijove.hub.core.servers import Failure, Server
 from perijove.hub.core.tokens import API_CLIENT_ID
+from perijove.hub.core.visibility import sees_server_state
 from perijove.hub.usecases.tokens import TokenView
 from perijove.hub.usecases.users import UserView
 from perijove.hub.web.security import own_origin
@@ -38,8 +39,8 @@ def failure_model(failure: Failure | None) -> FailureModel | None:
     return {"reason": failure.reason, "advice": failure.advice, "log": failure.log, "at": timestamp(failure.at)}
 
 
-def server_model(server: Server, principal: Principal, settings: WebSettings) -> ServerModel:
-    """Return *server*, its spawner's state only for those who may see it."""
+def server_model(server: Server, settings: WebSettings, *, state: bool = False) -> ServerModel:
+    """Return *server*; *state* says whether what its spawner keeps is shown."""
     site = settings.site
     progress = progress_url(server, settings.prefix)
     model: ServerModel = {
@@ -58,7 +59,7 @@ def server_model(server: Server, principal: Principal, settings: WebSettings) ->
         "full_progress_url": f"{site.origin}{progress}" if site.origin else None,
         "failure": failure_model(server.failure),
     }
-    if principal.may("admin:server_state", user=server.user_name, server=server.name):
+    if state:
         model["state"] = dict(server.spawner_state)
     return model
 
@@ -80,18 +81,18 @@ def user_model(
         "kind": "user",
         "name": user.name,
         "admin": user.admin,
-        "user_info": None,
+        "user_info": None if user.user_info is None else dict(user.user_info),
         "roles": list(view.roles),
-        "groups": [],
+        "groups": list(user.groups),
         "server": settings.site.server_url(user.name) if ready else None,
         "pending": default.pending if default else None,
         "created": timestamp(user.created),
         "last_activity": timestamp(user.last_activity),
         "auth_state": None,
         "servers": {
-            server.name: server_model(server, principal, settings)
+            server.name: server_model(server, settings, state=sees_server_state(principal, user, server.name))
             for server in view.servers
-            if (server.active or stopped_servers) and principal.may("read:servers", user=user.name, server=server.name)
+            if (server.active or stopped_servers) and principal.may("read:servers", user=user, server=server.name)
         },
     }
     fields = set(view.fields)

@@ -15,6 +15,7 @@ from perijove.hub.usecases.accounts import Accounts
 from perijove.hub.usecases.activity import Activity
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.guessing import Guard
+from perijove.hub.usecases.identity import Identities
 from perijove.hub.usecases.routes import Routes
 from perijove.hub.usecases.servers import Servers
 
@@ -91,6 +92,7 @@ class HubState:
     ctx: Context
     settings: WebSettings
     activity: Activity
+    identities: Identities
     accounts: Accounts | None
     guard: Guard
     authenticator: Authenticator

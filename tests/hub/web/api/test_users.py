@@ -84,7 +84,9 @@ async def test_69wv_a_filtered_scope_lists_only_whom_it_names(hub: RunningHub) -
     own = hub.client(await hub.token("ops", "list:users!user=bob", service=True))
     assert await names(own, f"{hub.api}/users") == ["bob"]
     grouped = hub.client(await hub.token("ops2", "list:users!group=g", service=True))
-    assert (await grouped.get(f"{hub.api}/users")).status_code == 403
+    assert await names(grouped, f"{hub.api}/users") == []
+    served = hub.client(await hub.token("ops3", "list:users!server=bob/", service=True))
+    assert (await served.get(f"{hub.api}/users")).status_code == 403
     assert (await hub.client(await hub.token("ada")).get(f"{hub.api}/users")).status_code == 403
 
 

@@ -83,9 +83,13 @@ async def get_unnamed(hub: Hub, principal: Reader, user_name: str) -> dict[str, 
     return await _get(hub, principal, user_name, "")
 
 
+async def _model(hub: HubState, principal: Principal, server: Server) -> dict[str, Any]:
+    return dict(server_model(server, hub.settings, state=await hub.servers.shows_state(principal, server)))
+
+
 async def _get(hub: HubState, principal: Principal, user_name: str, name: str) -> dict[str, Any]:
     server = await hub.servers.get(principal, normalize_user_name(user_name), name)
-    return dict(server_model(server, principal, hub.settings))
+    return await _model(hub, principal, server)
 
 
 @router.post("/users/{user_name}/server", summary="Start the default server", **STARTING)
@@ -178,7 +182,7 @@ async def create_named(
         options=given.get("user_options"),
         display_name=given.get("display_name"),
     )
-    return dict(server_model(server, principal, hub.settings))
+    return await _model(hub, principal, server)
 
 
 @router.put("/users/{user_name}/server", include_in_schema=False)
@@ -206,7 +210,7 @@ async def change_named(
         options=given.get("user_options"),
         display_name=given.get("display_name"),
     )
-    return dict(server_model(server, principal, hub.settings))
+    return await _model(hub, principal, server)
 
 
 @router.patch("/users/{user_name}/server", summary="Change the default server", openapi_extra=CHANGES, responses=EXISTS)
