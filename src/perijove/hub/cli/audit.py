@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from perijove.hub.cli.configured import configured
 from perijove.hub.core.audit import Head, Report, schema, verify
-from perijove.hub.core.errors import PerijoveError
+from perijove.hub.core.errors import PerijoveError, invalid
 
 OK, BROKEN, UNREADABLE, TORN = 0, 1, 2, 3
 MAX_LINE = 1024 * 1024
@@ -57,15 +57,10 @@ def _verify(files: Sequence[Path], config: Path | None, anchor: str) -> int:
 
 
 def _configured(config: Path | None) -> Path:
-    from perijove.hub.core.errors import invalid
-    from perijove.hub.plugins.configuration import load
-    from perijove.hub.settings.loading import Arguments
-    from perijove.hub.settings.mistakes import ConfigurationError
-
-    try:
-        path = load(Arguments(config, (), Path.cwd(), dict(os.environ))).hub.audit_log_path
-    except ConfigurationError as error:
-        raise invalid(f"the configuration has mistakes: {error.mistakes[0]}") from None
+    configuration = configured(config)
+    if configuration is None:
+        raise invalid("without a right configuration, name the file to check")
+    path = configuration.hub.audit_log_path
     if path is None:
         raise invalid("c.JupyterHub.audit_log_file is empty: there is no audit log")
     return path

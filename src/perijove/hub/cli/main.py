@@ -143,7 +143,13 @@ def _audit(argv: Sequence[str]) -> int:
     return run(argv)
 
 
-_PROGRAMS: dict[str, Callable[[Sequence[str]], int]] = {"audit": _audit}
+def _token(argv: Sequence[str]) -> int:
+    from perijove.hub.cli.token import main as run
+
+    return run(argv)
+
+
+_PROGRAMS: dict[str, Callable[[Sequence[str]], int]] = {"audit": _audit, "token": _token}
 """Commands with arguments of their own."""
 _ACTIONS: dict[Action, Callable[[CommandLine], int]] = {
     Action.RUN: _run,

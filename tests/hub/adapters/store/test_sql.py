@@ -214,3 +214,25 @@ async def test_no_message_holds_a_value(tmp_path: Path) -> None:
         async with store.transaction() as tx:
             await tx.users.get("\ud800")
     await store.close()
+
+
+async def test_a_program_beside_the_hub_writes_and_changes_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "hub.sqlite"
+    with pytest.raises(PerijoveError, match="There is no database"):
+        await SqlStore.open(str(path), beside_hub=True)
+    assert not path.exists()
+    hub = await SqlStore.open(str(path))
+    beside = await SqlStore.open(str(path), beside_hub=True)
+    async with beside.transaction() as tx:
+        await tx.users.add("ada", admin=False, now=NOW)
+    async with hub.transaction() as tx:
+        assert await tx.users.count() == 1
+    await beside.close()
+    with pytest.raises(PerijoveError, match="in use"):
+        await SqlStore.open(str(path))
+    await hub.close()
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE alembic_version SET version_num = '0001'")
+    database.close()
+    with pytest.raises(PerijoveError, match="another version"):
+        await SqlStore.open(str(path), beside_hub=True)

@@ -21,7 +21,7 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 from perijove.hub.adapters.store.errors import unavailable
 from perijove.hub.adapters.store.location import sqlite_file
 from perijove.hub.adapters.store.lock import FileLock
-from perijove.hub.adapters.store.migrate import revision, upgrade
+from perijove.hub.adapters.store.migrate import HEAD, revision, upgrade
 from perijove.hub.adapters.store.sql_accounts import SqlAccounts, SqlInvitations, SqlSessions
 from perijove.hub.adapters.store.sql_activity import SqlActivity, SqlAttempts
 from perijove.hub.adapters.store.sql_groups import SqlGroups
@@ -34,6 +34,7 @@ from perijove.hub.adapters.store.sql_users import SqlUsers
 from perijove.hub.adapters.store.turns import Turns
 from perijove.hub.adapters.store.values import json_text
 from perijove.hub.adapters.store.worker import Unit, Worker, note_writes
+from perijove.hub.core.errors import conflict
 
 BUSY_TIMEOUT: Final = 5.0
 """How many seconds to wait for another program, a backup say, to let go of the file."""
@@ -96,12 +97,14 @@ class SqlStore:
         self._generation = 0
 
     @classmethod
-    async def open(cls, url: str, echo: bool = False) -> SqlStore:
+    async def open(cls, url: str, echo: bool = False, *, beside_hub: bool = False) -> SqlStore:
         """Open the database, make it if there is none, and bring its schema up to this version.
 
         Args:
             url: see `location.sqlite_file`.
             echo: log every statement, without values.
+            beside_hub: leave the database as it is and share it with the hub that may have it. What is written must be
+                nothing that a hub could remember otherwise: new rows that nobody has asked for yet.
 
         Raises:
             PerijoveError: INVALID, if the URL is none of an SQLite database; CONFLICT, if another hub has the database,
@@ -110,7 +113,7 @@ class SqlStore:
         path = sqlite_file(url)
         worker, opened = Worker(), list[_Opened]()
         try:
-            await worker.run(lambda: opened.append(_open(path, echo)))
+            await worker.run(lambda: opened.append(_open(path, echo, beside_hub)))
         except BaseException:
             # Cancelled, it may have been opened all the same.
             await worker.run(lambda: _close(*opened))
@@ -160,9 +163,11 @@ class SqlStore:
             await transaction.users.count()
 
 
-def _open(path: Path | None, echo: bool) -> _Opened:
+def _open(path: Path | None, echo: bool, beside_hub: bool) -> _Opened:
     lock = None
     try:
+        if beside_hub:
+            return _Opened(_connect_beside(path, echo), None)
         if path is not None:
             lock = FileLock(path)
             # Made by us rather than by SQLite, so that nobody else can read it at any moment.
@@ -185,6 +190,21 @@ def _connect(path: Path | None, echo: bool) -> Connection:
         # Only now is it known to be ours to change.
         _pragma(connection, "journal_mode = WAL", "synchronous = NORMAL")
         upgrade(connection)
+        _pragma(connection, "foreign_keys = ON")
+        return connection
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _connect_beside(path: Path | None, echo: bool) -> Connection:
+    if path is None or not path.exists():
+        raise unavailable(f"There is no database {path}: the first start of the hub makes it")
+    connection = _engine(path, echo).connect()
+    try:
+        with connection.begin():
+            if revision(connection) != HEAD:
+                raise conflict("The database is of another version; start this version of the hub once")
         _pragma(connection, "foreign_keys = ON")
         return connection
     except BaseException:
