@@ -1,8 +1,9 @@
-"""A proxy killed with signal 9 under load: what its clients see, and that another one serves at once in its place."""
+"""Kills with signal 9 under load: of a proxy, whose place another takes at once, and of what drives it by its API."""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,8 @@ class Backend:
                     self.slow.set()
                 elif b"/ws" in head:
                     writer.write(b"HTTP/1.1 101 x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+                    while line := await reader.readline():
+                        writer.write(line)
                 else:
                     writer.write(ANSWER)
                 await writer.drain()
@@ -95,4 +98,85 @@ async def test_clients_see_their_connection_cut_and_nothing_that_looks_whole(tmp
                 await asyncio.sleep(0.01)
             asking.cancel()
             await asyncio.gather(asking, return_exceptions=True)
+    server.close()
+
+
+# What drives a proxy: one route after the other, one call that waits for changes, one that is half sent.
+DRIVER = """
+import socket, sys
+path, target = sys.argv[1:]
+def call(method, where, body=b"", length=None):
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(path)
+    head = f"{method} {where} HTTP/1.1\\r\\nHost: h\\r\\nAuthorization: token secret\\r\\n"
+    head += f"Content-Length: {len(body) if length is None else length}\\r\\n\\r\\n"
+    connection.sendall(head.encode() + body)
+    return connection
+waiting = call("GET", "/api/changes?wait=60&since=0&epoch=none")
+half = call("PUT", "/api/routes", b'{"/user/half": {"target":', 1_000_000)
+number = 0
+while True:
+    number += 1
+    put = call("POST", f"/api/routes/user/u{number % 50}", b'{"target": "%b"}' % target.encode())
+    assert put.recv(4096).split()[1] == b"201"
+    if number % 3 == 0:
+        delete = call("DELETE", f"/api/routes/user/u{(number - 7) % 50}")
+        assert delete.recv(4096).split()[1] in (b"204", b"404")
+    if number == 100:
+        print(number, flush=True)
+"""
+
+
+async def echo_until_told(port: int, counts: list[int], number: int, over: asyncio.Event) -> None:
+    """Send a line through a tunnel again and again; each comes back."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+    assert b" 101 " in await reader.readuntil(b"\r\n\r\n")
+    while not over.is_set():
+        writer.write(b"line\n")
+        assert await reader.readexactly(5) == b"line\n"
+        counts[number] += 1
+    writer.transport.abort()
+
+
+async def ask_until_told(port: int, counts: list[int], number: int, over: asyncio.Event) -> None:
+    """Ask again and again over one connection; every answer is whole."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    while not over.is_set():
+        writer.write(b"GET /user/u%d/x HTTP/1.1\r\nHost: h\r\n\r\n" % (counts[number] % 50))
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+        assert await reader.readexactly(len(BODY)) == BODY
+        counts[number] += 1
+    writer.transport.abort()
+
+
+async def test_clients_see_nothing_of_the_death_of_what_drives_the_proxy(tmp_path: Path) -> None:
+    backend = Backend()
+    server = await asyncio.start_server(backend, "127.0.0.1", 0)
+    target = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    counts = [0] * CLIENTS
+    over = asyncio.Event()
+    async with asyncio.timeout(60), run_proxy(tmp_path, target) as proxy:
+        ways = [ask_until_told] * (CLIENTS - 4) + [echo_until_told] * 4
+        load = [asyncio.create_task(way(proxy.port, counts, number, over)) for number, way in enumerate(ways)]
+        for _ in range(2):
+            driver = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-c", DRIVER, str(tmp_path / "api.sock"), target), stdout=asyncio.subprocess.PIPE
+            )
+            assert driver.stdout is not None
+            assert await driver.stdout.readline() == b"100\n"
+            driver.kill()
+            assert await driver.wait() == -9
+            seen = counts.copy()
+            while not all(now > before + 5 for now, before in zip(counts, seen, strict=True)):
+                assert not any(task.done() for task in load), [task for task in load if task.done()]
+                await asyncio.sleep(0.01)
+        over.set()
+        await asyncio.gather(*load)
+        # No trace is left of the call that was half sent, and the next one to drive it finds the proxy in order.
+        reader, writer = await asyncio.open_unix_connection(tmp_path / "api.sock")
+        writer.write(b"GET /api/routes/user/half HTTP/1.1\r\nHost: h\r\nAuthorization: token secret\r\n\r\n")
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 404 ")
+        writer.close()
+        await writer.wait_closed()
     server.close()

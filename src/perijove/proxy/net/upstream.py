@@ -9,6 +9,7 @@ from typing import Protocol, cast
 from perijove.proxy.core.bodies import BodyReader, EndlessBody, Progress, response_reader
 from perijove.proxy.core.heads import MAX_HEAD, Refusal, ResponseHead, parse_response, response_body
 from perijove.proxy.core.targets import Endpoint, Target
+from perijove.proxy.net.sockets import notice_vanished_peers
 from perijove.proxy.net.tls import TlsFiles, target_context
 
 HIGH_WATER = 256 * 1024
@@ -94,6 +95,9 @@ class UpstreamConnection(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)
         self.write = self.transport.write
         self.transport.set_write_buffer_limits(high=HIGH_WATER)
+        connection = transport.get_extra_info("socket")
+        if connection is not None:
+            notice_vanished_peers(connection)
 
     @property
     def usable(self) -> bool:
