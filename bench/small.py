@@ -19,7 +19,7 @@ from table import Aim, Figure, Result, in_turns
 CONNECTIONS = 32
 PATH = "/user/u500/api/status"
 SECONDS = 2
-ROUNDS = 5
+ROUNDS = 4
 SHARE = 0.7
 
 

@@ -14,7 +14,7 @@ from table import Aim, Figure, Result, in_turns
 
 CONNECTIONS = 50
 IDLE = 1000
-SECONDS = 1.5
+SECONDS = 1.0
 ROUNDS = 3
 # What a message is called, its bytes, and how many are under way on each connection.
 CASES = (("125 B", 125, 1), ("64 KiB", 65536, 1), ("125 B, eight under way on each", 125, 8))

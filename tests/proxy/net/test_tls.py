@@ -145,6 +145,46 @@ async def test_targets_see_our_certificate_and_are_checked(
     assert await status(**shown, insecure=True) == 200
 
 
+async def test_a_tunnel_with_tls_on_both_sides(
+    start_proxy: Any, upstream: Any, authority: Authority, pair: tuple[Path, Path]
+) -> None:
+    written, mib = 0, 1024 * 1024
+
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal written
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 101 X\r\nConnection: Upgrade\r\nUpgrade: e\r\n\r\n")
+        for _ in range(3):
+            writer.write(await reader.readexactly(5))
+        while written < 64 * mib:
+            writer.write(b"x" * mib)
+            await writer.drain()
+            written += mib
+
+    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    serving.load_cert_chain(pair[1], pair[0])
+    target = await upstream(flood, tls=serving)
+    files = {"ssl_key": str(pair[0]), "ssl_cert": str(pair[1]), "client_ssl_ca": str(authority.cert)}
+    proxy = await start_proxy({"/": target}, **files)
+    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port, ssl=authority.trusting())
+    try:
+        writer.write(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: e\r\n\r\n")
+        await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+        for _ in range(3):
+            writer.write(b"piece")
+            assert await asyncio.wait_for(reader.readexactly(5), 10) == b"piece"
+        stalled_at = -1
+        while stalled_at != written:
+            stalled_at = written
+            await asyncio.sleep(0.3)
+        assert written < 40 * mib
+        (transport,) = proxy.context.tunnels
+        assert transport.get_write_buffer_size() < 2 * mib
+        assert len(await asyncio.wait_for(reader.read(), 30)) == 64 * mib
+    finally:
+        writer.close()
+
+
 async def test_an_error_target_is_checked_like_any_target(
     start_proxy: Any, upstream: Any, connect: Any, authority: Authority, pair: tuple[Path, Path]
 ) -> None:
