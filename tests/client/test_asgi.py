@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -106,7 +107,7 @@ async def test_dots_do_not_lead_out_of_a_public_folder(auth: HubOAuth, path: str
     assert status == 302
 
 
-async def raw(app: HubMiddleware, path: str) -> int:
+async def raw(app: HubMiddleware, path: str, query: bytes = b"") -> int:
     """Return the status of a request whose path no client has tidied up."""
     sent: list[Any] = []
 
@@ -115,7 +116,15 @@ async def raw(app: HubMiddleware, path: str) -> int:
 
     target = PREFIX + path
     decoded = target.replace("%2e", ".").replace("%5c", "\\")
-    scope = {"type": "http", "method": "GET", "path": decoded, "raw_path": target.encode(), "headers": []}
+    raw_path = target.encode()
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": decoded,
+        "raw_path": raw_path,
+        "headers": [],
+        "query_string": query,
+    }
     await app(scope, nothing, send)
     return int(sent[0]["status"])
 
@@ -161,7 +170,7 @@ async def test_pages_stay_to_themselves(browser: httpx.AsyncClient, hub: Any) ->
     assert (await browser.get(PREFIX, headers=script)).status_code == 403
 
 
-async def websocket(app: HubMiddleware, headers: dict[str, str], query: str = "") -> list[Any]:
+async def websocket(app: HubMiddleware, headers: dict[str, str], query: str = "", **more: object) -> list[Any]:
     sent: list[Any] = []
 
     async def receive() -> Any:
@@ -176,6 +185,7 @@ async def websocket(app: HubMiddleware, headers: dict[str, str], query: str = ""
         "path": f"{PREFIX}socket",
         "query_string": query.encode(),
         "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        **more,
     }
     await app(scope, receive, send)
     return sent
@@ -189,6 +199,22 @@ async def test_websockets(app: HubMiddleware, hub: Any) -> None:
     assert (await websocket(app, {}, f"token={token}"))[0]["type"] == "websocket.close", "nobody opted in"
     accepted = await websocket(app, {"authorization": f"token {token}"})
     assert [message.get("text") for message in accepted[:2]] == [None, "alice"]
+
+
+async def test_a_websocket_hears_why(app: HubMiddleware, hub: Any) -> None:
+    hub.away = True
+    able: dict[str, object] = {"websocket.http.response": {}}
+    start, body = await websocket(app, {"authorization": "token x"}, extensions=able)
+    assert (start["type"], start["status"]) == ("websocket.http.response.start", 503)
+    assert (b"retry-after", b"10") in start["headers"]
+    assert body["type"] == "websocket.http.response.body"
+
+
+async def test_the_hub_decides_where_browsers_come_back_to(environment: ServiceEnvironment, hub: Any) -> None:
+    elsewhere = replace(environment, callback_url=f"https://service.example{PREFIX}back")
+    app = HubMiddleware(application(), HubOAuth(elsewhere, hub=hub))
+    assert await raw(app, "back", b"state=a-third-attempt.3") == 400
+    assert await raw(app, "oauth_callback", b"state=a-third-attempt.3") == 302
 
 
 async def test_a_service_for_tokens_alone_has_no_pages_to_sign_in(environment: ServiceEnvironment, hub: Any) -> None:

@@ -251,6 +251,14 @@ async def test_a_planted_login_of_another_person(auth: HubOAuth, hub: Any) -> No
     victim.jar["service-whoami"] = mallory.jar["service-whoami"]
     assert status(await victim.open()) == 302
 
+    sly = Browser(auth)  # signs in without showing a session, so that the cookie names none
+    await sly.sign_in(hub, "mallory")
+    hub.tokens = {token: replace(who, session_id="session-of-mallory") for token, who in hub.tokens.items()}
+    auth.resolver = IdentityResolver(hub)
+    assert isinstance(await sly.open(), Visitor)
+    victim.jar["service-whoami"] = sly.jar["service-whoami"]
+    assert status(await victim.open()) == 302
+
 
 async def test_answers_are_kept_for_a_while(auth: HubOAuth, hub: Any) -> None:
     browser = Browser(auth, "s")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from perijove.client.auth import HubAuth, HubOAuth, Visitor
 from perijove.client.messages import PAGE_HEADERS, SAFE_METHODS, WebAnswer, WebRequest, form_field
@@ -25,7 +25,7 @@ MAX_FORM = 1024 * 1024
 """Bytes of a form in which the token against forgery is looked for."""
 FORM_TYPE = "application/x-www-form-urlencoded"
 REFUSED_WEBSOCKET = 1008
-"""The close code for a violated policy (RFC 6455 section 7.4.1); sent before the handshake it becomes status 403."""
+"""The close code for a violated policy (RFC 6455 section 7.4.1), where the server has no other way to refuse."""
 
 
 def visitor_of(scope: Scope) -> Visitor:
@@ -64,7 +64,7 @@ class HubMiddleware:
         if isinstance(auth, HubOAuth):
             self._pages = {
                 f"{prefix}login": auth.login,
-                f"{prefix}oauth_callback": auth.finish,
+                urlsplit(auth.environment.callback_url).path: auth.finish,
                 f"{prefix}logout": _soon(auth.sign_out),
             }
 
@@ -80,12 +80,12 @@ class HubMiddleware:
         request = web_request(scope)
         page = None if request.websocket or request.method not in {"GET", "HEAD"} else self._pages.get(path)
         if page is not None:
-            await _answer(await page(request), request, send)
+            await _answer(await page(request), scope, send)
             return
         form, receive = await _form_token(request, receive)
         outcome = await self._auth.enter(request, form_token=form)
         if isinstance(outcome, WebAnswer):
-            await _answer(outcome, request, send)
+            await _answer(outcome, scope, send)
         else:
             scope = {**scope, VISITOR: outcome, "user": outcome.identity}
             await self._app(scope, receive, send if request.websocket else _with_page_headers(send))
@@ -122,16 +122,19 @@ def _soon(page: Callable[[WebRequest], WebAnswer]) -> Callable[[WebRequest], Awa
     return answer
 
 
-async def _answer(answer: WebAnswer, request: WebRequest, send: Send) -> None:
-    if request.websocket:
-        await send({"type": "websocket.close", "code": REFUSED_WEBSOCKET, "reason": answer.message})
-        return
-    body = b"" if request.method == "HEAD" else answer.message.encode()
+async def _answer(answer: WebAnswer, scope: Scope, send: Send) -> None:
+    kind = "http.response"
+    if scope["type"] == "websocket":
+        kind = "websocket.http.response"
+        if kind not in (scope.get("extensions") or {}):
+            await send({"type": "websocket.close", "code": REFUSED_WEBSOCKET, "reason": answer.message})
+            return
+    body = answer.message.encode()
     pairs = [*answer.headers(), *(("Set-Cookie", cookie.header()) for cookie in answer.cookies)]
     headers = [(name.lower().encode(), value.encode("latin-1", "replace")) for name, value in pairs]
-    headers.append((b"content-length", str(len(answer.message.encode())).encode()))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    headers.append((b"content-length", str(len(body)).encode()))
+    await send({"type": f"{kind}.start", "status": answer.status, "headers": headers})
+    await send({"type": f"{kind}.body", "body": b"" if scope.get("method") == "HEAD" else body})
 
 
 def _with_page_headers(send: Send) -> Send:

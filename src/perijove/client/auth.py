@@ -187,20 +187,22 @@ class HubOAuth(HubAuth):
         """Return who makes *request*: by its token if that is good, else by its cookie."""
         if visitor := await super().identify(request):
             return visitor
-        token = self.cookie_token(request)
-        identity = await self.resolver.identify(token, session_of(request)) if token else None
-        return Visitor(identity, token, by_cookie=True) if identity is not None else None
+        session, token = self._login(request)
+        shown = session_of(request)
+        identity = await self.resolver.identify(token, shown) if token else None
+        if identity is None:
+            return None
+        # The browser has another session at the hub than when it got this cookie: somebody signed in there anew, or
+        # a page planted a cookie of another person's.
+        if shown and shown != (session or identity.session_id or shown):
+            return None
+        return Visitor(identity, token, by_cookie=True)
 
-    def cookie_token(self, request: WebRequest) -> str:
-        """Return the token in the cookie of *request*; empty if there is none, or none of this session.
-
-        The cookie names the session that the browser had at the hub when it signed in. Where the browser has another
-        one now, somebody signed in anew, or a page planted a cookie of another person's.
-        """
+    def _login(self, request: WebRequest) -> tuple[str, str]:
+        """Return session and token in the cookie of *request*; empty if there is none that we signed."""
         login = self.cookies.read(request, self.cookies.login_name, self._clock(), self.cookies.login_age())
         session, _, token = login.partition(" ")
-        shown = session_of(request)
-        return "" if session and shown and session != shown else token
+        return session, token
 
     def xsrf_token(self, visitor: Visitor) -> str:
         """Return the token that forms and scripts in the pages for *visitor* send back as ``_xsrf``."""
@@ -306,7 +308,8 @@ class HubOAuth(HubAuth):
 
     def sign_out(self, request: WebRequest) -> WebAnswer:
         """Return the answer of a page ``logout``: signed out here, and on to the hub, which ends the whole session."""
-        if token := self.cookie_token(request):
+        _, token = self._login(request)
+        if token:
             self.resolver.forget(token)
         return redirect(f"{self.environment.hub_url}logout", self.cookies.remove(request, self.cookies.login_name))
 
