@@ -2,22 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from perijove.hub.core.errors import invalid
 from perijove.hub.core.principals import Principal
+from perijove.hub.core.users import User
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.reach import reached
+from perijove.hub.usecases.remembered import Remembered
 
 MAX_AHEAD = timedelta(minutes=59)
 """How far a reported time may lie in the future: clocks differ, and no farther."""
 
 
+MAX_KNOWN: Final = 8192
+"""How many users' numbers, and those of their servers, are remembered at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A user, and the numbers of their servers by name, as the store had them in *generation*."""
+
+    user: User
+    servers: Mapping[str, int]
+    generation: Hashable
+
+
 class Activity:
-    """Reports not written yet; bounded, because one flush empties it."""
+    """Reports not written yet; bounded, because one flush empties it.
+
+    Attributes:
+        written: how often reports were written, so that others see when stored times have moved.
+    """
 
     def __init__(self, ctx: Context) -> None:
+        self.written = 0
+        self._known: Remembered[str, _Known] = Remembered(MAX_KNOWN)
         self._ctx = ctx
         self._users: dict[int, datetime] = {}
         self._servers: dict[int, datetime] = {}
@@ -52,15 +75,27 @@ class Activity:
         latest = self._ctx.clock.now() + MAX_AHEAD
         if any(time.utcoffset() is None or time > latest for time in (*servers.values(), *([at] if at else ()))):
             raise invalid("Activity needs a time zone and cannot lie more than 59 minutes in the future")
-        async with self._ctx.store.transaction() as tx:
-            user = await reached(tx, principal, "users:activity", name=user_name)
-            known = {server.name: server.id for server in await tx.servers.list_of([user.id])}
-        if unknown := [name for name in servers if name not in known]:
+        known = await self._find(principal, user_name)
+        if unknown := [name for name in servers if name not in known.servers]:
             raise invalid(f"No such server: {unknown[0][:80]!r}")
         if at is not None:
-            _forward(self._users, user.id, at)
+            _forward(self._users, known.user.id, at)
         for name, time in servers.items():
-            _forward(self._servers, known[name], time)
+            _forward(self._servers, known.servers[name], time)
+
+    async def _find(self, principal: Principal, user_name: str) -> _Known:
+        """Return what reports about a user are about, if *principal* may report. Raises as `reached` does."""
+        generation = self._ctx.store.generation
+        known = self._known.get(user_name)
+        if known is not None and known.generation == generation:
+            principal.require("users:activity", user=known.user)
+            return known
+        async with self._ctx.store.transaction() as tx:
+            user = await reached(tx, principal, "users:activity", name=user_name)
+            servers = {server.name: server.id for server in await tx.servers.list_of([user.id])}
+        known = _Known(user, servers, generation)
+        self._known.put(user_name, known)
+        return known
 
     def server_used(self, server_id: int, user_id: int, at: datetime) -> None:
         """Take note of traffic that the proxy saw."""
@@ -76,6 +111,7 @@ class Activity:
         try:
             async with self._ctx.store.transaction() as tx:
                 await tx.activity.record(users, servers, tokens)
+            self.written += 1
         except BaseException:  # a cancelled one too: the last flush of a hub that stops takes it
             for kept, current in ((users, self._users), (servers, self._servers), (tokens, self._tokens)):
                 for key, time in kept.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -25,6 +26,11 @@ from perijove.wire.prefixes import escape_name
 PAGINATION_TYPE = "application/jupyterhub-pagination+json"
 MAX_OFFSET = 2**53
 """The farthest place in a list that may be asked for: databases have an end to their numbers."""
+
+
+def json_bytes(value: Any) -> bytes:
+    """Return *value* as JSON, as short as it can be. Raises ValueError for what JSON cannot hold."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
 def timestamp(time: datetime | None) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from perijove.hub.usecases.guessing import Guard
 from perijove.hub.usecases.identity import Identities
 from perijove.hub.usecases.routes import Routes
 from perijove.hub.usecases.servers import Servers
+from perijove.hub.web.answers import Answers
 
 
 class RequestMetrics(Protocol):
@@ -103,3 +104,4 @@ class HubState:
     authenticator_info: PluginInfo
     spawner_info: PluginInfo
     ready: Callable[[], Awaitable[None]]
+    answers: Answers = field(default_factory=Answers)

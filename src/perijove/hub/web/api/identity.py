@@ -6,13 +6,12 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import Response
-from fastapi.responses import JSONResponse
 
 from perijove.hub.core.principals import Principal
 from perijove.hub.core.scopes import IDENTIFY_SCOPES, Holder, expand
 from perijove.hub.usecases import users
 from perijove.hub.web.callers import Hub, needs_identity
-from perijove.hub.web.models import scope_strings, user_model
+from perijove.hub.web.models import json_bytes, scope_strings, user_model
 from perijove.hub.web.permissions import Router
 from perijove.hub.web.state import HubState
 
@@ -30,7 +29,12 @@ async def self_model(hub: Hub, principal: Annotated[Principal, needs_identity()]
 
 async def self_response(hub: HubState, principal: Principal) -> Response:
     """Return who *principal* is, as it may know itself."""
-    return JSONResponse(await _model(hub, principal))
+    mark = hub.ctx.store.generation, hub.activity.written
+    body = hub.answers.get(principal, mark)
+    if body is None:
+        body = json_bytes(await _model(hub, principal))
+        hub.answers.put(principal, mark, body)
+    return Response(body, media_type="application/json")
 
 
 async def _model(hub: HubState, principal: Principal) -> dict[str, Any]:

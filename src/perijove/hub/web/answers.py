@@ -1,0 +1,42 @@
+"""Answers kept as they were sent, as long as nothing that they are made of has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Final
+
+from perijove.hub.core.principals import Principal
+from perijove.hub.usecases.remembered import Remembered
+
+MAX_ANSWERS: Final = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    principal: Principal
+    mark: Hashable
+    body: bytes
+
+
+class Answers:
+    """What callers were last told of themselves."""
+
+    def __init__(self) -> None:
+        self._kept: Remembered[Hashable, _Answer] = Remembered(MAX_ANSWERS)
+
+    def get(self, principal: Principal, mark: Hashable) -> bytes | None:
+        """Return what *principal* was told when everything was as *mark* says; None if that is not known."""
+        kept = self._kept.get(_key(principal))
+        if kept is None or kept.mark != mark:
+            return None
+        # Whoever is remembered is the same object; anybody else with that key has other rights by now.
+        return kept.body if kept.principal is principal or kept.principal == principal else None
+
+    def put(self, principal: Principal, mark: Hashable, body: bytes) -> None:
+        """Keep what *principal* is told; *mark* is from before it was found out."""
+        self._kept.put(_key(principal), _Answer(principal, mark, body))
+
+
+def _key(principal: Principal) -> Hashable:
+    return principal.kind, principal.user_id or principal.service_id, principal.token_id or principal.session_id
