@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -11,9 +13,11 @@ from typing import Any
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from perijove.hub.adapters.store.sql import SqlStore
-from perijove.hub.bootstrap import announcement, compose, running
+from perijove.hub.bootstrap import NOBODY_ALLOWED, announcement, compose, running
+from perijove.hub.cli.audit import main as verify_audit_log
 from perijove.hub.core.errors import PerijoveError
 from perijove.hub.core.principals import Principal
 from perijove.hub.core.roles import ADMIN_SCOPES
@@ -266,3 +270,22 @@ async def test_the_proxys_token_is_the_same_after_a_restart_and_not_the_cookie_s
             seen.append(hub.proxy.setting.default_token)
     assert seen[0] == seen[1]
     assert seen[0] not in configuration.hub.cookie_secret_path.read_text()
+
+
+async def test_the_audit_log_of_a_hub_tells_from_where_and_is_as_it_was_written(tmp_path: Path) -> None:
+    configuration = configured(tmp_path, extra="c.Authenticator.allow_all = False")
+    url, came = configuration.hub.bind_url, {"X-Forwarded-For": "203.0.113.9", "X-Request-ID": "request-of-ada"}
+    with capture_logs() as logged:
+        async with running(configuration), httpx.AsyncClient(base_url=url, trust_env=False, timeout=10) as client:
+            token = re.search(r'name="_xsrf" value="([^"]+)"', (await client.get("/hub/login")).text)
+            assert token is not None
+            data = {"_xsrf": token[1], "username": "ada", "password": "secret of ada"}
+            assert (await client.post("/hub/login", data=data, headers=came)).status_code == 403
+    lines = [json.loads(line) for line in (tmp_path / "data/audit.jsonl").read_text().splitlines()]
+    (line,) = [line for line in lines if line["action"] == "session.begin"]
+    assert (line["outcome"], line["target"]["name"], line["request_id"]) == ("refused", "ada", "request-of-ada")
+    # A program on this machine is believed, as a server in front of ours would be.
+    assert line["address"] == "203.0.113.9"
+    assert "secret of ada" not in str(lines)
+    assert verify_audit_log(["verify", str(tmp_path / "data/audit.jsonl")]) == 0
+    assert any(line["event"] == NOBODY_ALLOWED for line in logged)

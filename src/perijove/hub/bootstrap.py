@@ -136,6 +136,7 @@ async def running(configuration: Configuration) -> AsyncIterator[Hub]:
             stack.enter_context(_pid_file(options.pid_path))
         hub = compose(configuration, store)
         if hub.audit is not None:
+            hub.audit.start()
             stack.push_async_callback(asyncio.to_thread, hub.audit.close)
         stack.push_async_callback(hub.state.routes.close)
         stack.push_async_callback(_flush_activity, hub)

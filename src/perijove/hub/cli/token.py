@@ -78,6 +78,8 @@ async def _make(configuration: Configuration, user_name: str, wanted: TokenReque
     store = await SqlStore.open(options.database_url, beside_hub=True)
     try:
         audit = AuditLog(options.audit_log_path, clock) if options.audit_log_path is not None else None
+        if audit is not None:
+            audit.start()
         try:
             ctx = Context(store, clock, audit or _Unheard())
             view = await tokens.create(

@@ -50,6 +50,7 @@ def told(path: Path) -> list[dict[str, Any]]:
 @contextmanager
 def running(path: Path, failed: Callable[[int], None] = lambda lost: None) -> Iterator[AuditLog]:
     log = AuditLog(path, FakeClock(), failed)
+    log.start()
     yield log
     log.close()
 
@@ -214,6 +215,7 @@ def test_what_cannot_be_written_waits_and_what_does_not_fit_is_counted(
     monkeypatch.setattr(AuditFile, "append", append)
     with capture_logs() as logged:
         log = AuditLog(path, FakeClock(), failures.append)
+        log.start()
         for number in range(5):
             log.emit(events.UserCreated(f"user{number}", "root"))
         assert sum(failures) == 3

@@ -190,6 +190,9 @@ class AuditLog:
                 "Set c.JupyterHub.audit_log_file to another file, or to an empty text for no audit log.",
             ) from None
         self._thread = threading.Thread(target=self._run, name="audit log", daemon=True)
+
+    def start(self) -> None:
+        """Begin to write."""
         self._thread.start()
 
     def emit(self, fact: Fact) -> None:
