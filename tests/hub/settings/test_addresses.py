@@ -7,7 +7,7 @@ import pytest
 from traitlets import TraitError
 
 from perijove.hub.settings.addresses import (
-    absolute_sqlite_url,
+    absolute_database_url,
     at_host,
     check_database_url,
     check_http_url,
@@ -73,7 +73,7 @@ def test_a_sqlite_database_is_accepted(url: str) -> None:
     ("url", "why"),
     [
         ("", "empty"),
-        ("postgresql://me:geheim@h/db", "SQLite only"),
+        ("mysql://me:geheim@h/db", "postgresql://"),
         ("sqlite://a.sqlite", "three slashes"),
         ("sqlite:///a?mode=ro", "must end"),
     ],
@@ -82,6 +82,12 @@ def test_other_databases_are_refused(url: str, why: str) -> None:
     with pytest.raises(TraitError, match=why) as error:
         check_database_url(url)
     assert "geheim" not in str(error.value)
+
+
+@pytest.mark.parametrize("url", ["postgresql://me:geheim@h/db?sslmode=require", "postgresql+psycopg2://h/db"])
+def test_a_postgresql_database_is_accepted_and_stays_as_it_is(url: str) -> None:
+    assert check_database_url(url) == url
+    assert absolute_database_url(url, Path("/data")) == url
 
 
 @pytest.mark.parametrize(
@@ -95,4 +101,4 @@ def test_other_databases_are_refused(url: str, why: str) -> None:
     ],
 )
 def test_a_relative_database_starts_in_the_data_folder(url: str, expected: str) -> None:
-    assert absolute_sqlite_url(url, Path("/data")) == expected
+    assert absolute_database_url(url, Path("/data")) == expected

@@ -54,7 +54,7 @@ def check_http_url(url: str, *, host_needed: bool = True) -> str:
 
 
 def check_database_url(url: str) -> str:
-    """Return *url* if the store can use it: ``sqlite:///file``, or the name of a file.
+    """Return *url* if the store can use it: ``sqlite:///file``, the name of a file, or ``postgresql://…``.
 
     Raises:
         TraitError: what is wrong with it; the message does not repeat a password.
@@ -64,8 +64,13 @@ def check_database_url(url: str) -> str:
     if "://" not in url:
         return url
     parts = urlsplit(url)
+    if is_postgresql(url):
+        return url
     if parts.scheme not in _SQLITE:
-        raise TraitError("this version keeps its data in SQLite only; write sqlite:///jupyterhub.sqlite")
+        raise TraitError(
+            "data is kept in SQLite or PostgreSQL only; write sqlite:///jupyterhub.sqlite or "
+            "postgresql://user:password@host/database"
+        )
     if parts.netloc:
         raise TraitError("a file is written with three slashes: sqlite:///file")
     if parts.query or parts.fragment:
@@ -73,8 +78,15 @@ def check_database_url(url: str) -> str:
     return url
 
 
-def absolute_sqlite_url(url: str, folder: Path) -> str:
-    """Return *url* with the absolute path of its file, starting in *folder*; a database in memory stays so."""
+def is_postgresql(url: str) -> bool:
+    """Say whether *url* is one of a PostgreSQL database, whatever driver it names."""
+    return url.partition("://")[0].partition("+")[0] in {"postgresql", "postgres"}
+
+
+def absolute_database_url(url: str, folder: Path) -> str:
+    """Return *url* with the absolute path of its file, starting in *folder*; what is no file stays as it is."""
+    if is_postgresql(url):
+        return url
     name = url.partition("://")[2].removeprefix("/") if "://" in url else url
     if name in {"", ":memory:"}:
         return "sqlite:///:memory:"

@@ -22,7 +22,7 @@ from traitlets.config import LoggingConfigurable
 from perijove.hub.core.guessing import GuessLimits
 from perijove.hub.core.site import Site
 from perijove.hub.settings.addresses import (
-    absolute_sqlite_url,
+    absolute_database_url,
     at_host,
     check_database_url,
     check_http_url,
@@ -123,7 +123,11 @@ class JupyterHub(LoggingConfigurable):
         "else $XDG_DATA_HOME/perijove, else ~/.local/share/perijove",
     )
     db_url: str = _option(
-        Unicode("sqlite:///jupyterhub.sqlite", help="The database, as sqlite:///file or just the name of the file.")
+        Unicode(
+            "sqlite:///jupyterhub.sqlite",
+            help="The database: sqlite:///file, just the name of the file, or "
+            "postgresql://user:password@host/database (which needs perijove[postgresql]).",
+        )
     )
     cookie_secret: bytes = _option(
         Union(
@@ -474,5 +478,5 @@ class JupyterHub(LoggingConfigurable):
 
     @property
     def database_url(self) -> str:
-        """db_url with the absolute path of its file."""
-        return absolute_sqlite_url(self.db_url, self.data_path)
+        """db_url, with the absolute path of its file if it is one."""
+        return absolute_database_url(self.db_url, self.data_path)

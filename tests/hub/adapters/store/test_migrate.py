@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -11,8 +13,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, NullPool, create_engine, text
 
 from perijove.hub.adapters.store.migrate import HEAD, known_revisions, revision, upgrade
+from perijove.hub.adapters.store.sql import SqlStore
 from perijove.hub.adapters.store.tables import metadata
 from perijove.hub.core.errors import Code, PerijoveError
+from perijove.hub.core.oauth import OAuthClient
+from perijove.hub.core.roles import Role
+from perijove.hub.core.services import Service
 
 
 @pytest.fixture
@@ -38,6 +44,60 @@ def test_the_migrations_make_the_tables(connection: Connection) -> None:
     with create_engine("sqlite://", poolclass=NullPool).connect() as fresh:
         metadata.create_all(fresh)
         assert migrated == schema(fresh)
+
+
+def upgrade_to(connection: Connection, wanted: str) -> None:
+    """Bring an empty database up to an earlier revision, as an earlier version would have left it."""
+    config = Config()
+    config.set_main_option("script_location", "perijove.hub.adapters.store:migrations")
+    config.attributes["connection"] = connection
+    with connection.begin():
+        command.upgrade(config, wanted)
+
+
+ROWS_OF_0001 = """
+INSERT INTO users VALUES (7, 'ada', 1, '2030-01-01 00:00:00.000000', NULL);
+INSERT INTO users VALUES (9, 'gone', 0, '2030-01-01 00:00:00.000000', NULL);
+DELETE FROM users WHERE id = 9;
+INSERT INTO accounts VALUES ('ada', 'hash', 1, '2030-01-01 00:00:00.000000');
+INSERT INTO services VALUES (3, 'cull', 0);
+INSERT INTO roles VALUES ('r', '["self"]', 'About');
+INSERT INTO user_roles VALUES (7, 'r');
+INSERT INTO service_roles VALUES (3, 'r');
+INSERT INTO servers VALUES (5, 7, 'lab', 'My lab', 'stopped', 'stopped', 2, '', '{}', '{"a": 1}', NULL, NULL, NULL,
+ NULL, 4, '', NULL);
+INSERT INTO oauth_clients VALUES ('c1', 'hash', '/cb', 'Lab', 5, 'ada/lab', '[]');
+INSERT INTO oauth_codes VALUES ('o1', 'c1', 7, 's1', '[]', '/cb', '2030-01-01 00:00:00.000000', '', '');
+INSERT INTO tokens VALUES (8, 'hash', 7, NULL, '["self"]', 'n', 'c1', NULL, 5, '2030-01-01 00:00:00.000000', NULL,
+ NULL);
+"""
+
+
+async def test_what_the_first_version_stored_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "hub.sqlite"
+    engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
+    with engine.connect() as old:
+        upgrade_to(old, "0001")
+        for statement in ROWS_OF_0001.strip().split(";\n"):
+            old.exec_driver_sql(statement.rstrip(";"))
+        old.commit()
+    store = await SqlStore.open(str(path))
+    async with store.transaction() as tx:
+        ada = await tx.users.get("ada")
+        assert ada is not None
+        assert (ada.id, ada.admin, ada.groups, ada.user_info, ada.remove_wanted) == (7, True, (), None, False)
+        assert await tx.accounts.get("ada") is not None
+        assert await tx.services.get("cull") == Service(3, "cull")
+        role = Role("r", ("self",), "About")
+        assert [await tx.roles.of("user", 7), await tx.roles.of("service", 3)] == [[role], [role]]
+        server = await tx.servers.get(7, "lab")
+        assert server is not None
+        assert (server.id, server.attempt, server.version, server.user_options) == (5, 2, 4, {"a": 1})
+        assert await tx.oauth.client("c1") == OAuthClient("c1", "hash", "/cb", "Lab", 5, "ada/lab")
+        assert await tx.oauth.take_code("o1") is not None
+        assert await tx.tokens.get(8) is not None
+        assert (await tx.users.add("bob", admin=False, now=ada.created)).id > 9, "ids are never used again"
+    await store.close()
 
 
 def test_a_current_database_is_left_alone(connection: Connection) -> None:

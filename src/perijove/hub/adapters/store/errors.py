@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import Final
+from typing import Any, Final
 
+from sqlalchemy import PrimaryKeyConstraint, UniqueConstraint
 from sqlalchemy.exc import DBAPIError, StatementError
 
+from perijove.hub.adapters.store.tables import metadata
 from perijove.hub.core.errors import Code, PerijoveError, conflict, invalid
 
 RETRY_AFTER: Final = 5
@@ -41,6 +43,23 @@ AWAY: Final = {
 GONE: Final = "What this belongs to does not exist any more"
 
 
+_UNIQUE_VIOLATION: Final = "23505"
+_FOREIGN_KEY_VIOLATION: Final = "23503"
+_OUT_OF_RANGE: Final = "22003"
+_DATA_EXCEPTION: Final = "22"
+"""SQLSTATE, or its first characters: PostgreSQL manual, appendix A."""
+
+POSTGRESQL_AWAY: Final = {
+    "53": "The database has no room left",
+    "28": "The database refuses the name or password in db_url",
+    "3D": "The database named in db_url does not exist",
+    "42501": "The role in db_url lacks a right in the database",
+    "25006": "The database is read-only now",
+    "55P03": "The database is locked by another program",
+}
+"""SQLSTATE, or its first characters → what is said when the database is of no use now."""
+
+
 def unavailable(message: str) -> PerijoveError:
     """Return an error of code UNAVAILABLE that tells when to try again."""
     return PerijoveError(Code.UNAVAILABLE, message, retry_after=RETRY_AFTER)
@@ -58,6 +77,8 @@ def translated(error: Exception) -> Exception:
         return invalid("The text holds characters that cannot be stored")
     if isinstance(original, sqlite3.Error):
         return _meaning(original) or error
+    if any(kind.__module__ == "psycopg" for kind in type(original).__mro__):
+        return _postgresql_meaning(original) or error
     return error
 
 
@@ -72,3 +93,29 @@ def _meaning(error: sqlite3.Error) -> PerijoveError | None:
         if name == primary or name.startswith(f"{primary}_"):
             return unavailable(message)
     return unavailable("The database reports an error") if isinstance(error, sqlite3.OperationalError) else None
+
+
+def _postgresql_meaning(error: Any) -> PerijoveError | None:
+    # Recognised by name, as psycopg is there only where it is used. Without a state the server said nothing.
+    kinds, state = {kind.__name__ for kind in type(error).__mro__}, error.sqlstate or ""
+    if state == _UNIQUE_VIOLATION:
+        return conflict(TAKEN.get(_first_column(error.diag.constraint_name or ""), "It exists already"))
+    if state in {_FOREIGN_KEY_VIOLATION, _OUT_OF_RANGE}:
+        return conflict(GONE)
+    if state.startswith(_DATA_EXCEPTION) or "DataError" in kinds:
+        return invalid("It holds a value that cannot be stored")
+    for prefix, message in POSTGRESQL_AWAY.items():
+        if state.startswith(prefix):
+            return unavailable(message)
+    if kinds & {"OperationalError", "InterfaceError", "InternalError"}:
+        return unavailable("The database reports an error" if state else "The database cannot be reached")
+    return None
+
+
+def _first_column(constraint: str) -> str:
+    """Return the first column of a constraint by the names that ``tables`` gives them."""
+    for table in metadata.tables.values():
+        for each in table.constraints:
+            if isinstance(each, PrimaryKeyConstraint | UniqueConstraint) and each.name == constraint:
+                return f"{table.name}.{next(iter(each.columns)).name}"
+    return ""

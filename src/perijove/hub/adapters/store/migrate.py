@@ -38,6 +38,16 @@ def revision(connection: Connection) -> str | None:
     return str(found)
 
 
+def check_current(connection: Connection) -> None:
+    """Return if the database is at this version, for a program that must not change it.
+
+    Raises:
+        PerijoveError: CONFLICT, if it is not; see also `revision`.
+    """
+    if revision(connection) != HEAD:
+        raise conflict("The database is of another version; start this version of the hub once")
+
+
 def known_revisions() -> frozenset[str]:
     """Return the revisions that this version has migrations for, told by the names of their files."""
     folder = Path(__file__).parent / "migrations" / "versions"

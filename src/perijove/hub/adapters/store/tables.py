@@ -7,9 +7,11 @@ to a user or to a service; each has its own foreign key, so that the database it
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Final
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -32,6 +34,9 @@ from sqlalchemy import (
     true,
     update,
 )
+
+ID: Final = BigInteger().with_variant(Integer, "sqlite")
+"""A row's number, 64 bits everywhere; SQLite counts up only what it knows as INTEGER."""
 
 metadata = MetaData(
     naming_convention={
@@ -60,7 +65,9 @@ class UTCTime(TypeDecorator[datetime]):
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Return the stored time with its time zone."""
-        return None if value is None else value.replace(tzinfo=UTC)
+        if value is None:
+            return None
+        return value.astimezone(UTC) if value.tzinfo is not None else value.replace(tzinfo=UTC)
 
 
 def used(table: Table) -> Update:
@@ -72,11 +79,11 @@ def used(table: Table) -> Update:
 
 
 def _id() -> Column[int]:
-    return Column("id", Integer, primary_key=True)
+    return Column("id", ID, primary_key=True)
 
 
 def _belongs_to(name: str, target: str, *, nullable: bool = False, index: bool = True) -> Column[int]:
-    return Column(name, Integer, ForeignKey(target, ondelete="CASCADE"), nullable=nullable, index=index)
+    return Column(name, ID, ForeignKey(target, ondelete="CASCADE"), nullable=nullable, index=index)
 
 
 def _managed() -> Column[bool]:
@@ -106,7 +113,7 @@ _index_of_wanted(users)
 auth_states = Table(
     "auth_states",
     metadata,
-    Column("user_id", Integer, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", ID, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
     Column("encrypted", LargeBinary, nullable=False),
 )
 
@@ -122,8 +129,8 @@ groups = Table(
 memberships = Table(
     "memberships",
     metadata,
-    Column("user_id", Integer, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
-    Column("group_id", Integer, ForeignKey("groups.id", ondelete="CASCADE"), primary_key=True, index=True),
+    Column("user_id", ID, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("group_id", ID, ForeignKey("groups.id", ondelete="CASCADE"), primary_key=True, index=True),
 )
 
 accounts = Table(
@@ -219,9 +226,9 @@ oauth_clients = Table(
     Column("secret_hash", String(64), nullable=False),
     Column("redirect_uri", Text, nullable=False),
     Column("description", Text, nullable=False),
-    Column("server_id", Integer, ForeignKey("servers.id", ondelete="CASCADE"), unique=True),
+    Column("server_id", ID, ForeignKey("servers.id", ondelete="CASCADE"), unique=True),
     Column("allowed_scopes", JSON, nullable=False),
-    Column("service_id", Integer, ForeignKey("services.id", ondelete="CASCADE"), unique=True),
+    Column("service_id", ID, ForeignKey("services.id", ondelete="CASCADE"), unique=True),
     CheckConstraint("(server_id IS NULL) <> (service_id IS NULL)", name="one_owner"),
 )
 
@@ -273,7 +280,7 @@ roles = Table(
 user_roles = Table(
     "user_roles",
     metadata,
-    Column("user_id", Integer, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", ID, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
     Column("role", String(255), ForeignKey("roles.name", ondelete="CASCADE"), primary_key=True, index=True),
     _managed(),
 )
@@ -281,7 +288,7 @@ user_roles = Table(
 group_roles = Table(
     "group_roles",
     metadata,
-    Column("group_id", Integer, ForeignKey("groups.id", ondelete="CASCADE"), primary_key=True),
+    Column("group_id", ID, ForeignKey("groups.id", ondelete="CASCADE"), primary_key=True),
     Column("role", String(255), ForeignKey("roles.name", ondelete="CASCADE"), primary_key=True, index=True),
     _managed(),
 )
@@ -289,7 +296,7 @@ group_roles = Table(
 service_roles = Table(
     "service_roles",
     metadata,
-    Column("service_id", Integer, ForeignKey("services.id", ondelete="CASCADE"), primary_key=True),
+    Column("service_id", ID, ForeignKey("services.id", ondelete="CASCADE"), primary_key=True),
     Column("role", String(255), ForeignKey("roles.name", ondelete="CASCADE"), primary_key=True, index=True),
     _managed(),
 )

@@ -54,18 +54,26 @@ class Unit:
     """What the repositories of one transaction share.
 
     Attributes:
-        connection: to the database; used in the worker's thread only.
+        worker: whose thread it is in.
         over: whether the transaction has ended.
         changed: whether anything was written that answers are made of.
     """
 
-    __slots__ = ("changed", "connection", "over", "worker")
+    __slots__ = ("_begin", "_connection", "changed", "over", "worker")
 
-    def __init__(self, worker: Worker, connection: Connection) -> None:
+    def __init__(self, worker: Worker, begin: Callable[[], Connection]) -> None:
         self.worker = worker
-        self.connection = connection
+        self._begin = begin
+        self._connection: Connection | None = None
         self.over = False
         self.changed = False
+
+    @property
+    def connection(self) -> Connection:
+        """The connection, for use in the worker's thread; the first use begins the transaction."""
+        if self._connection is None:
+            self._connection = self._begin()
+        return self._connection
 
     def carry_out(self, call: Callable[[], T], seen: bool) -> T:
         """Return what *call* returns, and take note if it wrote anything; *seen* says whether that counts."""

@@ -10,6 +10,8 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
 
 def upgrade() -> None:
     _people()
@@ -22,7 +24,7 @@ def upgrade() -> None:
 def _people() -> None:
     op.create_table(
         "users",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", ID, nullable=False),
         sa.Column("name", sa.String(length=255), nullable=False),
         sa.Column("admin", sa.Boolean(), nullable=False),
         sa.Column("created", sa.DateTime(timezone=True), nullable=False),
@@ -51,7 +53,7 @@ def _people() -> None:
         "sessions",
         sa.Column("key_hash", sa.String(length=64), nullable=False),
         sa.Column("session_id", sa.String(length=255), nullable=False),
-        sa.Column("user_id", sa.Integer(), nullable=False),
+        sa.Column("user_id", ID, nullable=False),
         sa.Column("created", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_sessions_user_id_users"), ondelete="CASCADE"),
@@ -65,7 +67,7 @@ def _people() -> None:
 def _programs() -> None:
     op.create_table(
         "services",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", ID, nullable=False),
         sa.Column("name", sa.String(length=255), nullable=False),
         sa.Column("admin", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_services")),
@@ -81,7 +83,7 @@ def _programs() -> None:
     )
     op.create_table(
         "user_roles",
-        sa.Column("user_id", sa.Integer(), nullable=False),
+        sa.Column("user_id", ID, nullable=False),
         sa.Column("role", sa.String(length=255), nullable=False),
         sa.ForeignKeyConstraint(["role"], ["roles.name"], name=op.f("fk_user_roles_role_roles"), ondelete="CASCADE"),
         sa.ForeignKeyConstraint(
@@ -92,7 +94,7 @@ def _programs() -> None:
     op.create_index(op.f("ix_user_roles_role"), "user_roles", ["role"])
     op.create_table(
         "service_roles",
-        sa.Column("service_id", sa.Integer(), nullable=False),
+        sa.Column("service_id", ID, nullable=False),
         sa.Column("role", sa.String(length=255), nullable=False),
         sa.ForeignKeyConstraint(["role"], ["roles.name"], name=op.f("fk_service_roles_role_roles"), ondelete="CASCADE"),
         sa.ForeignKeyConstraint(
@@ -106,8 +108,8 @@ def _programs() -> None:
 def _servers() -> None:
     op.create_table(
         "servers",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("user_id", sa.Integer(), nullable=False),
+        sa.Column("id", ID, nullable=False),
+        sa.Column("user_id", ID, nullable=False),
         sa.Column("name", sa.String(length=255), nullable=False),
         sa.Column("display_name", sa.Text(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
@@ -132,8 +134,8 @@ def _servers() -> None:
     op.create_index(op.f("ix_servers_state"), "servers", ["state"])
     op.create_table(
         "progress_events",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("server_id", sa.Integer(), nullable=False),
+        sa.Column("id", ID, nullable=False),
+        sa.Column("server_id", ID, nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("progress", sa.Integer(), nullable=False),
@@ -155,7 +157,7 @@ def _oauth() -> None:
         sa.Column("secret_hash", sa.String(length=64), nullable=False),
         sa.Column("redirect_uri", sa.Text(), nullable=False),
         sa.Column("description", sa.Text(), nullable=False),
-        sa.Column("server_id", sa.Integer(), nullable=False),
+        sa.Column("server_id", ID, nullable=False),
         sa.Column("server_name", sa.String(length=1023), nullable=False),
         sa.Column("allowed_scopes", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(
@@ -168,7 +170,7 @@ def _oauth() -> None:
         "oauth_codes",
         sa.Column("code_hash", sa.String(length=64), nullable=False),
         sa.Column("client_id", sa.String(length=1023), nullable=False),
-        sa.Column("user_id", sa.Integer(), nullable=False),
+        sa.Column("user_id", ID, nullable=False),
         sa.Column("session_id", sa.String(length=255), nullable=False),
         sa.Column("scopes", sa.JSON(), nullable=False),
         sa.Column("redirect_uri", sa.Text(), nullable=False),
@@ -195,15 +197,15 @@ def _oauth() -> None:
 def _tokens() -> None:
     op.create_table(
         "tokens",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", ID, nullable=False),
         sa.Column("token_hash", sa.String(length=64), nullable=False),
-        sa.Column("user_id", sa.Integer(), nullable=True),
-        sa.Column("service_id", sa.Integer(), nullable=True),
+        sa.Column("user_id", ID, nullable=True),
+        sa.Column("service_id", ID, nullable=True),
         sa.Column("scopes", sa.JSON(), nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
         sa.Column("client_id", sa.String(length=1023), nullable=False),
         sa.Column("session_id", sa.String(length=255), nullable=True),
-        sa.Column("server_id", sa.Integer(), nullable=True),
+        sa.Column("server_id", ID, nullable=True),
         sa.Column("created", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_activity", sa.DateTime(timezone=True), nullable=True),

@@ -15,6 +15,8 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
+ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
 
 def upgrade() -> None:
     _users()
@@ -54,7 +56,7 @@ def _users() -> None:
         _index(table, "remove_wanted", sqlite_where=wanted, postgresql_where=wanted)
     op.create_table(
         "auth_states",
-        sa.Column("user_id", sa.Integer(), nullable=False),
+        sa.Column("user_id", ID, nullable=False),
         sa.Column("encrypted", sa.LargeBinary(), nullable=False),
         _belongs_to("auth_states", "user_id", "users"),
         _primary("auth_states", "user_id"),
@@ -64,7 +66,7 @@ def _users() -> None:
 def _groups() -> None:
     op.create_table(
         "groups",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", ID, nullable=False),
         sa.Column("name", sa.String(length=255), nullable=False),
         sa.Column("properties", sa.JSON(), nullable=False),
         _primary("groups", "id"),
@@ -73,8 +75,8 @@ def _groups() -> None:
     )
     op.create_table(
         "memberships",
-        sa.Column("user_id", sa.Integer(), nullable=False),
-        sa.Column("group_id", sa.Integer(), nullable=False),
+        sa.Column("user_id", ID, nullable=False),
+        sa.Column("group_id", ID, nullable=False),
         _belongs_to("memberships", "group_id", "groups"),
         _belongs_to("memberships", "user_id", "users"),
         _primary("memberships", "user_id", "group_id"),
@@ -96,9 +98,9 @@ def _services() -> None:
     ):
         op.add_column("services", column)
     with op.batch_alter_table("oauth_clients") as clients:
-        clients.alter_column("server_id", existing_type=sa.Integer(), nullable=True)
+        clients.alter_column("server_id", existing_type=ID, nullable=True)
         clients.drop_column("server_name")
-        clients.add_column(sa.Column("service_id", sa.Integer(), nullable=True))
+        clients.add_column(sa.Column("service_id", ID, nullable=True))
         clients.create_unique_constraint(op.f("uq_oauth_clients_service_id"), ["service_id"])
         clients.create_foreign_key(
             op.f("fk_oauth_clients_service_id_services"), "services", ["service_id"], ["id"], ondelete="CASCADE"
@@ -111,7 +113,7 @@ def _services() -> None:
 def _roles() -> None:
     op.create_table(
         "group_roles",
-        sa.Column("group_id", sa.Integer(), nullable=False),
+        sa.Column("group_id", ID, nullable=False),
         sa.Column("role", sa.String(length=255), nullable=False),
         _flag("managed"),
         _belongs_to("group_roles", "group_id", "groups"),
@@ -126,10 +128,10 @@ def _roles() -> None:
 def _shares() -> None:
     op.create_table(
         "shares",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("server_id", sa.Integer(), nullable=False),
-        sa.Column("user_id", sa.Integer(), nullable=True),
-        sa.Column("group_id", sa.Integer(), nullable=True),
+        sa.Column("id", ID, nullable=False),
+        sa.Column("server_id", ID, nullable=False),
+        sa.Column("user_id", ID, nullable=True),
+        sa.Column("group_id", ID, nullable=True),
         sa.Column("scopes", sa.JSON(), nullable=False),
         sa.Column("created", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires", sa.DateTime(timezone=True), nullable=True),
@@ -146,9 +148,9 @@ def _shares() -> None:
         _index("shares", column)
     op.create_table(
         "share_codes",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", ID, nullable=False),
         sa.Column("code_hash", sa.String(length=64), nullable=False),
-        sa.Column("server_id", sa.Integer(), nullable=False),
+        sa.Column("server_id", ID, nullable=False),
         sa.Column("scopes", sa.JSON(), nullable=False),
         sa.Column("created", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires", sa.DateTime(timezone=True), nullable=False),
