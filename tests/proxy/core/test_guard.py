@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from perijove.proxy.core.guard import cookie_stays_inside, passes_guard
@@ -61,3 +63,17 @@ def test_cookies_of_services_and_other_fields_pass() -> None:
     assert passes_guard(b"Set-Cookie", b"a=1; Path=/", route(service="s"), "/user/a/")
     assert not passes_guard(b"SET-COOKIE", b"a=1; Path=/", route(user="a"), "/user/a/")
     assert passes_guard(b"Content-Type", b"text/html", route(user="a"), "/user/a/")
+
+
+@pytest.mark.parametrize("name", [b"NEL", b"Report-To", b"Strict-Transport-Security", b"alt-svc"])
+def test_a_users_server_says_nothing_for_the_whole_host(name: bytes) -> None:
+    assert not passes_guard(name, b"x", route(user="a"), "/user/a/lab")
+    assert passes_guard(name, b"x", route(service="s"), "/user/a/lab")
+
+
+def test_a_users_page_cannot_share_a_browsing_context_with_the_hubs() -> None:
+    name = b"Cross-Origin-Opener-Policy"
+    assert not passes_guard(name, b"same-origin", route(user="a"), "/user/a/lab")
+    assert passes_guard(name, b"same-origin", route(service="s"), "/user/a/lab")
+    own_host = dataclasses.replace(route(user="a"), key="/a.hub.tld/user/a", host_routing=True)
+    assert passes_guard(name, b"same-origin", own_host, "/user/a/lab")

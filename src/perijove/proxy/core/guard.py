@@ -10,9 +10,14 @@ from perijove.proxy.core.routes import Route, canonical_path
 
 # A service worker over "/" would see every request to the hub; clearing site data would sign the person out of the hub.
 _HUB_ONLY = frozenset((b"service-worker-allowed", b"clear-site-data"))
+# What a user's server may not say of the whole host: report all that a browser does there (with the addresses, in which
+# codes stand), reach it by TLS only, or at another place.
+_OF_THE_HOST = frozenset((b"nel", b"report-to", b"strict-transport-security", b"alt-svc"))
+# The hub's pages share no browsing context with pages of another opener policy: users' pages must not have the same.
+_OPENER_POLICY = b"cross-origin-opener-policy"
 
 # All fields that some routes may not send, in lower case; any other need not be looked at.
-GUARDED = _HUB_ONLY | {b"set-cookie"}
+GUARDED = _HUB_ONLY | _OF_THE_HOST | {b"set-cookie", _OPENER_POLICY}
 
 
 def passes_guard(name: bytes, value: bytes, route: Route, request_path: str) -> bool:
@@ -20,7 +25,13 @@ def passes_guard(name: bytes, value: bytes, route: Route, request_path: str) -> 
     lower = name.lower()
     if lower in _HUB_ONLY:
         return False
-    if lower == b"set-cookie" and route.is_user:
+    if not route.is_user:
+        return True
+    if lower in _OF_THE_HOST:
+        return False
+    if lower == _OPENER_POLICY:
+        return route.host_routing
+    if lower == b"set-cookie":
         return cookie_stays_inside(value.decode("latin-1"), route.prefix, request_path)
     return True
 
