@@ -127,7 +127,7 @@ def test_a_form_of_another_page_is_refused(hub: RunningHub, victim: Page, path: 
             }""",
             path,
         )
-    assert answer.value.status == 403
+    assert answer.value.status in (403, 404), "404 where such a page takes no forms"
     assert tokens_of(hub, "admin") == []
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 from http.cookies import SimpleCookie
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -12,18 +13,30 @@ from hypothesis import strategies as st
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.oauth import (
     CODE_LIFETIME,
+    MAX_SCOPES,
     MAX_STATE_LENGTH,
     MAX_VERIFIER_LENGTH,
     AuthorizeRequest,
+    Grantor,
     OAuthClient,
     OAuthCode,
     OAuthError,
     answer_uri,
     check_client,
     check_code,
+    check_request,
     grant,
+    metadata,
+    origin_of,
     server_client_id,
+    service_client,
+    token_for,
 )
+from perijove.hub.core.roles import ADMIN_SCOPES
+from perijove.hub.core.scopes import Holder, expand
+from perijove.hub.core.services import Service
+from perijove.hub.core.site import Site
+from perijove.hub.core.tokens import hash_token
 
 # RFC 7636, appendix B.
 VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
@@ -32,6 +45,7 @@ CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 CLIENT = OAuthClient(
     "jupyterhub-user-alice", "hash", "/user/alice/oauth_callback", "Server at /user/alice/", 1, "alice/"
 )
+EVERYTHING = Grantor("ada", expand((*ADMIN_SCOPES, "self"), Holder("ada")))
 REQUEST = AuthorizeRequest(CLIENT.client_id, response_type="code")
 REQUIRED = ("read:users:name!user", "read:users:groups!user", "access:servers!server=alice/")
 NAMES = st.text(st.sampled_from("ab-~%7E2./!@+é "), min_size=1, max_size=6)
@@ -102,7 +116,7 @@ def test_an_unknown_client_is_refused() -> None:
 def test_a_code_carries_what_was_asked_for_and_what_is_always_there(
     asked: str, allowed: tuple[str, ...], granted: tuple[str, ...]
 ) -> None:
-    assert grant(replace(CLIENT, allowed_scopes=allowed), replace(REQUEST, scope=asked)) == granted
+    assert grant(replace(CLIENT, allowed_scopes=allowed), replace(REQUEST, scope=asked), EVERYTHING) == granted
 
 
 @pytest.mark.parametrize(
@@ -112,7 +126,6 @@ def test_a_code_carries_what_was_asked_for_and_what_is_always_there(
         ({"response_type": "token"}, "unsupported_response_type"),
         ({"scope": "tokens"}, "invalid_scope"),
         ({"scope": "shares tokens"}, "invalid_scope"),
-        ({"scope": "access:servers"}, "invalid_scope"),
         ({"code_challenge": "short"}, "invalid_request"),
         ({"code_challenge": "a" * 129}, "invalid_request"),
         ({"code_challenge": "é" * 43}, "invalid_request"),
@@ -123,14 +136,18 @@ def test_a_code_carries_what_was_asked_for_and_what_is_always_there(
 )
 def test_a_request_that_cannot_be_granted_names_its_error(change: dict[str, str], error: str) -> None:
     with pytest.raises(OAuthError) as caught:
-        grant(replace(CLIENT, allowed_scopes=("shares",)), replace(REQUEST, **change))
+        request = replace(REQUEST, **change)
+        check_request(request)
+        grant(replace(CLIENT, allowed_scopes=("shares",)), request, EVERYTHING)
     assert caught.value.error == error
 
 
 @pytest.mark.parametrize("method", ["", "plain", "S256"])
 def test_a_challenge_of_either_method_is_accepted(method: str) -> None:
     request = replace(REQUEST, code_challenge=CHALLENGE, code_challenge_method=method, state="s" * MAX_STATE_LENGTH)
-    assert grant(CLIENT, request) == REQUIRED
+    check_request(request, require_pkce=True)
+    with pytest.raises(OAuthError, match="Code challenge required"):
+        check_request(replace(request, code_challenge=""), require_pkce=True)
 
 
 def test_a_request_without_parameters_asks_for_nothing() -> None:
@@ -139,7 +156,7 @@ def test_a_request_without_parameters_asks_for_nothing() -> None:
 
 def test_clients_read_the_descriptions_they_know(code: OAuthCode, now: datetime) -> None:
     with pytest.raises(OAuthError, match=r"^Missing response_type parameter\.$"):
-        grant(CLIENT, replace(REQUEST, response_type=""))
+        check_request(replace(REQUEST, response_type=""))
     with pytest.raises(OAuthError, match=r"^Mismatching redirect URI\.$"):
         check_code(code, CLIENT, "/elsewhere", "", now)
 
@@ -229,3 +246,140 @@ def test_an_answer_carries_its_parameters_unharmed(state: str, redirect_uri: str
     assert parts.fragment == ""
     own = {"x": ["1"]} if "?" in redirect_uri else {}
     assert parse_qs(parts.query, strict_parsing=True) == own | {"code": ["c"], "state": [state]}
+
+
+ROLES = {"viewer": ("read:users:groups", "tokens"), "lost": ("custom:gone", "tokens")}
+
+
+def granted(allowed: tuple[str, ...], asked: str, *own: str) -> tuple[str, ...]:
+    """Return what ada's server is given beside what it always is, if ada holds the scopes *own*."""
+    grantor = Grantor("ada", expand(own, Holder("ada")) or EVERYTHING.scopes, ROLES)
+    client = replace(CLIENT, allowed_scopes=allowed)
+    scopes = grant(client, replace(REQUEST, scope=asked), grantor)
+    assert scopes[: len(REQUIRED)] == REQUIRED
+    return scopes[len(REQUIRED) :]
+
+
+@pytest.mark.parametrize(
+    ("allowed", "asked", "own", "given"),
+    [
+        (("users",), "read:users:activity", (), ("read:users:activity",)),
+        (("read:users!user=bob",), "read:users:activity", (), ("read:users:activity!user=bob",)),
+        (("read:users!user",), "read:users:activity!user=ada", (), ("read:users:activity!user=ada",)),
+        (("tokens", "read:users"), "viewer", (), ("read:users:groups", "tokens")),
+        (("tokens",), "lost", (), ("tokens",)),
+        (("inherit",), "inherit", (), ("inherit",)),
+        (("inherit",), "tokens", (), ("tokens",)),
+        (("inherit", "shares"), "", (), ()),
+        (("tokens", "shutdown"), "", ("tokens!user",), ("tokens",)),
+        (("tokens", "shutdown"), "shutdown", ("tokens!user",), ()),
+        (("custom:gone", "tokens"), "", (), ("tokens",)),
+        (("tokens",), "identify", (), ()),
+        (("tokens",), "(no_scope)", (), ()),
+    ],
+)
+def test_a_grant_is_what_is_asked_for_as_far_as_client_and_user_may(
+    allowed: tuple[str, ...], asked: str, own: tuple[str, ...], given: tuple[str, ...]
+) -> None:
+    assert granted(allowed, asked, *own) == given
+
+
+@pytest.mark.parametrize(
+    ("allowed", "asked"),
+    [
+        ((), "tokens"),
+        ((), "admin:users"),
+        ((), "self"),
+        (("read:users:name",), "read:users"),
+        (("tokens!user=bob",), "tokens!user=ada"),
+        (("tokens",), "inherit"),
+        (("tokens",), "no-such-thing"),
+        (("tokens",), "viewer no-such-role"),
+        (("tokens",), "tokens!nobody"),
+        ((), "viewer"),
+        (("tokens",), " ".join(f"tokens!user=u{number}" for number in range(MAX_SCOPES + 1))),
+    ],
+)
+def test_what_a_client_may_not_ask_for_is_refused(allowed: tuple[str, ...], asked: str) -> None:
+    with pytest.raises(OAuthError) as caught:
+        granted(allowed, asked)
+    assert caught.value.error == "invalid_scope"
+
+
+WIKI = Service(7, "wiki", oauth_client_allowed_scopes=("read:users!user",))
+SECRET = "the-secret-of-the-wiki"
+
+
+def test_a_service_has_a_client_of_its_own() -> None:
+    client = service_client(WIKI, SECRET, Site("/jh/"))
+    assert (client.client_id, client.redirect_uri) == ("service-wiki", "/jh/services/wiki/oauth_callback")
+    assert client.required_scopes[-1] == "access:services!service=wiki"
+    assert client.secret_hash == hash_token(SECRET)
+    assert (client.service_id, client.server_id) == (7, None)
+    hosts = Site("/", "https://hub.example", lambda name, domain, _: f"{name}.{domain}")
+    assert service_client(WIKI, SECRET, hosts).redirect_uri == "https://wiki.hub.example/services/wiki/oauth_callback"
+
+
+@pytest.mark.parametrize(
+    "redirect_uri",
+    ["https://wiki.example/callback", "http://127.0.0.1:5000/back?x=1", "/jh/services/wiki/back", "/jh/elsewhere"],
+)
+def test_a_service_says_where_its_codes_go(redirect_uri: str) -> None:
+    assert service_client(replace(WIKI, oauth_redirect_uri=redirect_uri), SECRET, Site("/jh/")).redirect_uri == (
+        redirect_uri
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "secret", "named"),
+    [
+        ({"oauth_client_id": "jupyterhub-user-ada"}, SECRET, "oauth_client_id"),
+        ({"oauth_client_id": "service-"}, SECRET, "oauth_client_id"),
+        ({"oauth_client_id": "service-a b"}, SECRET, "oauth_client_id"),
+        ({}, "", "api_token"),
+        ({}, "short", "api_token"),
+        ({"oauth_client_allowed_scopes": ("everything",)}, SECRET, "everything"),
+        *(
+            ({"oauth_redirect_uri": uri}, SECRET, "oauth_redirect_uri")
+            for uri in (
+                "//evil.example/back",
+                "/\\evil.example",
+                "javascript:alert(1)",
+                "https:wiki.example",
+                "https://user@wiki.example/",
+                "https://wiki.example\\@evil.example/",
+                "https://wiki.example/#fragment",
+                "/jh/back#fragment",
+                "/other/back",
+                "back",
+                "https://wiki.example/a b",
+            )
+        ),
+    ],
+)
+def test_a_service_with_a_wrong_client_is_refused(change: dict[str, Any], secret: str, named: str) -> None:
+    with pytest.raises(PerijoveError, match=named) as caught:
+        service_client(replace(WIKI, **change), secret, Site("/jh/"))
+    assert caught.value.code is Code.INVALID
+
+
+def test_the_token_for_a_code_follows_from_both_secrets() -> None:
+    tokens = {token_for(code, secret) for code in ("a", "b", "") for secret in ("x", "y", "\ud800")}
+    assert len(tokens) == 9
+    assert all(len(token) == 43 for token in tokens)
+    assert token_for("a", "x") == token_for("a", "x")
+
+
+def test_metadata_has_what_rfc_8414_asks_for() -> None:
+    told = metadata("https://hub.example/jh", "https://hub.example/jh/hub/api/oauth2", ["tokens", "read:hub"])
+    assert told["issuer"] == "https://hub.example/jh"
+    assert told["token_endpoint"] == "https://hub.example/jh/hub/api/oauth2/token"
+    assert told["scopes_supported"] == ["read:hub", "tokens"]
+    assert told["response_types_supported"] == ["code"]
+
+
+@pytest.mark.parametrize(
+    ("uri", "origin"), [("/services/wiki/back", ""), ("https://wiki.example:1/back", "https://wiki.example:1")]
+)
+def test_the_origin_of_a_redirect_uri(uri: str, origin: str) -> None:
+    assert origin_of(uri) == origin

@@ -9,12 +9,16 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from perijove.hub.core.errors import Code, PerijoveError
+from perijove.hub.core.events import TokenCreated, TokenRevoked
 from perijove.hub.core.oauth import CODE_LIFETIME, AuthorizeRequest, OAuthClient, OAuthError
+from perijove.hub.core.services import Service
+from perijove.hub.core.site import Site
 from perijove.hub.core.tokens import hash_token
 from perijove.hub.usecases import oauth
 from perijove.hub.usecases.activity import Activity
 from perijove.hub.usecases.identity import Identities
 from perijove.hub.usecases.oauth import Consent
+from perijove.hub.usecases.sign_in import sign_out
 
 House = Any
 LIFE = timedelta(days=14)
@@ -155,7 +159,7 @@ async def test_another_persons_server_is_closed_without_the_right_and_asks_with_
     assert caught.value.code is Code.FORBIDDEN
     root = await house.visitor("root", admin=True)
     asked = await oauth.authorize(house.ctx, root, asking(client), consented=False)
-    assert asked == Consent("Server at /user/ada/", client.required_scopes)
+    assert asked == Consent(client, client.required_scopes)
     code = await code_for(house, root, client, consented=True)
     granted = await oauth.exchange(house.ctx, form(client, code), lifetime=timedelta(hours=1))
     assert isinstance(await oauth.authorize(house.ctx, root, asking(client), consented=False), str)
@@ -189,3 +193,99 @@ async def test_an_error_that_is_the_clients_goes_back_to_it(house: House, client
     assert "code" not in answer
     assert answer["error"]
     assert len(uri) < 4000
+
+
+async def test_a_code_that_comes_twice_ends_the_token_it_was_traded_for(house: House, client: OAuthClient) -> None:
+    visitor = await house.visitor()
+    other = await oauth.exchange(house.ctx, form(client, await code_for(house, visitor, client)), lifetime=LIFE)
+    code = await code_for(house, visitor, client)
+    granted = await oauth.exchange(house.ctx, form(client, code), lifetime=LIFE)
+    known = Identities(house.ctx, Activity(house.ctx))
+    assert await known.by_token(granted.access_token) is not None
+    mallory = await client_of(house, "mallory")
+    assert await error_of(house, form(mallory, code)) == "invalid_grant"
+    assert await error_of(house, form(client, code, client_secret="wrong")) == "invalid_client"
+    assert await known.by_token(granted.access_token) is not None, "only the client itself can do that"
+    assert await error_of(house, form(client, code)) == "invalid_grant"
+    assert await known.by_token(granted.access_token) is None
+    assert await known.by_token(other.access_token) is not None
+    made = house.telemetry.of(TokenCreated)[-1]
+    assert house.telemetry.of(TokenRevoked) == [TokenRevoked("ada", client.client_id, made.token, client.client_id)]
+
+
+async def test_ghsa_cw7p_signing_out_ends_what_every_tab_was_given(house: House, client: OAuthClient) -> None:
+    await client_of(house, "bob")
+    ada = await house.visitor()
+    tabs = [await code_for(house, ada, client) for _ in range(3)]
+    open_tab, elsewhere = tabs.pop(), await house.visitor()
+    tokens = [(await oauth.exchange(house.ctx, form(client, code), lifetime=LIFE)).access_token for code in tabs]
+    kept = await oauth.exchange(house.ctx, form(client, await code_for(house, elsewhere, client)), lifetime=LIFE)
+    known = Identities(house.ctx, Activity(house.ctx))
+    assert all([await known.by_token(token) for token in tokens])
+    await sign_out(house.ctx, ada)
+    assert [await known.by_token(token) for token in tokens] == [None, None]
+    assert await error_of(house, form(client, open_tab)) == "invalid_grant", "a tab in the middle of signing in too"
+    assert await known.by_token(kept.access_token) is not None, "another browser stays signed in"
+
+
+async def wiki(house: House, **values: Any) -> tuple[Service, OAuthClient]:
+    async with house.store.transaction() as tx:
+        service = await tx.services.put(Service(0, "wiki", **values))
+        return service, await oauth.put_service_client(house.ctx, tx, service, secret="secret-of-the-wiki", site=Site())
+
+
+async def test_a_service_asks_each_person_once_and_only_those_who_may_use_it(house: House) -> None:
+    _, client = await wiki(house, oauth_client_allowed_scopes=("read:users!user",))
+    with pytest.raises(PerijoveError, match="The service wiki") as caught:
+        await oauth.authorize(house.ctx, await house.visitor("eve"), asking(client), consented=True)
+    assert caught.value.code is Code.FORBIDDEN
+    root = await house.visitor("root", admin=True)
+    asked = await oauth.authorize(house.ctx, root, asking(client), consented=False)
+    assert asked == Consent(client, (*client.required_scopes, "read:users!user"))
+    code = await code_for(house, root, client, consented=True)
+    fields = form(client, code) | {"client_secret": "secret-of-the-wiki"}
+    granted = await oauth.exchange(house.ctx, fields, lifetime=LIFE)
+    principal = await Identities(house.ctx, Activity(house.ctx)).by_token(granted.access_token)
+    assert principal is not None
+    assert principal.may("access:services", service="wiki")
+    assert not principal.may("access:services", service="other")
+    assert not principal.may("access:servers", user="root", server="")
+    assert isinstance(await oauth.authorize(house.ctx, root, asking(client), consented=False), str)
+
+
+async def test_a_person_may_give_less_than_is_asked_for(house: House) -> None:
+    _, client = await wiki(house, oauth_client_allowed_scopes=("read:users!user", "tokens!user"))
+    root = await house.visitor("root", admin=True)
+    uri = await oauth.authorize(house.ctx, root, asking(client), consented=True, shown=("tokens!user", "shutdown"))
+    assert isinstance(uri, str)
+    fields = form(client, parse_qs(urlsplit(uri).query)["code"][0]) | {"client_secret": "secret-of-the-wiki"}
+    granted = await oauth.exchange(house.ctx, fields, lifetime=LIFE)
+    assert granted.scopes == (*client.required_scopes, "tokens!user")
+
+
+async def test_an_operator_can_spare_people_the_question(house: House) -> None:
+    _, client = await wiki(house, oauth_no_confirm=True)
+    root = await house.visitor("root", admin=True)
+    assert isinstance(await oauth.authorize(house.ctx, root, asking(client), consented=False), str)
+
+
+async def test_a_service_takes_nobody_elses_client(house: House, client: OAuthClient) -> None:
+    service, first = await wiki(house)
+    async with house.store.transaction() as tx:
+        again = await oauth.put_service_client(house.ctx, tx, service, secret="another-secret-of-it", site=Site())
+        other = await tx.services.put(Service(0, "other", oauth_client_id="service-wiki"))
+        with pytest.raises(PerijoveError) as caught:
+            await oauth.put_service_client(house.ctx, tx, other, secret="secret-of-the-other", site=Site())
+        assert await tx.oauth.client("service-wiki") == again
+    assert caught.value.code is Code.CONFLICT
+    assert again.client_id == first.client_id
+
+
+async def test_names_of_roles_are_understood_as_scopes(house: House, client: OAuthClient) -> None:
+    visitor = await house.visitor()
+    uri = await oauth.authorize(house.ctx, visitor, asking(client, scope="identify server"), consented=False)
+    assert isinstance(uri, str)
+    assert parse_qs(urlsplit(uri).query)["error"] == ["invalid_scope"], "the role has more than this client may ask for"
+    uri = await oauth.authorize(house.ctx, visitor, asking(client, scope="no-such-role"), consented=False)
+    assert isinstance(uri, str)
+    assert parse_qs(urlsplit(uri).query)["error"] == ["invalid_scope"]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -9,8 +10,11 @@ import httpx
 import pytest
 
 from perijove.hub.core.oauth import OAuthClient
+from perijove.hub.core.scopes import BUILT_IN
+from perijove.hub.core.services import Service
 from perijove.hub.core.tokens import hash_token
 from perijove.hub.testing.running import ORIGIN, RunningHub, running_hub
+from perijove.hub.usecases import oauth
 from perijove.hub.web.oauth import describe
 from perijove.wire.prefixes import server_prefix
 
@@ -235,7 +239,7 @@ async def test_somebody_elses_server_is_asked_about_once(hub: RunningHub, redire
     browser, url = await hub.browser("root"), authorize_url(hub, redirect_uri)
     page = await browser.get(url)
     assert page.status_code == 200
-    assert "Server at /user/ada/" in page.text
+    assert "A server that belongs to" in page.text
     assert "access:servers!server=ada/" in page.text
     refused = await browser.post(url, data={"_xsrf": "wrong"})
     assert refused.status_code == 403
@@ -277,13 +281,15 @@ async def test_a_token_is_no_person(hub: RunningHub, redirect_uri: str) -> None:
 @pytest.mark.parametrize(
     ("scope", "words"),
     [
-        ("access:servers!server=ada/", "Use servers. Only for: ada/"),
-        ("read:users:name!user", "Read the names of users. Only for yourself."),
+        ("access:servers!server=ada/lab", "Use servers. Only for: ada/lab."),
+        ("access:servers!server", "Use servers. Only for: ada."),
+        ("read:users:name!user", "Read the names of users. Only for: yourself."),
+        ("access:services!service", "Use services."),
         ("read:hub", "Read what the hub is made of."),
     ],
 )
 def test_scopes_in_words(scope: str, words: str) -> None:
-    assert describe(scope) == words
+    assert describe(scope, OAuthClient("id", "", "/", "", 1, "ada/"), BUILT_IN) == words
 
 
 async def test_a_hub_may_insist_on_pkce(base_url: str) -> None:
@@ -300,3 +306,42 @@ async def test_a_hub_may_insist_on_pkce(base_url: str) -> None:
         told = parse_qs(urlsplit(plain.headers["Location"]).query)
         assert (told["error"], told["error_description"]) == (["invalid_request"], ["Code challenge required."])
         assert await code_for(hub, browser, uri)
+
+
+async def test_standard_clients_find_the_endpoints(hub: RunningHub, base_url: str) -> None:
+    places = [f"{base_url}.well-known/oauth-authorization-server", f"/.well-known/oauth-authorization-server{base_url}"]
+    for place in (*places, places[1].rstrip("/")):
+        answer = await hub.client().get(place)
+        assert answer.status_code == 200, place
+        told = answer.json()
+        assert told["issuer"] == f"{ORIGIN}{base_url.rstrip('/')}"
+        assert told["authorization_endpoint"] == f"{ORIGIN}{hub.api}/oauth2/authorize"
+        assert told["token_endpoint"] == f"{ORIGIN}{hub.api}/oauth2/token"
+        assert "access:services" in told["scopes_supported"]
+        assert "self" not in told["scopes_supported"]
+    other = await hub.client().get("/.well-known/oauth-authorization-server/other/")
+    assert other.status_code == 404
+
+
+async def test_a_service_on_another_host_is_reached_only_after_the_question(hub: RunningHub) -> None:
+    await hub.add_user("root", admin=True)
+    site = hub.state.settings.site
+    async with hub.store.transaction() as tx:
+        service = await tx.services.put(Service(0, "wiki", oauth_redirect_uri="https://wiki.example/back"))
+        await oauth.put_service_client(hub.state.ctx, tx, service, secret=SECRET, site=site)
+    browser = await hub.browser("root")
+    url = authorize_url(hub, "https://wiki.example/back", client_id="service-wiki")
+    page = await browser.get(url)
+    assert page.status_code == 200
+    assert "The service" in page.text
+    assert "form-action 'self' https://wiki.example;" in page.headers["Content-Security-Policy"]
+    shown = re.findall(r'name="scopes" value="([^"]+)"', page.text)
+    assert shown[-1] == "access:services!service=wiki"
+    form = {"_xsrf": form_token(page), "scopes": shown}
+    answer = await browser.post(url, data=form, headers={"Origin": ORIGIN})
+    assert answer.status_code == 302
+    assert answer.headers["Location"].startswith("https://wiki.example/back?code=")
+    forged = await browser.post(url, data=form | {"_xsrf": "x"}, headers={"Origin": ORIGIN})
+    assert forged.status_code == 403
+    elsewhere = await browser.post(url, data=form, headers={"Origin": "https://wiki.example"})
+    assert elsewhere.status_code == 403

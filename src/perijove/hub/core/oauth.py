@@ -10,16 +10,26 @@ import base64
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from perijove.hub.core.errors import invalid
+from perijove.hub.core.redirects import local_target
+from perijove.hub.core.scopes import BUILT_IN, Catalogue, Holder, expand, holds_any, intersect
+from perijove.hub.core.services import Service
+from perijove.hub.core.site import Site
+from perijove.hub.core.tokens import MIN_TOKEN_LENGTH, hash_token
 from perijove.wire.scopes import Scope
 
 CODE_LIFETIME = timedelta(seconds=300)
 MAX_STATE_LENGTH = 2048
 MAX_VERIFIER_LENGTH = 128
+MAX_SCOPES = 200
+_NOTHING_MORE = frozenset({"identify", "(no_scope)"})
+"""What may be asked for and adds nothing to what every token of a client has."""
+_CLIENT_ID = re.compile(r"service-[A-Za-z0-9._~-]{1,247}")
 _CHALLENGE = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 
 
@@ -123,8 +133,25 @@ def check_client(client: OAuthClient | None, request: AuthorizeRequest) -> OAuth
     return client
 
 
-def grant(client: OAuthClient, request: AuthorizeRequest, *, require_pkce: bool = False) -> tuple[str, ...]:
-    """Return the raw scopes that a code for *request* carries.
+@dataclass(frozen=True, slots=True)
+class Grantor:
+    """Whoever is asked for a grant.
+
+    Attributes:
+        name: the name of the user.
+        scopes: everything they may do now, expanded.
+        roles: the raw scopes of every role: old clients ask for roles by name.
+        catalogue: all scopes there are.
+    """
+
+    name: str
+    scopes: frozenset[Scope]
+    roles: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    catalogue: Catalogue = BUILT_IN
+
+
+def check_request(request: AuthorizeRequest, *, require_pkce: bool = False) -> None:
+    """Return if everything but the scopes of *request* is as it must be.
 
     Raises:
         OAuthError: the request is refused; to be told to the client by redirect.
@@ -141,11 +168,138 @@ def grant(client: OAuthClient, request: AuthorizeRequest, *, require_pkce: bool 
         raise OAuthError("invalid_request", "Transform algorithm not supported.")
     if len(request.state) > MAX_STATE_LENGTH:
         raise OAuthError("invalid_request", "The state parameter is too long.")
-    allowed = dict.fromkeys((*client.required_scopes, *client.allowed_scopes))
-    asked = [scope for scope in request.scope.split() if scope != "identify"]
-    if any(scope not in allowed for scope in asked):
+
+
+def grant(client: OAuthClient, request: AuthorizeRequest, grantor: Grantor) -> tuple[str, ...]:
+    """Return the raw scopes that a code for *request* carries: what is asked for, as far as client and user may.
+
+    What the client may not ask for at all is refused; what it may ask for and the user may not do is left out.
+
+    Raises:
+        OAuthError: ``invalid_scope``.
+    """
+    known = grantor.catalogue.known
+    allowed = (*client.required_scopes, *known(client.allowed_scopes))
+    asked = _asked(request, grantor)
+    if not request.scope.split() and "inherit" not in allowed:
+        asked = allowed
+    holder = Holder(grantor.name, client.service_name, client.server_name)
+    covered = expand(allowed, holder, grantor.catalogue)
+    granted = dict.fromkeys(client.required_scopes)
+    for text in asked:
+        if text == "inherit" and text in allowed:
+            granted[text] = None
+            continue
+        whole = expand((text,), holder, grantor.catalogue)
+        freely = text in allowed or "inherit" in allowed
+        part = whole if freely else intersect(whole, covered)
+        # Not only something contained in it, such as a name, must be allowed, but a part of that scope itself.
+        if not freely and not holds_any(part, text.partition("!")[0]):
+            raise OAuthError("invalid_scope")
+        if intersect(part, grantor.scopes):
+            granted |= dict.fromkeys((text,) if part == whole else sorted(map(str, part)))
+    return tuple(granted)
+
+
+def _asked(request: AuthorizeRequest, grantor: Grantor) -> tuple[str, ...]:
+    """Return the raw scopes that the words of the parameter ``scope`` stand for. Raises OAuthError."""
+    words = request.scope.split()
+    if len(words) > MAX_SCOPES:
         raise OAuthError("invalid_scope")
-    return tuple(dict.fromkeys((*client.required_scopes, *(asked or client.allowed_scopes))))
+    found: dict[str, None] = {}
+    for word in words:
+        if word in _NOTHING_MORE:
+            continue
+        if grantor.catalogue.known((word,)):
+            found[word] = None
+        elif word in grantor.roles:
+            found |= dict.fromkeys(grantor.catalogue.known(grantor.roles[word]))
+        else:
+            raise OAuthError("invalid_scope")
+    return tuple(found)
+
+
+def service_client(service: Service, secret: str, site: Site, catalogue: Catalogue = BUILT_IN) -> OAuthClient:
+    """Return the OAuth client of *service*: ``service-<name>``, with a redirect URI below its prefix, if not told else.
+
+    Args:
+        service: the service, stored already.
+        secret: the client's secret: the service's token.
+        site: where browsers find the service.
+        catalogue: all scopes there are.
+
+    Raises:
+        PerijoveError: INVALID; the message names the option of the service that is wrong.
+    """
+    client_id = service.oauth_client_id or f"service-{service.name}"
+    if not _CLIENT_ID.fullmatch(client_id):
+        raise invalid("oauth_client_id must begin with service- and have letters, digits and -._~ only")
+    if len(secret) < MIN_TOKEN_LENGTH:
+        raise invalid("api_token: a service whose visitors sign in at the hub needs one")
+    redirect_uri = service.oauth_redirect_uri or f"{site.service_url(service.name)}oauth_callback"
+    if not _may_be_redirected_to(redirect_uri, site):
+        raise invalid("oauth_redirect_uri must be a path on the hub's host, or a whole URL of http or https")
+    for text in service.oauth_client_allowed_scopes:
+        catalogue.parse(text)
+    return OAuthClient(
+        client_id=client_id,
+        secret_hash=hash_token(secret),
+        redirect_uri=redirect_uri,
+        description=f"The service {service.name}",
+        server_id=None,
+        server_name="",
+        allowed_scopes=service.oauth_client_allowed_scopes,
+        service_id=service.id,
+        service_name=service.name,
+    )
+
+
+def _may_be_redirected_to(uri: str, site: Site) -> bool:
+    parts = urlsplit(uri)
+    if parts.scheme or parts.netloc:
+        # The whole URL with its path must be one that a browser reads as it stands there.
+        origin = f"{parts.scheme}://{parts.netloc}"
+        whole = parts.scheme in {"http", "https"} and "@" not in parts.netloc and not parts.fragment
+        return whole and local_target(uri, base_url="/", default="", origin=origin) != ""
+    return not parts.fragment and local_target(uri, base_url=site.base_url, default="") == uri
+
+
+def metadata(issuer: str, endpoints: str, scopes: Iterable[str]) -> dict[str, object]:
+    """Return what standard clients read of the provider (RFC 8414, section 2).
+
+    Args:
+        issuer: the URL of the installation, without a slash at its end.
+        endpoints: the URL below which the endpoints are.
+        scopes: the scopes that may be asked for.
+    """
+    return {
+        "issuer": issuer,
+        "authorization_endpoint": f"{endpoints}/authorize",
+        "token_endpoint": f"{endpoints}/token",
+        "scopes_supported": sorted(scopes),
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": ["authorization_code"],
+        "token_endpoint_auth_methods_supported": ["client_secret_post"],
+        "code_challenge_methods_supported": ["S256", "plain"],
+    }
+
+
+def origin_of(redirect_uri: str) -> str:
+    """Return ``scheme://host[:port]`` of *redirect_uri*; empty if it is a path on our own host."""
+    parts = urlsplit(redirect_uri)
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
+
+
+def token_for(code: str, secret: str) -> str:
+    """Return the access token that *code* is traded for.
+
+    It follows from the code, which is random, and the client's secret: so where a code comes a second time, what it was
+    traded for is known and can be revoked (RFC 6749, section 4.1.2), with nothing kept of used codes. Who has the code
+    alone cannot work it out.
+    """
+    digest = hmac.new(secret.encode("utf-8", "replace"), f"token:{code}".encode("utf-8", "replace"), hashlib.sha256)
+    return base64.urlsafe_b64encode(digest.digest()).rstrip(b"=").decode()
 
 
 def check_code(

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from perijove.hub.core.errors import forbidden
-from perijove.hub.core.events import ServerAccessed, TokenCreated
+from perijove.hub.core.errors import conflict, forbidden
+from perijove.hub.core.events import ServerAccessed, TokenCreated, TokenRevoked
 from perijove.hub.core.oauth import (
     CODE_LIFETIME,
     AuthorizeRequest,
+    Grantor,
     OAuthClient,
     OAuthCode,
     OAuthError,
     answer_uri,
     check_client,
     check_code,
+    check_request,
     grant,
+    service_client,
+    token_for,
 )
+from perijove.hub.core.services import Service
+from perijove.hub.core.site import Site
 from perijove.hub.core.tokens import MAX_TOKEN_LENGTH, Token, expired, hash_token
 from perijove.hub.ports.store import Transaction
 from perijove.hub.usecases.context import Context
@@ -32,11 +38,11 @@ class Consent:
     """What a person must be asked before a code is given.
 
     Attributes:
-        description: the client, in words.
+        client: whoever asks.
         scopes: raw scopes that it would get.
     """
 
-    description: str
+    client: OAuthClient
     scopes: tuple[str, ...]
 
 
@@ -50,9 +56,23 @@ class Granted:
 
 
 async def authorize(
-    ctx: Context, visitor: Visitor, request: AuthorizeRequest, *, consented: bool, require_pkce: bool = False
+    ctx: Context,
+    visitor: Visitor,
+    request: AuthorizeRequest,
+    *,
+    consented: bool,
+    shown: Collection[str] | None = None,
+    require_pkce: bool = False,
 ) -> str | Consent:
     """Return the URI to send the browser to, or what to ask the person first.
+
+    Args:
+        ctx: ports.
+        visitor: whoever is asked.
+        request: what the browser brought.
+        consented: whether they consented.
+        shown: to which raw scopes; None for all.
+        require_pkce: whether clients must use PKCE.
 
     Nobody is asked for their own server, nor twice while they hold a token of that client that allows as much.
 
@@ -62,17 +82,21 @@ async def authorize(
     async with ctx.store.transaction() as tx:
         client = check_client(await tx.oauth.client(request.client_id[:MAX_TOKEN_LENGTH]), request)
         try:
-            scopes = grant(client, request, require_pkce=require_pkce)
+            check_request(request, require_pkce=require_pkce)
+            roles = {role.name: role.scopes for role in await tx.roles.list()} if request.scope else {}
+            scopes = grant(client, request, Grantor(visitor.user.name, visitor.principal.scopes, roles, ctx.catalogue))
+            if shown is not None:
+                scopes = tuple(scope for scope in scopes if scope in shown or scope in client.required_scopes)
         except OAuthError as error:
             return answer_uri(
                 client.redirect_uri, error=error.error, error_description=error.description, state=request.state[:2048]
             )
-        owner, _, server_name = client.server_name.partition("/")
-        if not visitor.principal.may("access:servers", user=owner, server=server_name):
+        owner = client.server_name.partition("/")[0]
+        if not _may_access(visitor, client):
             raise forbidden(f"You do not have permission to access {client.description}")
-        own = owner == visitor.user.name
+        own = client.service_id is None and owner == visitor.user.name
         if not (own or consented or await _asked_before(ctx, tx, visitor, client, scopes)):
-            return Consent(client.description, scopes)
+            return Consent(client, scopes)
         value = new_secret()
         await tx.oauth.add_code(
             OAuthCode(
@@ -87,14 +111,25 @@ async def authorize(
                 code_challenge_method=request.code_challenge_method,
             )
         )
-    if not own:
+    if not own and client.service_id is None:
         ctx.telemetry.emit(ServerAccessed(client.server_name, visitor.user.name))
     return answer_uri(client.redirect_uri, code=value, state=request.state)
+
+
+def _may_access(visitor: Visitor, client: OAuthClient) -> bool:
+    if client.service_id is not None:
+        return visitor.principal.may("access:services", service=client.service_name)
+    owner, _, server_name = client.server_name.partition("/")
+    return visitor.principal.may("access:servers", user=owner, server=server_name)
 
 
 async def _asked_before(
     ctx: Context, tx: Transaction, visitor: Visitor, client: OAuthClient, scopes: tuple[str, ...]
 ) -> bool:
+    if client.service_id is not None:
+        service = await tx.services.by_id(client.service_id)
+        if service is not None and service.oauth_no_confirm:
+            return True
     now = ctx.clock.now()
     held = {
         scope
@@ -131,16 +166,32 @@ async def exchange(ctx: Context, form: Mapping[str, str], *, lifetime: timedelta
         # One transaction, so that a sign-out comes before or after and leaves nothing; committed even if the code is
         # refused: a code is for one try.
         taken = await tx.oauth.take_code(hash_token(form.get("code", "")[:MAX_TOKEN_LENGTH]))
+        revoked = await _revoke_earlier(tx, client, form) if taken is None else None
         outcome: tuple[Token, Granted] | OAuthError
         try:
             outcome = await _token_for(ctx, tx, client, taken, form, lifetime)
         except OAuthError as refused:
             outcome = refused
+    if revoked is not None:
+        ctx.telemetry.emit(TokenRevoked(revoked.owner_name, client.client_id, revoked.api_id, client.client_id))
     if isinstance(outcome, OAuthError):
         raise outcome
     token, granted = outcome
     ctx.telemetry.emit(TokenCreated(token.owner_name, token.owner_name, token.api_id, client.client_id))
     return granted
+
+
+async def _revoke_earlier(tx: Transaction, client: OAuthClient, form: Mapping[str, str]) -> Token | None:
+    """Revoke and return the token that a code was traded for before: somebody else may have it."""
+    token = await tx.tokens.by_hash(hash_token(_value(form)))
+    if token is None or token.client_id != client.client_id:
+        return None
+    await tx.tokens.delete(token.id)
+    return token
+
+
+def _value(form: Mapping[str, str]) -> str:
+    return token_for(form.get("code", "")[:MAX_TOKEN_LENGTH], form.get("client_secret", "")[:MAX_TOKEN_LENGTH])
 
 
 async def _token_for(
@@ -156,7 +207,7 @@ async def _token_for(
     user = await tx.users.by_id(code.user_id)
     if user is None:
         raise OAuthError("invalid_grant")
-    value = new_secret()
+    value = _value(form)
     token = await tx.tokens.add(
         Token(
             id=0,
@@ -172,3 +223,26 @@ async def _token_for(
         )
     )
     return token, Granted(value, int(lifetime.total_seconds()), code.scopes)
+
+
+async def put_service_client(
+    ctx: Context, tx: Transaction, service: Service, *, secret: str, site: Site
+) -> OAuthClient:
+    """Store the OAuth client of a service that is stored already, in place of the one it had.
+
+    Args:
+        ctx: ports.
+        tx: the transaction in which the service was stored.
+        service: the service.
+        secret: its token, which is the client's secret too.
+        site: where browsers find it.
+
+    Raises:
+        PerijoveError: INVALID, naming the option that is wrong; CONFLICT, if another service has that client id.
+    """
+    client = service_client(service, secret, site, ctx.catalogue)
+    other = await tx.oauth.client(client.client_id)
+    if other is not None and other.service_id != service.id:
+        raise conflict(f"oauth_client_id: {client.client_id} belongs to another service")
+    await tx.oauth.put_client(client)
+    return client

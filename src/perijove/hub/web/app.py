@@ -106,6 +106,8 @@ def create_app(state: HubState) -> FastAPI:
         app.include_router(included(router), prefix=f"{prefix}api", responses=ERRORS)
     for router in PAGES:
         app.include_router(included(router), prefix=prefix.rstrip("/"))
+    for place in {"", state.settings.base_url.rstrip("/")}:
+        app.include_router(included(oauth.well_known), prefix=place)
     app.mount(f"{prefix}static", StaticFiles(directory=str(files("perijove.hub.web") / "static")), name="static")
     app.router.default = _elsewhere
     app.add_middleware(_Envelope, state=state)

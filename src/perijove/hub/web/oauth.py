@@ -1,4 +1,4 @@
-"""The OAuth 2 provider's two endpoints."""
+"""The OAuth 2 provider's two endpoints, and what standard clients read to find them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from urllib.parse import parse_qsl
 from fastapi import Form, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
+from perijove.hub.core.errors import not_found
 from perijove.hub.core.guessing import Try
-from perijove.hub.core.oauth import AuthorizeRequest, OAuthError
-from perijove.hub.core.scopes import CATALOGUE
+from perijove.hub.core.oauth import MAX_SCOPES, AuthorizeRequest, OAuthClient, OAuthError, metadata, origin_of
+from perijove.hub.core.scopes import METASCOPES, Catalogue
 from perijove.hub.core.tokens import MAX_TOKEN_LENGTH
 from perijove.hub.usecases import oauth
 from perijove.hub.usecases.identity import Visitor
@@ -21,9 +22,13 @@ from perijove.hub.web.pages.common import login_url
 from perijove.hub.web.permissions import Router, public
 from perijove.hub.web.rendering import render
 from perijove.hub.web.state import HubState
+from perijove.wire.prefixes import normalize_base_url
 from perijove.wire.scopes import parse_scope
 
 router = Router(tags=["oauth"])
+well_known = Router(include_in_schema=False)
+DESCRIBES = public("Clients read it before they have anything to show")
+WELL_KNOWN = "/.well-known/oauth-authorization-server"
 SHOWS_SECRET = public("The client shows its own credentials in the form")
 SIGNS_IN = public("Whoever is not signed in is led to the sign-in page, and back")
 MAX_FORM_LENGTH = 16_384
@@ -90,20 +95,25 @@ async def authorize(request: Request, hub: Hub) -> Response:
     visitor = await find_visitor(request, hub)
     if visitor is None:
         return RedirectResponse(login_url(hub.settings.prefix, request), status_code=302)
-    return await _authorize(request, hub, visitor, consented=False)
+    return await _authorize(request, hub, visitor)
 
 
 @router.post("/oauth2/authorize", dependencies=[SIGNS_IN], include_in_schema=False)
-async def consent(request: Request, hub: Hub, xsrf: Annotated[str, Form(alias="_xsrf")] = "") -> Response:
+async def consent(
+    request: Request,
+    hub: Hub,
+    xsrf: Annotated[str, Form(alias="_xsrf")] = "",
+    scopes: Annotated[list[str], Form(max_length=MAX_SCOPES)] = [],  # noqa: B006 - FastAPI makes a new one each time
+) -> Response:
     """Take the consent of a person and send them back to the client with a code."""
     visitor = await find_visitor(request, hub)
     if visitor is None:
         return RedirectResponse(login_url(hub.settings.prefix, request, again=True), status_code=302)
     security.check_form(request, hub.settings, visitor, xsrf)
-    return await _authorize(request, hub, visitor, consented=True)
+    return await _authorize(request, hub, visitor, shown=scopes)
 
 
-async def _authorize(request: Request, hub: HubState, visitor: Visitor, *, consented: bool) -> Response:
+async def _authorize(request: Request, hub: HubState, visitor: Visitor, *, shown: list[str] | None = None) -> Response:
     query = request.query_params
     asked = AuthorizeRequest(
         client_id=query.get("client_id", ""),
@@ -114,24 +124,41 @@ async def _authorize(request: Request, hub: HubState, visitor: Visitor, *, conse
         code_challenge=query.get("code_challenge", ""),
         code_challenge_method=query.get("code_challenge_method", ""),
     )
-    answer = await oauth.authorize(hub.ctx, visitor, asked, consented=consented, require_pkce=hub.settings.require_pkce)
+    answer = await oauth.authorize(
+        hub.ctx,
+        visitor,
+        asked,
+        consented=shown is not None,
+        shown=shown,
+        require_pkce=hub.settings.require_pkce,
+    )
     if isinstance(answer, Consent):
-        return render(
+        client = answer.client
+        page = render(
             request,
             "oauth.html",
-            client_description=answer.description,
-            scopes=[{"scope": text, "description": describe(text)} for text in answer.scopes],
+            client=client,
+            owner=client.server_name.partition("/")[0],
+            server=client.server_name.partition("/")[2],
+            leads_to=origin_of(client.redirect_uri).partition("://")[2],
+            scopes=[
+                {"scope": text, "description": describe(text, client, hub.ctx.catalogue)} for text in answer.scopes
+            ],
         )
+        page.headers["Content-Security-Policy"] = security.page_policy(
+            hub.settings.site, origin_of(client.redirect_uri)
+        )
+        return page
     return RedirectResponse(answer, status_code=302, headers={"Cache-Control": "no-store"})
 
 
-def describe(text: str) -> str:
-    """Return what a raw scope allows, in words."""
+def describe(text: str, client: OAuthClient, catalogue: Catalogue) -> str:
+    """Return what a raw scope allows *client*, in words."""
     scope = parse_scope(text)
-    words = CATALOGUE[scope.base].description
-    if scope.value:
-        return f"{words} Only for: {scope.value}"
-    return f"{words} Only for yourself." if scope.kind == "user" else words
+    words = catalogue.definitions[scope.base].description
+    own = {"user": "yourself", "server": client.server_name, "service": client.service_name}
+    limit = scope.value or own.get(scope.kind, "")
+    return f"{words} Only for: {limit.rstrip('/')}." if limit else words
 
 
 @router.post(
@@ -169,3 +196,19 @@ async def token(request: Request, hub: Hub) -> Response:
         },
         headers=headers,
     )
+
+
+@well_known.get(WELL_KNOWN, dependencies=[DESCRIBES])
+@well_known.get(f"{WELL_KNOWN}/{{rest:path}}", dependencies=[DESCRIBES])
+async def description(request: Request, hub: Hub, rest: str = "") -> Response:
+    """Describe the provider (RFC 8414), at the root of the host with the prefix behind, or within the prefix."""
+    settings = hub.settings
+    if normalize_base_url(rest) not in {"/", settings.base_url}:
+        raise not_found("There is no authorization server of that name.")
+    origin = security.own_origin(request, settings)
+    told = metadata(
+        issuer=f"{origin}{settings.base_url.rstrip('/')}",
+        endpoints=f"{origin}{settings.prefix}api/oauth2",
+        scopes=hub.ctx.catalogue.definitions.keys() - METASCOPES,
+    )
+    return JSONResponse(told, headers={"Access-Control-Allow-Origin": "*"})

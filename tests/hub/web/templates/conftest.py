@@ -9,6 +9,7 @@ from typing import Any, Final
 import jinja2
 import pytest
 
+from perijove.hub.core.oauth import OAuthClient
 from perijove.hub.web.templating import make_environment
 
 NOW: Final = datetime(2026, 3, 31, 12, 0, 0, tzinfo=UTC)
@@ -259,14 +260,26 @@ PAGES: Final[dict[str, tuple[str, Values]]] = {
     "oauth": (
         "oauth.html",
         common(
-            client_description="The server of bob",
+            client=OAuthClient("id", "", "/", "", 1, "bob/"),
+            owner="bob",
+            server="gpu",
+            leads_to="",
             scopes=[
                 {"scope": "access:servers!server=bob/", "description": "Open this server as you"},
                 {"scope": "read:users:name!user=alice", "description": ""},
             ],
         ),
     ),
-    "oauth-identity": ("oauth.html", common(client_description="A service", scopes=[])),
+    "oauth-identity": (
+        "oauth.html",
+        common(
+            client=OAuthClient("service-wiki", "", "/", "", None, "", (), 1, "wiki"),
+            owner="",
+            server="",
+            leads_to="wiki.example",
+            scopes=[],
+        ),
+    ),
     "error": ("error.html", common(**ERROR)),
     "error-stranger": (
         "error.html",

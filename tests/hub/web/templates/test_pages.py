@@ -275,6 +275,10 @@ def test_authorizing_names_every_scope(render: Render) -> None:
         "read:users:name!user=alice",
     ]
     assert "Open this server as you" in page.get_text()
+    assert "A server that belongs to bob, called gpu, asks to act for you" in " ".join(page.get_text().split())
+    service = " ".join(parse(render("oauth-identity")).get_text().split())
+    assert "The service wiki asks to act for you" in service
+    assert "You then go on to wiki.example" in service
 
 
 def test_an_error_shows_its_number_only_if_it_has_one(render: Render) -> None:
