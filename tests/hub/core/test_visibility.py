@@ -11,6 +11,7 @@ from perijove.hub.core.visibility import (
     SERVICE_FIELDS,
     USER_FIELDS,
     Fields,
+    fields_of_users,
     group_fields,
     require_user,
     sees_a_server,
@@ -98,3 +99,13 @@ def test_what_a_spawner_keeps_has_a_scope_of_its_own() -> None:
     assert sees_server_state(holding("admin:server_state!server=bob/lab"), Target("bob"), "lab")
     assert not sees_server_state(holding("admin:server_state!server=bob/lab"), Target("bob"), "")
     assert not sees_server_state(holding("servers"), Target("bob"), "lab")
+
+
+@pytest.mark.parametrize(
+    "raw", [("read:users",), ("read:users!user=ada",), ("read:servers!server=ada/", "read:users:name"), ()]
+)
+def test_the_fields_of_many_users_are_those_of_each(raw: tuple[str, ...]) -> None:
+    principal = holding(*raw)
+    people = [Target("ada"), Target("bob"), Target("ada")]
+
+    assert fields_of_users(principal, people) == [user_fields(principal, person) for person in people]

@@ -80,6 +80,8 @@ class Principal:
             service: the service it is about.
             group: the group it is about.
         """
+        if Scope(base) in self.scopes:
+            return True
         target = Target(user) if isinstance(user, str) else user
         needed = needed_scope(base, user=target.name, server=server, service=service, group=group)
         return holds(self.scopes, needed, target.groups)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from perijove.hub.core.errors import not_found
-from perijove.hub.core.principals import OUT_OF_REACH, Person, Principal
+from perijove.hub.core.principals import OUT_OF_REACH, Person, Principal, Target
 
 Fields = Mapping[str, tuple[str, ...]]
 """Scope → the fields it shows."""
@@ -67,6 +67,13 @@ def user_fields(principal: Principal, user: Person) -> frozenset[str]:
         USER_FIELDS,
         lambda scope: sees_a_server(principal, user) if scope == "read:servers" else principal.may(scope, user=user),
     )
+
+
+def fields_of_users(principal: Principal, users: Sequence[Person]) -> list[frozenset[str]]:
+    """Return `user_fields` of each of *users*; found out once where no scope is limited to anybody."""
+    if any(scope.kind and scope.base in USER_FIELDS for scope in principal.scopes):
+        return [user_fields(principal, user) for user in users]
+    return [user_fields(principal, Target(""))] * len(users)
 
 
 def sees_a_server(principal: Principal, user: Person) -> bool:

@@ -12,15 +12,16 @@ from perijove.hub.core.events import UserCreated, UserDeleted
 from perijove.hub.core.names import normalize_user_name
 from perijove.hub.core.paging import Page
 from perijove.hub.core.principals import Principal, Target
+from perijove.hub.core.roles import DEFAULT_ROLES
 from perijove.hub.core.servers import Server
 from perijove.hub.core.users import User
-from perijove.hub.core.visibility import READ_USER, require_user, user_fields
+from perijove.hub.core.visibility import READ_USER, fields_of_users, require_user
 from perijove.hub.ports.authenticator import Authenticator
 from perijove.hub.ports.store import Transaction, UserQuery
 from perijove.hub.ports.traits import call_plugin
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.reach import reached
-from perijove.hub.usecases.sign_in import ensure_user
+from perijove.hub.usecases.slices import in_slices
 
 log = structlog.get_logger(__name__)
 MAX_NEW_USERS = 10_000
@@ -78,8 +79,10 @@ async def _views(tx: Transaction, principal: Principal, users: Sequence[User]) -
     servers: dict[int, list[Server]] = {user_id: [] for user_id in ids}
     for server in await tx.servers.list_of(ids):
         servers[server.user_id].append(server)
-    fields = {user.id: user_fields(principal, user) for user in users}
-    return [UserView(user, roles.get(user.id, ()), servers[user.id], fields[user.id]) for user in users]
+    return [
+        UserView(user, roles.get(user.id, ()), servers[user.id], fields)
+        for user, fields in zip(users, fields_of_users(principal, users), strict=True)
+    ]
 
 
 async def create_users(
@@ -93,44 +96,41 @@ async def create_users(
     principal.require("admin:users")
     if admin and not principal.admin:
         raise forbidden("Only administrators can make administrators")
-    normal = _valid_names(authenticator, names)
-    created: list[User] = []
+    normal = await _valid_names(authenticator, names)
+    given = [DEFAULT_ROLES[name].name for name in (("admin", "user") if admin else ("user",))]
     async with ctx.store.transaction() as tx:
-        for name in normal:
-            user, new = await ensure_user(ctx, tx, name, admin=None if not admin else await _if_new(tx, name))
-            if new:
-                created.append(user)
+        created = await tx.users.add_many(normal, admin=admin, now=ctx.clock.now())
         if not created:
             raise conflict(f"User {normal[0]} already exists" if len(normal) == 1 else "All these users already exist")
-        views = await _views(tx, principal, created)
-    for user in created:
-        ctx.telemetry.emit(UserCreated(user.name, principal.name))
+        for role in given:
+            await tx.roles.assign_all(role, "user", [user.id for user in created])
+    views = []
+    async for part in in_slices(created):
+        for user, fields in zip(part, fields_of_users(principal, part), strict=True):
+            ctx.telemetry.emit(UserCreated(user.name, principal.name))
+            views.append(UserView(user, given, (), fields))
     return views
 
 
-async def _if_new(tx: Transaction, name: str) -> bool | None:
-    """Return True for a name that is new: an existing user's rights do not change by being named again."""
-    return True if await tx.users.get(name) is None else None
-
-
-def _valid_names(authenticator: Authenticator, names: Sequence[str]) -> list[str]:
+async def _valid_names(authenticator: Authenticator, names: Sequence[str]) -> list[str]:
     if not names:
         raise invalid("Must specify at least one user to create")
     if len(names) > MAX_NEW_USERS:
         raise invalid(f"At most {MAX_NEW_USERS} users at once")
     normal: dict[str, None] = {}
     bad: list[str] = []
-    for name in names:
-        try:
-            # An administrator writes the name itself; the map is for what an authenticator gives.
-            candidate = normalize_user_name(name)
-        except Exception:  # every bad name is told, not only the first
-            bad.append(name[:80])
-            continue
-        if authenticator.validate_username(candidate):
-            normal[candidate] = None
-        else:
-            bad.append(candidate[:80])
+    async for part in in_slices(names):
+        for name in part:
+            try:
+                # An administrator writes the name itself; the map is for what an authenticator gives.
+                candidate = normalize_user_name(name)
+            except Exception:  # every bad name is told, not only the first
+                bad.append(name[:80])
+                continue
+            if authenticator.validate_username(candidate):
+                normal[candidate] = None
+            else:
+                bad.append(candidate[:80])
     if bad:
         raise invalid(f"Invalid usernames: {', '.join(repr(name) for name in bad[:20])}")
     return list(normal)

@@ -35,7 +35,10 @@ def json_bytes(value: Any) -> bytes:
 
 def timestamp(time: datetime | None) -> str | None:
     """Return *time* as clients read it: ISO 8601, UTC, with a Z."""
-    return None if time is None else time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if time is None:
+        return None
+    text = time.isoformat() if time.tzinfo is UTC else time.astimezone(UTC).isoformat()
+    return f"{text[:-6]}Z"
 
 
 def failure_model(failure: Failure | None) -> FailureModel | None:
@@ -81,7 +84,8 @@ def user_model(
 ) -> UserModel:
     """Return the user with the fields that the caller may see; servers at rest only if asked for."""
     user = view.user
-    default = next((server for server in view.servers if not server.name), None)
+    # Most have no server at all.
+    default = next((server for server in view.servers if not server.name), None) if view.servers else None
     ready = default is not None and default.ready
     everything: dict[str, Any] = {
         "kind": "user",
@@ -99,9 +103,11 @@ def user_model(
             server.name: server_model(server, settings, state=sees_server_state(principal, user, server.name))
             for server in view.servers
             if (server.active or stopped_servers) and principal.may("read:servers", user=user, server=server.name)
-        },
+        }
+        if view.servers
+        else {},
     }
-    fields = set(view.fields)
+    fields = view.fields
     if everything["servers"]:
         fields |= {"kind", "name", "servers"}
     model: UserModel = {key: value for key, value in everything.items() if key in fields}  # type: ignore[assignment]

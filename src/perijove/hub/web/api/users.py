@@ -15,8 +15,9 @@ from perijove.hub.core.principals import Principal
 from perijove.hub.core.servers import Server
 from perijove.hub.ports.store import UserQuery, UserSort, UserState
 from perijove.hub.usecases import users
+from perijove.hub.usecases.slices import in_slices
 from perijove.hub.web.callers import Hub, JsonBody, checked_object, needs, takes
-from perijove.hub.web.models import MAX_OFFSET, page_response, user_model, wants_pagination
+from perijove.hub.web.models import MAX_OFFSET, json_bytes, page_response, user_model, wants_pagination
 from perijove.hub.web.permissions import Router
 from perijove.hub.web.state import HubState
 
@@ -96,10 +97,15 @@ async def list_users(
     return page_response(request, page, models, hub.settings)
 
 
-@router.post("/users", summary="Create users", status_code=201, openapi_extra=NEW_USERS, responses=EXISTS)
-async def create_users(
-    hub: Hub, principal: Annotated[Principal, needs("admin:users")], body: JsonBody
-) -> list[dict[str, Any]]:
+@router.post(
+    "/users",
+    summary="Create users",
+    status_code=201,
+    openapi_extra=NEW_USERS,
+    responses=EXISTS,
+    response_model=list[dict[str, Any]],
+)
+async def create_users(hub: Hub, principal: Annotated[Principal, needs("admin:users")], body: JsonBody) -> Response:
     """Create several users, `{"usernames": [...], "admin": false}`; those that exist are left out of the answer."""
     body = checked_object(body, {"usernames": list, "admin": bool})
     names = body.get("usernames") or []
@@ -108,7 +114,11 @@ async def create_users(
     created = await users.create_users(
         hub.ctx, hub.authenticator, principal, names, admin=bool(body.get("admin", False))
     )
-    return [dict(user_model(view, principal, hub.settings)) for view in created]
+    texts = [
+        json_bytes([user_model(view, principal, hub.settings) for view in part])[1:-1]
+        async for part in in_slices(created)
+    ]
+    return Response(b"[" + b",".join(texts) + b"]", status_code=201, media_type="application/json")
 
 
 @router.get("/users/{user_name}", summary="Get a user")
