@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, WebSocket
 
-from perijove.hub.core.principals import Principal
-from perijove.hub.testing.running import RunningHub
+from perijove.hub.core.principals import OUT_OF_REACH, Principal
+from perijove.hub.testing.running import RunningHub, running_hub
 from perijove.hub.web import app
 from perijove.hub.web.callers import needs, needs_identity
 from perijove.hub.web.pages.common import PageVisitor
@@ -96,3 +99,167 @@ def test_what_a_plain_route_declares_can_be_asked() -> None:
     plain.get("/secrets")(undeclared)
     routes: list[Any] = [route for route in plain.routes if getattr(route, "path", "") == "/secrets"]
     assert [access_of(route) for route in routes] == [None]
+
+
+# -- the table
+
+
+TABLE = Path(__file__).with_name("permissions.txt")
+COLUMNS = ("none", "all", "user", "user'", "group", "group'", "server", "server'", "own", "other", "admin")
+FILTERS = {
+    "all": "",
+    "user": "!user={user}",
+    "user'": "!user=otto",
+    "group": "!group=team",
+    "group'": "!group=rest",
+    "server": "!server={user}/{server}",
+    "server'": "!server={user}/elsewhere",
+}
+RENAMED = {"display_name": "Laboratory"}
+BODIES: dict[tuple[str, str], dict[str, Any]] = {
+    **{
+        ("PATCH", f"/users/{{user_name}}/{which}"): RENAMED for which in ("server", "servers/", "servers/{server_name}")
+    },
+    ("POST", "/users"): {"usernames": ["new"]},
+    ("POST", "/users/{user_name}/activity"): {"last_activity": "2026-01-01T00:00:00Z"},
+}
+PUBLIC = {
+    ("GET", ""),
+    ("GET", "/"),
+    ("GET", "/health"),
+    ("GET", "/oauth2/authorize"),
+    ("POST", "/oauth2/authorize"),
+    ("POST", "/oauth2/token"),
+}
+"""What everybody may ask the API for, without credentials."""
+
+PUBLIC_PAGES = {
+    *(("GET", f"/{page}") for page in ("login", "logout", "signup", "setup", "logo", "health", "api/docs")),
+    *(("POST", f"/{page}") for page in ("login", "signup", "setup")),
+    ("GET", "/error/{status}"),
+    *((method, "/user/{path:path}") for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")),
+}
+"""Pages for everybody: before somebody is signed in, or where a server is not there."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table."""
+
+    method: str
+    path: str
+    scope: str
+    expected: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path} {self.scope}"
+
+    @property
+    def server(self) -> str:
+        return "lab" if "{server_name}" in self.path else ""
+
+
+def rows() -> list[Row]:
+    lines = [line.split() for line in TABLE.read_text().splitlines() if line.strip() and not line.startswith("#")]
+    return [Row(method, path, scope, tuple(expected)) for method, path, scope, *expected in lines]
+
+
+def operations(routers: Iterable[Router]) -> dict[tuple[str, str], Access]:
+    return {
+        (method, route.path): route.access
+        for router in routers
+        for method, route in included(router).operations()
+        if method != "HEAD"
+    }
+
+
+def test_every_operation_of_the_api_stands_in_the_table_with_all_its_scopes() -> None:
+    declared = operations((*app.API, *app.RESOURCES))
+    listed: dict[tuple[str, str], set[str]] = {}
+    for row in rows():
+        listed.setdefault((row.method, row.path), set()).add(row.scope)
+    assert listed == {key: set(access.scopes) or {"-"} for key, access in declared.items() if key not in PUBLIC}
+    assert all(len(row.expected) == len(COLUMNS) for row in rows())
+
+
+def test_what_is_public_is_listed_by_name_and_has_a_reason() -> None:
+    for routers, public_ones in (((*app.API, *app.RESOURCES), PUBLIC), (app.PAGES, PUBLIC_PAGES)):
+        found = {key: access for key, access in operations(routers).items() if access.who is Who.ANYBODY}
+        assert set(found) == public_ones
+        assert all(access.reason for access in found.values())
+
+
+def test_openapi_states_the_scopes_of_each_operation(hub: RunningHub) -> None:
+    schema = hub.app.openapi()
+    stated = {
+        (method.upper(), path.removeprefix(hub.api)): {scope for each in security for scope in each.get("token", ())}
+        for path, methods in schema["paths"].items()
+        for method, operation in methods.items()
+        if (security := operation.get("security"))
+    }
+    declared = operations((*app.API, *app.RESOURCES))
+    hidden = {key for key in declared if key not in stated and key not in PUBLIC}
+    assert all(path.endswith(("/servers/", "/servers//progress", "/server")) for _, path in hidden)
+    assert stated == {key: set(access.scopes) for key, access in declared.items() if key not in PUBLIC | hidden}
+
+
+async def target(hub: RunningHub, name: str) -> str:
+    """Make a target of that name; return the id of a token of theirs."""
+    user = await hub.add_user(name)
+    async with hub.store.transaction() as tx:
+        team = await tx.groups.get("team") or await tx.groups.add("team")
+        await tx.groups.add_members(team.id, [user.id])
+        for server in ("", "lab"):
+            await tx.servers.add(user.id, server)
+    await hub.token(name)
+    async with hub.store.transaction() as tx:
+        (token,) = await tx.tokens.list_of("user", user.id)
+    return token.api_id
+
+
+async def token_for(hub: RunningHub, row: Row, column: str, user: str) -> str:
+    match column:
+        case "own":
+            return await hub.token(user)
+        case "other":
+            return await hub.token("otto")
+        case "admin":
+            return await hub.token("root", admin=True)
+        case "none":
+            return await hub.token("svc", "shutdown", service=True)
+        case _:
+            scope = "shutdown" if row.scope == "-" else row.scope
+            limit = FILTERS[column].format(user=user, server=row.server)
+            return await hub.token("svc", scope + limit, service=True)
+
+
+def outcome(status: int, text: str) -> str:
+    if status == 403:
+        return "403"
+    return "404" if status == 404 and OUT_OF_REACH in text else "yes"
+
+
+@pytest.mark.parametrize("row", rows(), ids=str)
+async def test_the_table_holds(row: Row) -> None:
+    async with running_hub(slow_start=0.0, slow_stop=0.0) as hub:
+        found = []
+        for number, column in enumerate(COLUMNS):
+            user = f"target{number}"
+            token_id = await target(hub, user)
+            path = row.path.format(user_name=user, server_name=row.server, token_id=token_id)
+            client = hub.client(await token_for(hub, row, column, user))
+            body = BODIES.get((row.method, row.path))
+            async with client.stream(row.method, f"{hub.api}{path}", json=body) as answer:
+                # A stream of events has no end.
+                text = "" if answer.is_success else (await answer.aread()).decode()
+                found.append(outcome(answer.status_code, text))
+    assert dict(zip(COLUMNS, found, strict=True)) == dict(zip(COLUMNS, row.expected, strict=True))
+
+
+@pytest.mark.parametrize("row", rows(), ids=str)
+async def test_nobody_may_do_anything(row: Row) -> None:
+    async with running_hub() as hub:
+        path = row.path.format(user_name="ada", server_name="lab", token_id="a1")
+        for client in (hub.client(), hub.client("no-such-token")):
+            answer = await client.request(row.method, f"{hub.api}{path}")
+            assert (answer.status_code, answer.json()["message"]) == (403, "Missing or invalid credentials.")

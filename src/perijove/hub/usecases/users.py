@@ -94,6 +94,28 @@ async def create_users(
         PerijoveError: FORBIDDEN; INVALID for no or impossible names, all of them named; CONFLICT if all exist.
     """
     principal.require("admin:users")
+    return await _create(ctx, authenticator, principal, names, admin)
+
+
+async def create_user(
+    ctx: Context, authenticator: Authenticator, principal: Principal, name: str, *, admin: bool
+) -> UserView:
+    """Create the user called *name*, which a scope for that name alone allows too.
+
+    Raises:
+        PerijoveError: FORBIDDEN or NOT_FOUND; INVALID for an impossible name; CONFLICT if there is one already.
+    """
+    principal.require_some("admin:users")
+    normal = normalize_user_name(name)
+    async with ctx.store.transaction() as tx:
+        # Who is no user yet is in no group.
+        principal.require("admin:users", user=await tx.users.get(normal) or Target(normal))
+    return (await _create(ctx, authenticator, principal, [name], admin))[0]
+
+
+async def _create(
+    ctx: Context, authenticator: Authenticator, principal: Principal, names: Sequence[str], admin: bool
+) -> Sequence[UserView]:
     if admin and not principal.admin:
         raise forbidden("Only administrators can make administrators")
     normal = await _valid_names(authenticator, names)

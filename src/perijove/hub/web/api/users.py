@@ -142,10 +142,9 @@ async def create_user(
 ) -> dict[str, Any]:
     """Create one user; the body may hold `{"admin": true}`."""
     body = checked_object(body, {"admin": bool})
-    created = await users.create_users(
-        hub.ctx, hub.authenticator, principal, [user_name], admin=bool(body.get("admin", False))
-    )
-    return dict(user_model(created[0], principal, hub.settings))
+    admin = bool(body.get("admin", False))
+    created = await users.create_user(hub.ctx, hub.authenticator, principal, user_name, admin=admin)
+    return dict(user_model(created, principal, hub.settings))
 
 
 @router.delete("/users/{user_name}", summary="Delete a user", status_code=204)
