@@ -256,6 +256,59 @@ async def test_the_table_holds(row: Row) -> None:
     assert dict(zip(COLUMNS, found, strict=True)) == dict(zip(COLUMNS, row.expected, strict=True))
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/users", {"usernames": ["mallory"], "admin": True}),
+        ("POST", "/users/mallory", {"admin": True}),
+        ("DELETE", "/users/root", None),
+        ("POST", "/users/root/tokens", None),
+        ("POST", "/users/root/tokens", {"scopes": ["shutdown"]}),
+        ("POST", "/users/root/tokens", {"roles": ["admin"]}),
+    ],
+)
+async def test_cve_2024_41942_a_part_of_an_administrators_scopes_leads_to_no_more(
+    hub: RunningHub, method: str, path: str, body: dict[str, Any] | None
+) -> None:
+    await hub.add_user("root", admin=True)
+    for scopes in (("admin:users", "tokens"), ("admin:users", "tokens", "admin:servers", "list:services")):
+        client = hub.client(await hub.token("part", *scopes, service=True))
+        assert (await client.request(method, f"{hub.api}{path}", json=body)).status_code == 403
+    async with hub.store.transaction() as tx:
+        root, mallory = await tx.users.get("root"), await tx.users.get("mallory")
+    assert root is not None
+    assert root.admin
+    assert mallory is None
+
+
+async def test_ghsa_69wv_an_administrators_scopes_for_a_group_reach_nobody_else(hub: RunningHub) -> None:
+    await target(hub, "member")
+    await hub.add_user("eve")
+    scopes = [f"{base}!group=team" for base in ("admin:users", "admin:servers", "tokens", "list:users", "admin:groups")]
+    client = hub.client(await hub.token("part", *scopes, service=True))
+    assert [user["name"] for user in (await client.get(f"{hub.api}/users")).json()] == ["member"]
+    for method, path in (
+        ("GET", "/users/{}"),
+        ("DELETE", "/users/{}"),
+        ("POST", "/users/{}/server"),
+        ("GET", "/users/{}/tokens"),
+    ):
+        assert (await client.request(method, f"{hub.api}{path.format('eve')}")).status_code == 404
+    assert (await client.post(f"{hub.api}/users", json={"usernames": ["new"]})).status_code == 403
+    assert (await client.post(f"{hub.api}/users/new")).status_code == 404
+    model = (await client.get(f"{hub.api}/users/member")).json()
+    assert model["groups"] == ["team"]
+
+
+async def test_whoever_may_read_one_server_sees_its_owner_with_that_server_alone(hub: RunningHub) -> None:
+    await target(hub, "member")
+    client = hub.client(await hub.token("part", "read:servers!server=member/lab", service=True))
+    model = (await client.get(f"{hub.api}/users/member", params={"include_stopped_servers": "1"})).json()
+    assert model.keys() == {"kind", "name", "servers"}
+    assert list(model["servers"]) == ["lab"]
+    assert (await client.get(f"{hub.api}/users/nobody")).status_code == 404
+
+
 @pytest.mark.parametrize("row", rows(), ids=str)
 async def test_nobody_may_do_anything(row: Row) -> None:
     async with running_hub() as hub:

@@ -123,9 +123,11 @@ async def _check_scopes(ctx: Context, tx: Transaction, principal: Principal, use
     if user.id == principal.user_id:
         if beyond(given, principal.scopes, members):
             raise forbidden("A new token may not allow more than the one it is asked with")
-    elif holds_any(given, "admin:users") and not principal.may("admin:users"):
+    elif (user.admin or holds_any(given, "admin:users")) and beyond(
+        (scope for scope in given if scope.owner != user.name), principal.scopes, members
+    ):
         # Whoever holds `tokens` acts for users by it; that must not be a way to become an administrator.
-        raise forbidden("Only who may administrate users can make tokens that may")
+        raise forbidden("Only who may do as much can make such a token for an administrator")
 
 
 async def _view(ctx: Context, tx: Transaction, token: Token) -> TokenView:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from perijove.hub.core.principals import Principal
 from perijove.hub.usecases.remembered import Remembered
@@ -12,10 +12,17 @@ from perijove.hub.usecases.remembered import Remembered
 MAX_ANSWERS: Final = 8192
 
 
+class Mark(NamedTuple):
+    """What an answer was made of: the store's generation, and how often times of last use were written."""
+
+    generation: Hashable
+    written: int
+
+
 @dataclass(frozen=True, slots=True)
 class _Answer:
     principal: Principal
-    mark: Hashable
+    mark: Mark
     body: bytes
 
 
@@ -25,7 +32,7 @@ class Answers:
     def __init__(self) -> None:
         self._kept: Remembered[Hashable, _Answer] = Remembered(MAX_ANSWERS)
 
-    def get(self, principal: Principal, mark: Hashable) -> bytes | None:
+    def get(self, principal: Principal, mark: Mark) -> bytes | None:
         """Return what *principal* was told when everything was as *mark* says; None if that is not known."""
         kept = self._kept.get(_key(principal))
         if kept is None or kept.mark != mark:
@@ -33,7 +40,12 @@ class Answers:
         # Whoever is remembered is the same object; anybody else with that key has other rights by now.
         return kept.body if kept.principal is principal or kept.principal == principal else None
 
-    def put(self, principal: Principal, mark: Hashable, body: bytes) -> None:
+    def older(self, principal: Principal, generation: Hashable) -> bytes | None:
+        """Return what *principal* was told in the store's *generation*: right but for times of last use."""
+        kept = self._kept.get(_key(principal))
+        return None if kept is None or kept.mark.generation != generation else self.get(principal, kept.mark)
+
+    def put(self, principal: Principal, mark: Mark, body: bytes) -> None:
         """Keep what *principal* is told; *mark* is from before it was found out."""
         self._kept.put(_key(principal), _Answer(principal, mark, body))
 

@@ -123,3 +123,34 @@ async def test_a_running_server_is_part_of_its_owner(waiting_hub: RunningHub) ->
     model = (await client.get(f"{hub.api}/user")).json()
     assert model["server"] == f"{hub.state.settings.base_url}user/ada/"
     assert model["servers"][""]["ready"] is True
+
+
+async def test_who_am_i_is_answered_while_the_database_is_away(hub: RunningHub) -> None:
+    client, stranger = hub.client(await hub.token("ada")), hub.client(await hub.token("bob"))
+    known = await client.get(f"{hub.api}/user")
+    hub.store.away = True
+    again = await client.get(f"{hub.api}/user")
+    assert (again.status_code, again.json()) == (200, known.json())
+    # Times of last use were written since: what is told of them is old, all else is right.
+    hub.state.activity.written += 1
+    assert (await client.get(f"{hub.api}/user")).json() == known.json()
+    refused = await stranger.get(f"{hub.api}/user")
+    assert refused.status_code == 503
+    assert int(refused.headers["Retry-After"]) > 0
+    assert (await client.get(f"{hub.api}/users/ada")).status_code == 503
+    hub.store.away = False
+    assert (await stranger.get(f"{hub.api}/user")).status_code == 200
+
+
+async def test_who_am_i_tells_every_change_at_once(hub: RunningHub) -> None:
+    client = hub.client(await hub.token("ada"))
+    before = (await client.get(f"{hub.api}/user")).json()
+    assert (await client.get(f"{hub.api}/user")).json() == before
+    async with hub.store.transaction() as tx:
+        ada = await tx.users.get("ada")
+        assert ada is not None
+        await tx.groups.add_members((await tx.groups.add("staff")).id, [ada.id])
+    assert (await client.get(f"{hub.api}/user")).json()["groups"] == ["staff"]
+    await client.post(f"{hub.api}/users/ada/server")
+    await hub.until(lambda server: server is not None and server.ready, "ada")
+    assert (await client.get(f"{hub.api}/user")).json()["servers"][""]["ready"]

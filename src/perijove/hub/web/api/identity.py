@@ -7,9 +7,11 @@ from typing import Annotated, Any
 
 from fastapi import Response
 
+from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.principals import Principal
 from perijove.hub.core.scopes import IDENTIFY_SCOPES, Holder, expand
 from perijove.hub.usecases import users
+from perijove.hub.web.answers import Mark
 from perijove.hub.web.callers import Hub, needs_identity
 from perijove.hub.web.models import json_bytes, scope_strings, user_model
 from perijove.hub.web.permissions import Router
@@ -28,12 +30,22 @@ async def self_model(hub: Hub, principal: Annotated[Principal, needs_identity()]
 
 
 async def self_response(hub: HubState, principal: Principal) -> Response:
-    """Return who *principal* is, as it may know itself."""
-    mark = hub.ctx.store.generation, hub.activity.written
+    """Return who *principal* is, as it may know itself; while the database is away, as it was told before.
+
+    Raises:
+        PerijoveError: UNAVAILABLE, if it was told nothing before that is right still.
+    """
+    mark = Mark(hub.ctx.store.generation, hub.activity.written)
     body = hub.answers.get(principal, mark)
     if body is None:
-        body = json_bytes(await _model(hub, principal))
-        hub.answers.put(principal, mark, body)
+        try:
+            body = json_bytes(await _model(hub, principal))
+        except PerijoveError as error:
+            body = hub.answers.older(principal, mark.generation)
+            if error.code is not Code.UNAVAILABLE or body is None:
+                raise
+        else:
+            hub.answers.put(principal, mark, body)
     return Response(body, media_type="application/json")
 
 
