@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from playwright.sync_api import Page, expect
 from tests.support.browsers import Visitor, hidden_fields
 from tests.support.hubs import OPS_TOKEN, UPSTREAM_CONFIG, RunningHub, eventually, free_ports
 
@@ -147,6 +149,47 @@ def test_signing_in_by_oauth(own_server: RunningHub) -> None:
         assert "1 so far" in ada.post("/user/ada/greetings", data={"_xsrf": token}, headers=headers).text
         assert ada.get("/user/ada/", headers={"Sec-Fetch-Mode": "no-cors"}).status_code == 403
         assert mallory.sign_in("mallory", on="/user/ada/").status_code == 403
+
+
+def test_in_a_real_browser_another_page_of_the_origin_gets_nowhere(own_server: RunningHub, page: Page) -> None:
+    greetings: list[int] = []
+
+    def greet() -> None:
+        page.get_by_role("button", name="Greet everybody").click()
+        expect(page.locator("form")).to_contain_text("so far")
+        greetings.append(int(re.findall(r"(\d+) so far", page.inner_text("form"))[0]))
+
+    own = f"{own_server.url}/user/ada/"
+    page.goto(own)
+    page.fill("[name=username]", "ada")
+    page.fill("[name=password]", "correct horse")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.locator("h1")).to_have_text("You are ada")
+    assert page.url == own
+    greet()
+
+    page.goto(f"{own}health")  # a page of this origin, whoever wrote the scripts in it
+    for options in ("{}", "{mode: 'no-cors'}", "{method: 'POST'}", "{headers: {Accept: 'text/html'}}"):
+        assert page.evaluate(f"async () => (await fetch('/user/ada/', {options})).status") == 403, options
+    posted = "async () => (await fetch('/user/ada/greetings', {method: 'POST', body: new URLSearchParams()})).status"
+    assert page.evaluate(posted) == 403
+    framed = """async () => {
+        const frame = document.createElement('iframe');
+        const loaded = new Promise(done => frame.onload = done);
+        frame.src = '/user/ada/';
+        document.body.append(frame);
+        await loaded;
+        return frame.contentDocument ? frame.contentDocument.body.innerText : 'out of reach';
+    }"""
+    assert "You are ada" not in page.evaluate(framed)
+    with page.context.expect_page() as opened:
+        page.evaluate("() => { window.opened = window.open('/user/ada/'); }")
+    expect(opened.value.locator("h1")).to_have_text("You are ada")
+    assert page.evaluate("() => window.opened.closed"), "the window is beyond the reach of whoever opened it"
+
+    page.goto(own)
+    greet()
+    assert greetings[1] == greetings[0] + 1, "nothing was sent meanwhile but by the button"
 
 
 def test_many_tabs_sign_in_at_once(own_server: RunningHub) -> None:
