@@ -37,6 +37,18 @@ def test_every_link_leads_to_a_file(checkout: Path) -> None:
     assert broken == []
 
 
+def test_programs_in_the_documents_import_what_there_is(checkout: Path) -> None:
+    blocks = [
+        block
+        for document in documents(checkout)
+        for block in re.findall(r"^```python\n(.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL)
+    ]
+    imports = [line for block in blocks for line in re.findall(r"^from perijove\S* import .*$", block, re.MULTILINE)]
+    assert imports
+    for line in imports:
+        exec(line, {})
+
+
 def test_every_decision_is_listed(checkout: Path) -> None:
     folder = checkout / "docs" / "adr"
     listed = set(LINK.findall((folder / "README.md").read_text()))
