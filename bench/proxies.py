@@ -255,20 +255,23 @@ STARTERS: dict[str, Callable[[Backends, Path, set[int]], AbstractContextManager[
 
 
 def rates_and_costs(
-    proxies: Mapping[str, Proxy], direct: int, measure: Callable[[int], float], seconds: float, rounds: int
+    proxies: Mapping[str, Proxy], direct: int, measure: Callable[[int, int], float], seconds: int, rounds: int
 ) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
     """Return what *measure* says of the port of each proxy, round by round: per second, and per CPU second.
 
-    The first has *direct* as well, the port of what stands behind them. *measure* takes *seconds*.
+    The first has *direct* as well, the port of what stands behind them. *measure* is given a port and *seconds*; before
+    the first round it works for a second, which is not counted.
     """
     ports = {name: proxy.port for name, proxy in proxies.items()} | {DIRECT: direct}
 
     def once(name: str) -> tuple[float, float]:
         before = cpu_seconds(proxies[name].pid) if name in proxies else 0.0
-        rate = measure(ports[name])
+        rate = measure(ports[name], seconds)
         used = cpu_seconds(proxies[name].pid) - before if name in proxies else 0.0
         return rate, rate * seconds / used if used else 0.0
 
+    for port in ports.values():
+        measure(port, 1)
     seen = in_turns({name: name for name in ports}, once, rounds)
     rates = {name: [rate for rate, _ in values] for name, values in seen.items()}
     return rates, {name: [cost for _, cost in seen[name]] for name in proxies}

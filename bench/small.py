@@ -30,8 +30,6 @@ def wrk(port: int, seconds: int = SECONDS) -> float:
 
 def rates(proxies: Mapping[str, Proxy], behind: Backends) -> Result:
     """Requests per second, and per second of the proxy's processor time, which other programs disturb less."""
-    for port in (behind.http, *(proxy.port for proxy in proxies.values())):
-        wrk(port, 1)
     rates, costs = rates_and_costs(proxies, behind.http, wrk, SECONDS, ROUNDS)
     title = f"small GET, {CONNECTIONS} connections, 1,000 routes"
     aims = Aim(6, CHP), Aim(2, TRAEFIK), Aim(0.6, NGINX)

@@ -14,7 +14,7 @@ from table import Aim, Figure, Result, in_turns
 
 CONNECTIONS = 50
 IDLE = 1000
-SECONDS = 1.0
+SECONDS = 1
 ROUNDS = 3
 # What a message is called, its bytes, and how many are under way on each connection.
 CASES = (("125 B", 125, 1), ("64 KiB", 65536, 1), ("125 B, eight under way on each", 125, 8))
@@ -46,8 +46,8 @@ def echo(proxies: Mapping[str, Proxy], behind: Backends) -> Result:
     result = Result()
     for label, size, depth in CASES:
 
-        def once(port: int, size: int = size, depth: int = depth) -> float:
-            return generator.load(load, port, "/ws/echo", CONNECTIONS, SECONDS, size=size, depth=depth)
+        def once(port: int, seconds: int, size: int = size, depth: int = depth) -> float:
+            return generator.load(load, port, "/ws/echo", CONNECTIONS, seconds, size=size, depth=depth)
 
         rates, costs = rates_and_costs(proxies, behind.websocket, once, SECONDS, ROUNDS)
         title = f"WebSocket echo, {label}, {CONNECTIONS} connections"
