@@ -143,7 +143,7 @@ async def running(configuration: Configuration) -> AsyncIterator[Hub]:
         stack.push_async_callback(hub.tasks.close)
         _watch_event_loop(hub, PeriodicMetricsCollector(config=configuration.config))
         await startup.apply_configuration(
-            hub.state.ctx, hub.state.authenticator, configuration.services, configuration.roles
+            hub.state.ctx, hub.state.authenticator, configuration.services, configuration.roles, configuration.tokens
         )
         if not hub.state.authenticator.any_allow_config:
             log.warning(NOBODY_ALLOWED, authenticator=type(hub.state.authenticator).__name__)

@@ -13,6 +13,7 @@ from perijove.hub.settings.loading import Arguments, Flag
 from perijove.hub.settings.mistakes import ConfigurationError
 from perijove.hub.settings.roles import RoleSpec
 from perijove.hub.settings.services import ServiceSpec
+from perijove.hub.settings.tokens import TokenSpec
 
 EXAMPLE = """
 c = get_config()
@@ -147,3 +148,19 @@ def test_warnings_are_gathered(tmp_path: Path) -> None:
     assert len(warnings) == 2
     assert "DummyAuthenticator is not in use" in warnings[0]
     assert "api_token is short" in warnings[1]
+
+
+def test_tokens_of_users_and_services_are_understood(tmp_path: Path) -> None:
+    one, other = "a" * 32, "b" * 32
+    text = f"""
+c.JupyterHub.api_tokens = {{"{one}": "Ada"}}
+c.JupyterHub.service_tokens = {{"{other}": "culler"}}
+c.JupyterHub.load_roles = [{{"name": "culler", "services": ["culler"], "scopes": ["list:users"]}}]
+"""
+    configuration = read(tmp_path, text)
+    assert configuration.tokens == (TokenSpec("user", "ada", one), TokenSpec("service", "culler", other))
+    assert one not in repr(configuration)
+    with pytest.raises(ConfigurationError, match="api_tokens, entry 1") as caught:
+        read(tmp_path, 'c.JupyterHub.api_tokens = {"hush": "ada"}\n')
+    assert "hush" not in str(caught.value)
+    assert any("could be guessed" in text for text in read(tmp_path, text.replace(one, "a" * 9)).warnings)

@@ -9,6 +9,7 @@ from perijove.hub.core.roles import ADMIN_SCOPES
 from perijove.hub.core.servers import State
 from perijove.hub.settings.roles import RoleSpec
 from perijove.hub.settings.services import ServiceSpec
+from perijove.hub.settings.tokens import TokenSpec
 from perijove.hub.testing.fakes import FakeAuthenticator
 from perijove.hub.usecases import tokens
 from perijove.hub.usecases.activity import Activity
@@ -22,8 +23,8 @@ OPS = RoleSpec("ops", "Runs the place", ("list:users",))
 BOTH = pytest.mark.parametrize("store", ["memory", "sql"], indirect=True)
 
 
-async def apply(house: House, *roles: RoleSpec, services: Any = (), **names: Any) -> None:
-    await apply_configuration(house.ctx, FakeAuthenticator(**names), services, roles)
+async def apply(house: House, *roles: RoleSpec, services: Any = (), given: Any = (), **names: Any) -> None:
+    await apply_configuration(house.ctx, FakeAuthenticator(**names), services, roles, given)
 
 
 async def roles_of(house: House, name: str) -> list[str]:
@@ -111,7 +112,7 @@ async def test_a_service_that_is_no_administrator_any_more_loses_the_role(house:
 async def test_a_users_token_as_a_services_token_is_refused(house: House) -> None:
     visitor = await house.visitor()
     view = await tokens.create(house.ctx, visitor.principal, "ada", TokenRequest(), maximum=0)
-    with pytest.raises(PerijoveError, match="is a token of the user ada already") as caught:
+    with pytest.raises(PerijoveError, match="is one of the user ada already") as caught:
         await apply(house, services=[ServiceSpec("ops", view.value)])
     assert caught.value.code is Code.INVALID
     assert view.value not in caught.value.message
@@ -231,3 +232,32 @@ async def test_a_blocked_user_leaves_all_groups(house: House) -> None:
     await apply(house, blocked_users={"eve"})
     async with house.store.transaction() as tx:
         assert (await tx.users.get("eve")).groups == ()
+
+
+@BOTH
+async def test_further_tokens_of_users_and_services(house: House) -> None:
+    old, new, bobs = "an-old-token-of-ops", "a-new-token-of-ops", TokenSpec("user", "bob", "bobs-token")
+    await apply(
+        house,
+        services=[service("ops", "own")],
+        given=[
+            TokenSpec("service", "ops", old),
+            TokenSpec("service", "ops", new),
+            TokenSpec("user", "bob", "bobs-token"),
+        ],
+    )
+    assert [await known(house, secret) for secret in (old, new, "own-long-enough", "bobs-token")] == ["ops"] * 3 + [
+        "bob"
+    ]
+    await apply(house, given=[TokenSpec("service", "ops", new), TokenSpec("user", "bob", "bobs-token")])
+    assert [await known(house, secret) for secret in (old, new, "own-long-enough")] == [None, "ops", None]
+    await apply(house, given=[bobs], blocked_users={"bob"})
+    assert [await known(house, secret) for secret in (new, bobs.token)] == [None, None]
+
+
+async def test_a_token_is_one_persons(house: House) -> None:
+    with pytest.raises(PerijoveError, match="is one of the user bob already") as caught:
+        await apply(
+            house, given=[TokenSpec("user", "bob", "the-same-token"), TokenSpec("user", "eve", "the-same-token")]
+        )
+    assert "the-same-token" not in str(caught.value)

@@ -24,6 +24,7 @@ from perijove.hub.settings.mistakes import ConfigurationError, Mistake
 from perijove.hub.settings.roles import RoleSpec, parse_roles
 from perijove.hub.settings.scopes import parse_custom_scopes
 from perijove.hub.settings.services import ServiceSpec, parse_services
+from perijove.hub.settings.tokens import TokenSpec, parse_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Configuration:
         spawner_class: what starts servers.
         proxy_class: what carries traffic.
         services: programs that use the API.
+        tokens: further tokens, of users and services.
         roles: roles to make or change.
         catalogue: all scopes there are.
         config_file: the file that was read, absolute; None if there is none.
@@ -49,6 +51,7 @@ class Configuration:
     spawner_class: type[Spawner]
     proxy_class: type[Proxy]
     services: tuple[ServiceSpec, ...] = ()
+    tokens: tuple[TokenSpec, ...] = field(default=(), repr=False)
     roles: tuple[RoleSpec, ...] = ()
     catalogue: Catalogue = BUILT_IN
     config_file: Path | None = None
@@ -84,9 +87,16 @@ def load(arguments: Arguments) -> Configuration:
     mistakes += [Mistake(f"c.JupyterHub.{option}: {text}", _place(loaded, option)) for option, text in hub.conflicts()]
     services = parse_services(hub.services)
     scopes = parse_custom_scopes(hub.custom_scopes)
+    tokens = [
+        parse_tokens("api_tokens", "user", hub.api_tokens),
+        parse_tokens("service_tokens", "service", hub.service_tokens),
+    ]
     roles = parse_roles(hub.load_roles, _service_names(hub), scopes.catalogue, hub.extra_user_scopes)
     mistakes += [Mistake(text, _place(loaded, "services")) for text in services.mistakes]
     mistakes += [Mistake(text, _place(loaded, "custom_scopes")) for text in scopes.mistakes]
+    doubts = [text for parsed in tokens for text in parsed.warnings]
+    for option, parsed in zip(("api_tokens", "service_tokens"), tokens, strict=True):
+        mistakes += [Mistake(text, _place(loaded, option)) for text in parsed.mistakes]
     mistakes += [Mistake(text, _place(loaded, "load_roles")) for text in roles.mistakes]
     mistakes += [Mistake(text, _place(loaded, "extra_user_scopes")) for text in roles.extra_mistakes]
     if mistakes:
@@ -99,10 +109,11 @@ def load(arguments: Arguments) -> Configuration:
         spawner_class=cast(type[Spawner], spawner),
         proxy_class=cast(type[Proxy], proxy),
         services=services.services,
+        tokens=tuple(token for parsed in tokens for token in parsed.tokens),
         roles=roles.roles,
         catalogue=scopes.catalogue,
         config_file=loaded.file,
-        warnings=(*loaded.warnings, *checked.warnings, *services.warnings),
+        warnings=(*loaded.warnings, *checked.warnings, *services.warnings, *doubts),
     )
 
 
@@ -127,6 +138,7 @@ def _service_names(hub: JupyterHub) -> Iterator[str]:
     for item in hub.services:
         if isinstance(item, dict) and isinstance(item.get("name"), str):
             yield item["name"]
+    yield from (name for name in hub.service_tokens.values() if isinstance(name, str))
 
 
 def _place(loaded: Loaded, option: str) -> str:

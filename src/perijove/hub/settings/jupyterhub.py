@@ -170,6 +170,15 @@ class JupyterHub(LoggingConfigurable):
     services: list[Any] = _option(
         List(help='Programs that use the hub\'s API: a list of {"name": …, "api_token": …, "admin": False}.')
     )
+    service_tokens: dict[str, str] = _option(
+        Dict(help='Further tokens of services, by token: {"<token>": "<name of the service>"}.')
+    )
+    api_tokens: dict[str, str] = _option(
+        Dict(
+            help='Tokens of users, by token: {"<token>": "<name of the user>"}. One that is taken out here is valid '
+            "until it is revoked; it is better to give a service a token."
+        )
+    )
     load_roles: list[Any] = _option(
         List(
             help='Roles made or changed at each start: a list of {"name": …, "description": …, "scopes": […], '

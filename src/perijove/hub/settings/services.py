@@ -8,10 +8,9 @@ from typing import Any
 
 from perijove.hub.core.errors import PerijoveError
 from perijove.hub.core.names import shorten, validate_service_name
-from perijove.hub.core.tokens import MIN_TOKEN_LENGTH
 from perijove.hub.settings.mistakes import did_you_mean, shown
+from perijove.hub.settings.tokens import GOOD_TOKEN_LENGTH, SHORT, wrong_token
 
-GOOD_TOKEN_LENGTH = 32
 KEYS = ("name", "api_token", "admin")
 UNAVAILABLE_KEYS = frozenset(
     {
@@ -68,10 +67,7 @@ def parse_services(value: Sequence[Any]) -> ParsedServices:
             wrong += _clashes(spec, services)
             services.append(spec)
             if 0 < len(spec.api_token) < GOOD_TOKEN_LENGTH:
-                warnings.append(
-                    f"{_place(index, item)}: api_token is short and could be guessed; "
-                    f"use {GOOD_TOKEN_LENGTH} characters or more (openssl rand -hex 32)"
-                )
+                warnings.append(f"{_place(index, item)}: api_token {SHORT}")
         mistakes += [f"{_place(index, item)}: {text}" for text in wrong]
     return ParsedServices(tuple(services), tuple(mistakes), tuple(warnings))
 
@@ -94,8 +90,8 @@ def _mistakes(item: Any) -> Iterable[str]:
     token = item.get("api_token")
     if token is not None and not isinstance(token, str):
         yield f"api_token must be a text, not {type(token).__name__}"
-    elif token and (len(token) < MIN_TOKEN_LENGTH or not token.isascii() or not token.isprintable() or " " in token):
-        yield f"api_token must have {MIN_TOKEN_LENGTH} or more letters, digits and signs, without blanks"
+    elif token and (wrong := wrong_token(token)) is not None:
+        yield f"api_token {wrong}"
     if not isinstance(item.get("admin", False), bool):
         yield f"admin must be True or False, not {shown(item['admin'])}"
 

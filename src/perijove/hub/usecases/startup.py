@@ -16,6 +16,7 @@ from perijove.hub.ports.authenticator import Authenticator
 from perijove.hub.ports.store import Transaction, UserQuery
 from perijove.hub.settings.roles import RoleSpec
 from perijove.hub.settings.services import ServiceSpec
+from perijove.hub.settings.tokens import TokenSpec
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.sign_in import ensure_user, set_admin
 
@@ -23,12 +24,16 @@ CONFIG_TOKEN_NOTE = "From the configuration file"
 
 
 async def apply_configuration(
-    ctx: Context, authenticator: Authenticator, services: Sequence[ServiceSpec], roles: Sequence[RoleSpec]
+    ctx: Context,
+    authenticator: Authenticator,
+    services: Sequence[ServiceSpec],
+    roles: Sequence[RoleSpec],
+    tokens: Sequence[TokenSpec] = (),
 ) -> None:
     """Bring users, services and roles of the configuration into the store, in one transaction.
 
     Raises:
-        PerijoveError: INVALID, if the token of a service belongs to somebody else.
+        PerijoveError: INVALID, if a token of the configuration belongs to somebody else.
     """
     async with ctx.store.transaction() as tx:
         await tx.roles.replace_all(merged_roles(roles))
@@ -36,7 +41,10 @@ async def apply_configuration(
             user, _ = await ensure_user(ctx, tx, name, admin=True if name in authenticator.admin_users else None)
             if user.admin:
                 await set_admin(tx, user, True)
-        await _services(ctx, tx, services)
+        own = [TokenSpec("service", spec.name, spec.api_token) for spec in services if spec.api_token]
+        await _services(tx, services, [*own, *(token for token in tokens if token.owner_kind == "service")])
+        for token in (*own, *tokens):
+            await _give_token(ctx, tx, token)
         for spec in roles:
             await _holders(ctx, tx, spec, authenticator.admin_users)
         # Last, because blocked beats everything that was given above.
@@ -76,45 +84,51 @@ def merged_roles(specs: Sequence[RoleSpec]) -> list[Role]:
     return list(roles.values())
 
 
-async def _services(ctx: Context, tx: Transaction, specs: Sequence[ServiceSpec]) -> None:
-    await tx.services.keep_only([spec.name for spec in specs])
-    services = [(spec, await tx.services.put(Service(0, spec.name, admin=spec.admin))) for spec in specs]
-    # All old tokens go before a new one comes: two services may have exchanged theirs.
-    for spec, service in services:
-        for token in await tx.tokens.list_of("service", service.id):
-            if token.token_hash != _wanted(spec):
-                await tx.tokens.delete(token.id)
-    for spec, service in services:
-        change = tx.roles.assign if spec.admin else tx.roles.revoke
+async def _services(tx: Transaction, specs: Sequence[ServiceSpec], tokens: Sequence[TokenSpec]) -> None:
+    """Make these services, and those that have tokens only, the services of the configuration."""
+    listed = {spec.name: spec for spec in specs}
+    wanted: dict[str, set[str]] = {name: set() for name in listed}
+    for token in tokens:
+        wanted.setdefault(token.owner_name, set()).add(hash_token(token.token))
+    names = sorted(wanted)
+    await tx.services.keep_only(names)
+    for name in names:
+        admin = name in listed and listed[name].admin
+        service = await tx.services.put(Service(0, name, admin=admin))
+        change = tx.roles.assign if admin else tx.roles.revoke
         await change(DEFAULT_ROLES["admin"].name, "service", service.id)
-        if (wanted := _wanted(spec)) is not None:
-            await _give_token(ctx, tx, service, wanted)
+        # All old tokens go before a new one comes: two services may have exchanged theirs.
+        for held in await tx.tokens.list_of("service", service.id):
+            if held.token_hash not in wanted[name]:
+                await tx.tokens.delete(held.id)
 
 
-def _wanted(spec: ServiceSpec) -> str | None:
-    return hash_token(spec.api_token) if spec.api_token else None
-
-
-async def _give_token(ctx: Context, tx: Transaction, service: Service, token_hash: str) -> None:
-    held = await tx.tokens.by_hash(token_hash)
-    if held is None:
-        await tx.tokens.add(
-            Token(
-                id=0,
-                token_hash=token_hash,
-                owner_kind="service",
-                owner_id=service.id,
-                owner_name=service.name,
-                scopes=("inherit",),
-                created=ctx.clock.now(),
-                note=CONFIG_TOKEN_NOTE,
-            )
-        )
-    elif (held.owner_kind, held.owner_id) != ("service", service.id):
+async def _give_token(ctx: Context, tx: Transaction, spec: TokenSpec) -> None:
+    owner: User | Service | None
+    if spec.owner_kind == "user":
+        owner, _ = await ensure_user(ctx, tx, spec.owner_name, admin=None)
+    else:
+        owner = await tx.services.get(spec.owner_name)
+    held = await tx.tokens.by_hash(hash_token(spec.token))
+    if owner is None or (held is not None and (held.owner_kind, held.owner_id) == (spec.owner_kind, owner.id)):
+        return
+    if held is not None:
         raise invalid(
-            f"c.JupyterHub.services: the api_token of {service.name} is a token of the {held.owner_kind} "
-            f"{held.owner_name} already. Make a new one (openssl rand -hex 32)."
+            f"The configuration gives the {spec.owner_kind} {spec.owner_name} a token that is one of the "
+            f"{held.owner_kind} {held.owner_name} already. Make a new one (openssl rand -hex 32)."
         )
+    await tx.tokens.add(
+        Token(
+            id=0,
+            token_hash=hash_token(spec.token),
+            owner_kind=spec.owner_kind,
+            owner_id=owner.id,
+            owner_name=owner.name,
+            scopes=("inherit",),
+            created=ctx.clock.now(),
+            note=CONFIG_TOKEN_NOTE,
+        )
+    )
 
 
 async def _holders(ctx: Context, tx: Transaction, spec: RoleSpec, admin_users: Collection[str]) -> None:
