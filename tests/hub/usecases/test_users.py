@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from perijove.hub.core.errors import Code, PerijoveError
-from perijove.hub.core.events import UserCreated, UserDeleted
+from perijove.hub.core.events import AdminChanged, UserCreated, UserDeleted
 from perijove.hub.core.paging import Window
 from perijove.hub.core.principals import Principal
 from perijove.hub.core.scopes import Holder, expand
@@ -75,6 +75,7 @@ async def test_only_administrators_make_administrators_cve_2024_41942(house: Hou
     async with house.store.transaction() as tx:
         assert await tx.users.get("eve") is None
     await create(house, ["eve"], admin=True)
+    assert house.telemetry.of(AdminChanged) == [AdminChanged("eve", True, "root")]
     assert (await get_user(house.ctx, house.admin, "eve")).user.admin
 
 

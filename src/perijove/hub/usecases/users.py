@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from perijove.hub.core.errors import conflict, forbidden, invalid, not_found
-from perijove.hub.core.events import UserCreated, UserDeleted
+from perijove.hub.core.events import AdminChanged, UserCreated, UserDeleted
 from perijove.hub.core.names import normalize_user_name
 from perijove.hub.core.paging import Page
 from perijove.hub.core.principals import Principal, Target
@@ -130,6 +130,8 @@ async def _create(
     async for part in in_slices(created):
         for user, fields in zip(part, fields_of_users(principal, part), strict=True):
             ctx.telemetry.emit(UserCreated(user.name, principal.name))
+            if admin:
+                ctx.telemetry.emit(AdminChanged(user.name, True, principal.name))
             views.append(UserView(user, given, (), fields))
     return views
 
