@@ -50,21 +50,24 @@ class Cluster:
         """Run the server and wait until it answers."""
         command = [str(self.programs / "postgres"), "-D", str(self.home / "data"), "-k", str(self.home)]
         command += ["-p", str(self.port), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]
-        with (self.home / "log").open("ab") as log:
-            self.process = subprocess.Popen([*self.other_user, *command], stdout=log, stderr=log)
         deadline = time.monotonic() + PATIENCE
         while True:
+            if self.process is None or self.process.poll() is not None:
+                # After a kill it refuses to run until the last process of the one before is gone.
+                with (self.home / "log").open("ab") as log:
+                    self.process = subprocess.Popen([*self.other_user, *command], stdout=log, stderr=log)
             try:
                 psycopg.connect(self.url("postgres"), connect_timeout=5).close()
                 return
             except psycopg.OperationalError:
-                assert self.process.poll() is None, (self.home / "log").read_text()
                 assert time.monotonic() < deadline, (self.home / "log").read_text()
                 time.sleep(0.05)
 
     def kill(self) -> None:
         """End the server and everything it started, as a machine that loses its power would."""
         assert self.process is not None
+        # Stopped, it begins no more of them meanwhile.
+        self.process.send_signal(signal.SIGSTOP)
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         for pid in [self.process.pid, *map(int, children)]:
             os.kill(pid, signal.SIGKILL)

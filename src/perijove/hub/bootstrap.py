@@ -366,10 +366,11 @@ async def _prepare_spawner(configuration: Configuration) -> None:
 
 
 async def _take_up_servers(hub: Hub) -> None:
-    """Go on with every server that is not at rest; on SQLite we are alone, so nobody else can be at it."""
+    """Go on with every server that is not at rest; with those of other hubs, when these let go of them."""
     hub.lifecycle.begin(hub.steps.table(), hub.steps.forget)
-    async with hub.store.transaction() as tx:
-        await tx.servers.release_all()
+    if hub.store.alone:
+        async with hub.store.transaction() as tx:
+            await tx.servers.release_all()
     if count := await hub.lifecycle.sweep():
         log.info("going on with servers of an earlier hub process", servers=count)
 

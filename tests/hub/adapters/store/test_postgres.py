@@ -80,6 +80,7 @@ async def test_two_hubs_share_a_database(cluster: Cluster) -> None:
     url = cluster.database()
     # Both make the tables; one of them first.
     one, two = await asyncio.gather(SqlStore.open(url), SqlStore.open(url))
+    assert not one.alone
     before = two.generation
     async with one.transaction() as tx:
         await add_user(tx)

@@ -40,6 +40,12 @@ async def test_what_is_stored_is_there_the_next_time(tmp_path: Path) -> None:
         await store.close()
 
 
+async def test_a_hub_with_a_file_of_its_own_is_alone() -> None:
+    store = await SqlStore.open("sqlite://")
+    assert store.alone
+    await store.close()
+
+
 async def test_opening_can_be_cancelled(tmp_path: Path) -> None:
     path = tmp_path / "hub.sqlite"
     opening = asyncio.create_task(SqlStore.open(str(path)))

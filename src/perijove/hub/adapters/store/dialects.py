@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -13,6 +14,7 @@ from sqlalchemy import (
     Connection,
     Integer,
     Select,
+    Subquery,
     Table,
     Text,
     cast,
@@ -44,6 +46,38 @@ def _elements_sqlite(element: _Elements, compiler: SQLCompiler, **options: Any) 
 @compiles(_Elements, "postgresql")
 def _elements_postgresql(element: _Elements, compiler: SQLCompiler, **options: Any) -> str:
     return f"json_array_elements_text(CAST({compiler.process(element.clauses, **options)} AS JSON))"
+
+
+class _Fields(FunctionElement[Any]):
+    """The fields of a JSON object, as rows with the columns ``key`` and ``value``."""
+
+    inherit_cache = True
+
+
+@compiles(_Fields, "sqlite")
+def _fields_sqlite(element: _Fields, compiler: SQLCompiler, **options: Any) -> str:
+    return f"json_each({compiler.process(element.clauses, **options)})"
+
+
+@compiles(_Fields, "postgresql")
+def _fields_postgresql(element: _Fields, compiler: SQLCompiler, **options: Any) -> str:
+    return f"json_each_text(CAST({compiler.process(element.clauses, **options)} AS JSON))"
+
+
+class _moment(FunctionElement[datetime]):  # noqa: N801 - reads as a function
+    """A text of `moments`, as a column of times has it."""
+
+    inherit_cache = True
+
+
+@compiles(_moment, "sqlite")
+def _moment_sqlite(element: _moment, compiler: SQLCompiler, **options: Any) -> str:
+    return str(compiler.process(element.clauses, **options))
+
+
+@compiles(_moment, "postgresql")
+def _moment_postgresql(element: _moment, compiler: SQLCompiler, **options: Any) -> str:
+    return f"CAST({compiler.process(element.clauses, **options)} AS TIMESTAMP WITH TIME ZONE)"
 
 
 class collected(FunctionElement[Any]):  # noqa: N801 - reads as a function
@@ -91,6 +125,20 @@ def listed(values: Iterable[object], like: ColumnElement[Any]) -> Select[Any]:
     known = [value for value in values if not isinstance(value, int) or abs(value) <= MAX_ID]
     rows = _Elements(literal(known, JSON)).table_valued(column("value", BigInteger if number else Text))
     return select(cast(rows.c.value, BigInteger if number else Text))
+
+
+def moments(times: Mapping[int, datetime]) -> Subquery:
+    """Return a table with the columns ``id`` and ``at`` that holds *times*: a single parameter, however many they are.
+
+    Raises:
+        ValueError: a time has no time zone.
+    """
+    if any(at.utcoffset() is None for at in times.values()):
+        raise ValueError("a time without time zone cannot be stored")
+    # In the form that SQLAlchemy gives times on SQLite, which compares them as texts.
+    texts = {str(row): f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}" for row, at in times.items() if row <= MAX_ID}
+    rows = _Fields(literal(texts, JSON)).table_valued(column("key", Text), column("value", Text))
+    return select(cast(rows.c.key, BigInteger).label("id"), _moment(rows.c.value).label("at")).subquery()
 
 
 def within(column: ColumnElement[Any], values: Iterable[object]) -> ColumnElement[bool]:

@@ -24,7 +24,7 @@ from perijove.hub.adapters.store.sql_services import SqlServices
 from perijove.hub.adapters.store.sql_shares import SqlShareCodes, SqlShares
 from perijove.hub.adapters.store.sql_tokens import SqlOAuth, SqlTokens
 from perijove.hub.adapters.store.sql_users import SqlUsers
-from perijove.hub.adapters.store.sqlite import open_sqlite
+from perijove.hub.adapters.store.sqlite import SqliteDatabase, open_sqlite
 from perijove.hub.adapters.store.turns import Turns
 from perijove.hub.adapters.store.worker import Unit, Worker
 
@@ -167,6 +167,11 @@ class SqlStore:
             finally:
                 # After a commit that failed too: nobody knows whether it happened.
                 self._changes += unit.changed
+
+    @property
+    def alone(self) -> bool:
+        """Whether no other hub can use the database while this one does."""
+        return isinstance(self._database, SqliteDatabase)
 
     def _opened(self) -> Database:
         if self._database is None:

@@ -6,17 +6,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, case, delete, select, tuple_
+from sqlalchemy import ColumnElement, case, delete, or_, select, tuple_, update
 
 from perijove.hub.adapters.store import tables
-from perijove.hub.adapters.store.dialects import MAX_ID, upsert
-from perijove.hub.adapters.store.tables import attempts, used
+from perijove.hub.adapters.store.dialects import MAX_ID, moments, upsert
+from perijove.hub.adapters.store.tables import attempts
 from perijove.hub.adapters.store.worker import Repository, in_worker, in_worker_unseen
 from perijove.hub.core.attempts import AttemptKey, Tally
 
-_USER_USED: Final = used(tables.users)
-_SERVER_USED: Final = used(tables.servers)
-_TOKEN_USED: Final = used(tables.tokens)
 _TALLY: Final = (attempts.c.kind, attempts.c.key_hash, attempts.c.count, attempts.c.since)
 
 
@@ -27,9 +24,12 @@ class SqlActivity(Repository):
     def record(
         self, users: Mapping[int, datetime], servers: Mapping[int, datetime], tokens: Mapping[int, datetime]
     ) -> None:
-        for statement, times in ((_USER_USED, users), (_SERVER_USED, servers), (_TOKEN_USED, tokens)):
+        for table, times in ((tables.users, users), (tables.servers, servers), (tables.tokens, tokens)):
             if times:
-                self.connection.execute(statement, [{"row": row, "at": at} for row, at in times.items()])
+                now = moments(times)
+                older = or_(table.c.last_activity.is_(None), table.c.last_activity < now.c.at)
+                moved = update(table).values(last_activity=now.c.at).where(table.c.id == now.c.id, older)
+                self.connection.execute(moved)
 
 
 class SqlAttempts(Repository):
