@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from perijove.hub.core.errors import Code, PerijoveError
+from perijove.hub.core.events import AdminChanged, RoleChanged, RoleDeleted, UserCreated
 from perijove.hub.core.roles import ADMIN_SCOPES
 from perijove.hub.core.servers import State
 from perijove.hub.settings.roles import RoleSpec
@@ -14,7 +15,7 @@ from perijove.hub.testing.fakes import FakeAuthenticator
 from perijove.hub.usecases import tokens
 from perijove.hub.usecases.activity import Activity
 from perijove.hub.usecases.identity import Identities
-from perijove.hub.usecases.startup import apply_configuration, merged_roles
+from perijove.hub.usecases.startup import BY_CONFIGURATION, apply_configuration, merged_roles
 from perijove.hub.usecases.tokens import TokenRequest
 
 House = Any
@@ -261,3 +262,22 @@ async def test_a_token_is_one_persons(house: House) -> None:
             house, given=[TokenSpec("user", "bob", "the-same-token"), TokenSpec("user", "eve", "the-same-token")]
         )
     assert "the-same-token" not in str(caught.value)
+
+
+async def test_what_the_configuration_changes_is_told_once(house: House) -> None:
+    facts = house.telemetry.facts
+    async with house.store.transaction() as tx:
+        await tx.users.add("quiet", admin=True, now=house.clock.now())
+    facts.clear()
+    for _ in range(2):
+        await apply(house, OPS, admin_users={"ada", "boss"}, blocked_users={"quiet"})
+    assert facts == [
+        RoleChanged("ops", "list:users", BY_CONFIGURATION),
+        AdminChanged("ada", True, BY_CONFIGURATION),
+        UserCreated("boss", BY_CONFIGURATION),
+        AdminChanged("boss", True, BY_CONFIGURATION),
+        AdminChanged("quiet", False, BY_CONFIGURATION),
+    ]
+    facts.clear()
+    await apply(house, RoleSpec("user", None, ("self", "list:users")))
+    assert facts == [RoleChanged("user", "self list:users", BY_CONFIGURATION), RoleDeleted("ops", BY_CONFIGURATION)]

@@ -206,6 +206,31 @@ class AdminChanged(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class RoleChanged(Fact):
+    """A role came into being or allows something else now; *scopes* are those that it has from now on."""
+
+    audited = Audited("role.change", "role", whom="role")
+    role: str
+    scopes: str
+    by: str
+
+    def sentence(self) -> str:
+        return f"The role {self.role} was changed by {self.by}"
+
+
+@dataclass(frozen=True, slots=True)
+class RoleDeleted(Fact):
+    """A role went away, and everybody lost it."""
+
+    audited = Audited("role.delete", "role", whom="role")
+    role: str
+    by: str
+
+    def sentence(self) -> str:
+        return f"The role {self.role} was deleted by {self.by}"
+
+
+@dataclass(frozen=True, slots=True)
 class ServerStartRequested(Fact):
     """Somebody asked for a server."""
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from perijove.hub.core.errors import invalid
+from perijove.hub.core.events import AdminChanged, Fact, RoleChanged, RoleDeleted, UserCreated
 from perijove.hub.core.paging import Window
 from perijove.hub.core.roles import DEFAULT_ROLES, Role
 from perijove.hub.core.servers import Event, State, after
@@ -20,6 +21,7 @@ from perijove.hub.settings.tokens import TokenSpec
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.sign_in import ensure_user, set_admin
 
+BY_CONFIGURATION = "the configuration"
 CONFIG_TOKEN_NOTE = "From the configuration file"
 
 
@@ -36,9 +38,13 @@ async def apply_configuration(
         PerijoveError: INVALID, if a token of the configuration belongs to somebody else.
     """
     async with ctx.store.transaction() as tx:
-        await tx.roles.replace_all(merged_roles(roles))
+        wanted = merged_roles(roles)
+        facts: list[Fact] = _role_changes(await tx.roles.list(), wanted)
+        await tx.roles.replace_all(wanted)
         for name in sorted(authenticator.allowed_users | authenticator.admin_users):
+            before = await tx.users.get(name)
             user, _ = await ensure_user(ctx, tx, name, admin=True if name in authenticator.admin_users else None)
+            facts += _user_changes(before, user)
             if user.admin:
                 await set_admin(tx, user, True)
         own = [TokenSpec("service", spec.name, spec.api_token) for spec in services if spec.api_token]
@@ -51,6 +57,25 @@ async def apply_configuration(
         for name in sorted(authenticator.blocked_users):
             if (blocked := await tx.users.get(name)) is not None:
                 await _shut_out(ctx, tx, blocked)
+                facts += [AdminChanged(name, False, BY_CONFIGURATION)] if blocked.admin else []
+    for fact in facts:
+        ctx.telemetry.emit(fact)
+
+
+def _role_changes(before: Iterable[Role], wanted: Iterable[Role]) -> list[Fact]:
+    """Return what is different in *wanted*; the default roles are no news in an empty store."""
+    old = {role.name: role.scopes for role in before}
+    new = {role.name: role.scopes for role in wanted}
+    known = old or {name: role.scopes for name, role in DEFAULT_ROLES.items()}
+    changed = [RoleChanged(name, " ".join(new[name]), BY_CONFIGURATION) for name in new if known.get(name) != new[name]]
+    return [*changed, *(RoleDeleted(name, BY_CONFIGURATION) for name in old if name not in new)]
+
+
+def _user_changes(before: User | None, user: User) -> list[Fact]:
+    changes: list[Fact] = [] if before else [UserCreated(user.name, BY_CONFIGURATION)]
+    if user.admin != (before is not None and before.admin):
+        changes.append(AdminChanged(user.name, user.admin, BY_CONFIGURATION))
+    return changes
 
 
 async def _shut_out(ctx: Context, tx: Transaction, user: User) -> None:
