@@ -15,6 +15,7 @@ from perijove.hub.core.scopes import BUILT_IN, Catalogue, Definition
 from perijove.hub.core.services import Service
 from perijove.hub.core.shares import Share
 from perijove.hub.core.tokens import MAX_TOKEN_LENGTH, Token, hash_token
+from perijove.hub.ports.store import Unsure
 from perijove.hub.usecases.activity import Activity
 from perijove.hub.usecases.identity import Identities, owner_scopes
 from perijove.hub.usecases.sign_in import begin_session
@@ -407,3 +408,52 @@ async def test_a_change_during_the_look_up_is_not_overlooked(house: House) -> No
     identities = Identities(ctx, Activity(ctx))
     assert await identities.by_token("secret") is not None
     assert await identities.by_token("secret") is None
+
+
+class Deaf(Counting):
+    """A store that other hubs write to; while `deaf`, nobody can tell what they do."""
+
+    deaf = False
+
+    @property
+    def generation(self) -> Any:
+        return Unsure(self.inner.generation) if self.deaf else self.inner.generation
+
+
+async def test_who_is_known_stays_known_for_a_while_where_other_hubs_cannot_be_heard(house: House) -> None:
+    stored = await token(house)
+    await token(house, "other", "bob")
+    store = Deaf(house.store)
+    ctx = replace(house.ctx, store=store)
+    identities = Identities(ctx, Activity(ctx))
+    known, bob = await identities.by_token("secret"), await identities.by_token("other")
+    store.deaf = house.store.away = True
+    assert await identities.by_token("secret") == known
+    house.clock.advance(300)
+    assert await identities.by_token("secret") == known
+    house.clock.advance(1)
+    with pytest.raises(PerijoveError, match="away"):
+        await identities.by_token("secret")
+    house.store.away = False
+    assert await identities.by_token("secret") == known
+    # What this hub itself has changed is never overlooked.
+    async with house.store.transaction() as tx:
+        await tx.tokens.delete(stored.id)
+    house.store.away = True
+    for secret in ("secret", "other"):
+        with pytest.raises(PerijoveError, match="away"):
+            await identities.by_token(secret)
+    house.store.away = store.deaf = False
+    assert await identities.by_token("secret") is None
+    assert await identities.by_token("other") == bob
+
+
+async def test_while_others_cannot_be_heard_everybody_is_looked_up(house: House) -> None:
+    await token(house)
+    store = Deaf(house.store)
+    ctx = replace(house.ctx, store=store)
+    identities = Identities(ctx, Activity(ctx))
+    store.deaf = True
+    for count in (1, 2, 3):
+        assert await identities.by_token("secret") is not None
+        assert store.transactions == count

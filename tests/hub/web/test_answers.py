@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from perijove.hub.core.principals import Principal
+from perijove.hub.ports.store import Unsure
 from perijove.hub.web.answers import Answers, Mark
 from perijove.wire.scopes import Scope
 
@@ -36,5 +37,8 @@ def test_an_answer_whose_times_alone_are_old_can_be_had() -> None:
 
     assert answers.get(ADA, Mark(1, 2)) is None
     assert answers.older(ADA, 1) == b"ada"
+    assert answers.older(ADA, Unsure(1)) == b"ada"
     assert answers.older(ADA, 2) is None
+    assert answers.older(ADA, Unsure(2)) is None
+    assert answers.get(ADA, Mark(Unsure(1), 1)) is None
     assert answers.older(replace(ADA, scopes=frozenset()), 1) is None

@@ -2,7 +2,8 @@
 
 That question comes with every request, so `Identities` remembers the answers. One that is remembered holds as long as
 the store's generation is the same, and never beyond the end of what it came from. So what is revoked or changed is so
-with the next request, and a token that is known stays known while the database is away, when nothing can change.
+with the next request. While the database is away, who is known stays known: for as long as that lasts where this hub
+alone writes to it, and for `GRACE` where another hub may have changed something of which this one cannot hear.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Generic, TypeVar
 
+from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.paging import Window
 from perijove.hub.core.principals import Principal
 from perijove.hub.core.scopes import Holder, Memberships, expand, token_own_scopes, token_scopes, undecided
 from perijove.hub.core.tokens import API_CLIENT_ID, MAX_TOKEN_LENGTH, Token, expired, hash_token
 from perijove.hub.core.users import Session, User
-from perijove.hub.ports.store import OwnerKind, ShareQuery, Transaction
+from perijove.hub.ports.store import OwnerKind, ShareQuery, Transaction, Unsure
 from perijove.hub.usecases.activity import Activity
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.remembered import Remembered
@@ -26,6 +28,9 @@ from perijove.wire.scopes import Scope
 T = TypeVar("T")
 LookUp = Callable[[Context, str], Awaitable[tuple[T, datetime | None] | None]]
 """How somebody is looked up by a secret: who it is, and until when that is sure."""
+
+GRACE: Final = timedelta(minutes=5)
+"""How long somebody stays known after the last time that other hubs' changes could be heard of."""
 
 MAX_REMEMBERED: Final = 8192
 """How many tokens, and how many sessions, are remembered at most."""
@@ -169,13 +174,23 @@ async def _is_admin(tx: Transaction, token: Token) -> bool:
     return service is not None and service.admin
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Known(Generic[T]):
-    """An answer, good until *until* as long as the store's generation is *generation*."""
+    """An answer, good until *until* as long as the store's generation is *generation*; *confirmed* is when it was."""
 
     answer: T
     until: datetime | None
     generation: Hashable
+    confirmed: datetime
+
+    def good_enough(self, generation: Hashable, now: datetime) -> bool:
+        """Say whether it may be used while the store cannot be asked."""
+        return (
+            isinstance(generation, Unsure)
+            and self.generation == generation.last
+            and not expired(self.until, now)
+            and now - self.confirmed <= GRACE
+        )
 
 
 class Identities:
@@ -204,13 +219,21 @@ class Identities:
         key = hash_token(secret)
         # Before anything is read, so that what changes meanwhile is looked up again the next time.
         generation = self._ctx.store.generation
+        now = self._ctx.clock.now()
         known = remembered.get(key)
-        if known is not None and known.generation == generation and not expired(known.until, self._ctx.clock.now()):
+        if known is not None and known.generation == generation and not expired(known.until, now):
+            known.confirmed = now
             return known.answer
-        remembered.drop(key)
-        found = await look_up(self._ctx, secret)
+        try:
+            found = await look_up(self._ctx, secret)
+        except PerijoveError as error:
+            if error.code is Code.UNAVAILABLE and known is not None and known.good_enough(generation, now):
+                return known.answer
+            raise
         if found is None:
+            remembered.drop(key)
             return None
         answer, until = found
-        remembered.put(key, _Known(answer, until, generation))
+        last = generation.last if isinstance(generation, Unsure) else generation
+        remembered.put(key, _Known(answer, until, last, now))
         return answer

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from perijove.hub.core.principals import Principal
+from perijove.hub.ports.store import Unsure
 from perijove.hub.usecases.remembered import Remembered
 
 MAX_ANSWERS: Final = 8192
@@ -43,10 +44,13 @@ class Answers:
     def older(self, principal: Principal, generation: Hashable) -> bytes | None:
         """Return what *principal* was told in the store's *generation*: right but for times of last use."""
         kept = self._kept.get(_key(principal))
-        return None if kept is None or kept.mark.generation != generation else self.get(principal, kept.mark)
+        last = generation.last if isinstance(generation, Unsure) else generation
+        return None if kept is None or kept.mark.generation != last else self.get(principal, kept.mark)
 
     def put(self, principal: Principal, mark: Mark, body: bytes) -> None:
         """Keep what *principal* is told; *mark* is from before it was found out."""
+        if isinstance(mark.generation, Unsure):
+            mark = Mark(mark.generation.last, mark.written)
         self._kept.put(_key(principal), _Answer(principal, mark, body))
 
 

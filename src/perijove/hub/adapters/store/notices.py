@@ -13,6 +13,8 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, func, select
 
+from perijove.hub.ports.store import Unsure
+
 CHANNEL: Final = "perijove_changes"
 PULSE_SECONDS: Final = 1.0
 """How often the listening connection is tried."""
@@ -47,7 +49,8 @@ class Notices:
 
     def mark(self, changes: int) -> Hashable:
         """Return a mark that changes with *changes* and with what others tell; always a new one while deaf."""
-        return (changes, self._heard) if time.monotonic() < self._heard_until else object()
+        mark = (changes, self._heard)
+        return mark if time.monotonic() < self._heard_until else Unsure(mark)
 
     def _listen(self) -> Any:
         connection = self._engine.raw_connection()

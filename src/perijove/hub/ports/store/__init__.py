@@ -17,7 +17,7 @@ from perijove.hub.ports.store.services import Services
 from perijove.hub.ports.store.sessions import Sessions
 from perijove.hub.ports.store.shares import ShareCodes, ShareQuery, Shares
 from perijove.hub.ports.store.tokens import OwnerKind, Tokens
-from perijove.hub.ports.store.transaction import Store, Transaction
+from perijove.hub.ports.store.transaction import Store, Transaction, Unsure
 from perijove.hub.ports.store.users import UserQuery, Users, UserSort, UserState
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "Store",
     "Tokens",
     "Transaction",
+    "Unsure",
     "UserQuery",
     "UserSort",
     "UserState",

@@ -55,6 +55,19 @@ class Transaction(Protocol):
     def activity(self) -> Activity: ...
 
 
+class Unsure:
+    """A mark while nobody can tell what others have changed: equal to no other one.
+
+    Attributes:
+        last: the mark that would hold if nobody else had changed anything.
+    """
+
+    __slots__ = ("last",)
+
+    def __init__(self, last: Hashable) -> None:
+        self.last = last
+
+
 class Store(Protocol):
     """Gives transactions."""
 
@@ -67,7 +80,7 @@ class Store(Protocol):
         """A mark that is another one as soon as a transaction changed anything that answers are made of.
 
         What was derived from the store is good as long as the mark is the one from before it was read. Leases, steps
-        of starts, counted attempts and times of last use need not change it.
+        of starts, counted attempts and times of last use need not change it. While nobody can tell, it is `Unsure`.
         """
         ...
 
