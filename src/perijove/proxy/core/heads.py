@@ -173,10 +173,11 @@ def _framing(special: _Special) -> tuple[bool, int | None] | str:
     return False, int(lengths[0])
 
 
-def _origin_form(method: bytes, target: bytes, host: bytes) -> tuple[bytes, bytes] | None:
-    """Return (target in origin form, host); the authority of an absolute form must be that of Host (RFC 9112 3.2.2)."""
-    if target[0] == 0x2F:
-        return target, host
+def _with_authority(method: bytes, target: bytes, host: bytes) -> tuple[bytes, bytes] | None:
+    """Return (target, host) of a target that is no path: ``*``, or an absolute form, which becomes a path.
+
+    None for any other, and for an authority that is not that of Host (RFC 9112 3.2.2).
+    """
     if target == b"*" and method == b"OPTIONS":
         return target, host
     absolute = _ABSOLUTE.fullmatch(target)
@@ -190,7 +191,8 @@ class _RequestFields(NamedTuple):
     """What a block of request fields says, whatever the request line."""
 
     fields: Fields
-    hosts: list[bytes]
+    host: bytes | None
+    host_valid: bool
     chunked: bool
     length: int
     closes: bool
@@ -229,7 +231,8 @@ def _read_request_fields(block: bytes) -> _RequestFields | Refusal:
     request_id = found.get(b"x-request-id", [b""])[0]
     return _RequestFields(
         fields=kept,
-        hosts=hosts,
+        host=hosts[0] if hosts else None,
+        host_valid=not hosts or _HOST.fullmatch(hosts[0]) is not None,
         chunked=chunked,
         length=length or 0,
         closes=closes,
@@ -264,14 +267,16 @@ def parse_request(data: bytes, start: int, end: int) -> RequestHead | Refusal:
     said = _remembered_request_fields(block) if len(block) <= MAX_REMEMBERED else _read_request_fields(block)
     if isinstance(said, Refusal):
         return said
-    http11, hosts = minor == b"1", said.hosts
-    if http11 and not hosts:
+    http11, host, host_valid = minor == b"1", said.host or b"", said.host_valid
+    if http11 and said.host is None:
         return Refusal(400, "the request must have one Host")
-    located = _origin_form(method, target, hosts[0] if hosts else b"")
-    if located is None:
-        return Refusal(400, "the request target is malformed")
-    target, host = located
-    if (host and not _HOST.fullmatch(host)) or (http11 and not host):
+    if target[0] != 0x2F:
+        located = _with_authority(method, target, host)
+        if located is None:
+            return Refusal(400, "the request target is malformed")
+        target, host = located
+        host_valid = _HOST.fullmatch(host) is not None
+    if not host_valid and (host or http11):
         return Refusal(400, "the Host is malformed")
     if said.chunked and not http11:
         return Refusal(400, "a transfer coding in HTTP/1.0")
