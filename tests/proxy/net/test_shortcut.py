@@ -112,7 +112,8 @@ class Scene:
         self.book.put("/_chp_healthz", target, {}, 1.0)
         pool = UpstreamPool(proxy_settings.pool_idle, 2)
         pages = ErrorPages(None, {}, 1.0, lambda _: None)
-        self.context = Context(proxy_settings, self.book, pool, pages, Certificates(), new_observer(proxy_settings))
+        with patch.object(Context, "_sweep"):
+            self.context = Context(proxy_settings, self.book, pool, pages, Certificates(), new_observer(proxy_settings))
         self.context.monotonic = lambda: 100.0
         self.context._request_id_form = b"id-%x"
         if not short:
@@ -280,7 +281,7 @@ OPTIONS: list[dict[str, Any]] = [
 ]
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(scripts(), st.sampled_from([10, 100, 10_000]), st.sampled_from(OPTIONS))
 @example([*PAIR, *PAIR], 10_000, OPTIONS[0])
 @example([PAIR[0], ("target leaves", b""), PAIR[1]], 10_000, OPTIONS[0])

@@ -58,10 +58,13 @@ class Observer:
         if fault in _AT_THE_TARGET:
             self.metrics.failed(seen.fault)
 
+    def count(self, seen: Observation, route: Route) -> None:
+        """Count an exchange that is over."""
+        self.metrics.answered(route.kind, seen.status, seen.received, seen.sent, seen.first_byte)
+
     def ended(self, seen: Observation, head: RequestHead, route: Route, request_id: bytes) -> None:
         """An exchange, or the tunnel that it became, is over."""
-        kind = route.kind
-        self.metrics.answered(kind, seen.status, seen.received, seen.sent, seen.first_byte)
+        self.count(seen, route)
         if self.access is None:
             return
         agent = next((value for name, value in head.fields if name.lower() == b"user-agent"), b"")
@@ -79,7 +82,7 @@ class Observer:
                 status=seen.status,
                 received=seen.received,
                 sent=seen.sent,
-                kind=kind,
+                kind=route.kind,
                 upstream=route.target.url,
                 request_id=request_id.decode(),
                 tunnel=seen.tunnel,

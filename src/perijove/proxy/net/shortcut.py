@@ -52,7 +52,7 @@ class Shortcut:
         self.busy = True
         self._request = request
         self._upstream = upstream
-        self._request_id = request.head.request_id or context.new_request_id()
+        self._request_id = context.new_request_id()
         if context.observer is not None:
             self._seen = context.observer.began(client.address)
             context.observer.metrics.find_count += 1
@@ -83,14 +83,19 @@ class Shortcut:
 
     def _end(self, status: int, size: int) -> None:
         seen, self._seen = self._seen, None
-        if seen is not None and self._context.observer is not None:
-            seen.answered(status)
-            seen.sent = size
-            self._context.observer.ended(seen, self._request.head, self._request.route, self._request_id)
+        observer, request = self._context.observer, self._request
+        if seen is None or observer is None:
+            return
+        seen.answered(status)
+        seen.sent = size
+        if observer.access is None:
+            observer.count(seen, request.route)
+        else:
+            observer.ended(seen, request.head(), request.route, self._request_id)
 
     def relay(self) -> Relay:
         """Let a relay carry the exchange from now on."""
-        relay = Relay(self._context, self._client, self._request.head, self._request_id, self._seen)
+        relay = Relay(self._context, self._client, self._request.head(), self._request_id, self._seen)
         self.busy = False
         self._seen = None
         self._client.relayed(relay)
