@@ -106,7 +106,7 @@ def test_cve_2026_40864_a_script_changes_nothing(hub: RunningHub, victim: Page, 
         }""",
         content_type,
     )
-    assert set(statuses) <= {403, 404, 405, 422}, statuses
+    assert all(400 <= status < 500 for status in statuses), statuses
     assert tokens_of(hub, "admin") == []
     with hub.client(OPS_TOKEN) as api:
         assert api.get("/users/eve").status_code == 404

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
 import pytest
+from authlib.integrations.httpx_client import AsyncOAuth2Client
 
 from perijove.hub.core.oauth import OAuthClient
 from perijove.hub.core.scopes import BUILT_IN
@@ -345,3 +346,39 @@ async def test_a_service_on_another_host_is_reached_only_after_the_question(hub:
     assert forged.status_code == 403
     elsewhere = await browser.post(url, data=form, headers={"Origin": "https://wiki.example"})
     assert elsewhere.status_code == 403
+
+
+async def test_a_standard_client_library_does_the_whole_flow(hub: RunningHub, base_url: str) -> None:
+    await hub.add_user("root", admin=True)
+    uri = "https://wiki.example/back"
+    async with hub.store.transaction() as tx:
+        service = await tx.services.put(Service(0, "wiki", oauth_redirect_uri=uri))
+        await oauth.put_service_client(hub.state.ctx, tx, service, secret=SECRET, site=hub.state.settings.site)
+    async with AsyncOAuth2Client(
+        "service-wiki",
+        SECRET,
+        redirect_uri=uri,
+        scope="read:users:name!user access:services!service=wiki",
+        token_endpoint_auth_method="client_secret_post",
+        code_challenge_method="S256",
+        transport=httpx.ASGITransport(app=hub.app),
+        base_url=ORIGIN,
+    ) as client:
+        told = (await hub.client().get(f"{base_url}.well-known/oauth-authorization-server")).json()
+        url, state = client.create_authorization_url(told["authorization_endpoint"], code_verifier=VERIFIER)
+        browser = await hub.browser("root")
+        page = await browser.get(url)
+        form = {"_xsrf": form_token(page), "scopes": re.findall(r'name="scopes" value="([^"]+)"', page.text)}
+        back = await browser.post(url, data=form, headers={"Origin": ORIGIN})
+        token = await client.fetch_token(
+            told["token_endpoint"],
+            authorization_response=back.headers["Location"],
+            state=state,
+            code_verifier=VERIFIER,
+        )
+        assert token["token_type"] == "Bearer"
+        model = (await client.get(f"{hub.api}/user")).json()
+        assert model["name"] == "root"
+        assert "access:services!service=wiki" in model["scopes"]
+        await browser.get(f"{hub.prefix}logout")
+        assert (await client.get(f"{hub.api}/user")).status_code == 403
