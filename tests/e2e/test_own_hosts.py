@@ -55,7 +55,8 @@ def test_a_person_works_on_a_host_of_their_own(hub: RunningHub, page: Page) -> N
     page.goto(f"{origin(hub, 'xn--zo-cja')}/hub/home")
     assert page.url == f"{origin(hub)}/hub/home"
     # Signing out ends the server's tokens as well.
-    page.goto(f"{origin(hub)}/hub/logout")
+    page.evaluate("location.href = '/user/zo%C3%A9/logout'")
+    page.wait_for_url(f"{origin(hub)}/hub/login**")
     page.goto(f"{origin(hub, 'xn--zo-cja')}/user/zo%C3%A9/lab")
     page.wait_for_url(f"{origin(hub)}/hub/login?**")
 

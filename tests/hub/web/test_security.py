@@ -206,6 +206,7 @@ async def test_no_script_can_read_the_cookies_and_other_sites_cannot_post_with_t
         "jupyterhub-hub-login",
         "jupyterhub-session-id",
         "_xsrf",
+        "perijove-device",
     }
     base = hub.state.settings.base_url
     for cookie in cookies:
@@ -337,6 +338,7 @@ def test_cve_2024_28233_where_browsers_can_help_nobody_else_can_set_our_cookies(
     settings = dataclasses.replace(settings, host_cookies=host_cookies, site=Site("/jh/", origin))
     request = request_with(host="hub.test")
     assert security.cookie_place(request, settings, security.SESSION_COOKIE) == (name, path)
+    assert security.cookie_place(request, settings, security.FORM_COOKIE) == ("_xsrf", "/jh/hub/")
     response = Response()
     security.end(request, settings, response)
     ended = next(cookie for cookie in response.headers.getlist("set-cookie") if cookie.startswith(f"{name}="))
@@ -349,3 +351,18 @@ def test_cve_2024_28233_all_cookies_of_one_name_are_seen(settings: WebSettings) 
     assert security.cookie_values(request, settings, "_xsrf") == ["one", "two", ""]
     many = "; ".join(f"_xsrf={number}" for number in range(1000))
     assert len(security.cookie_values(request_with(host="hub.test", cookie=many), settings, "_xsrf")) == 8
+
+
+@pytest.mark.parametrize(
+    ("site", "one_origin", "own_hosts"),
+    [("same-origin", True, True), ("none", True, True), ("same-site", False, True), ("cross-site", False, False)],
+)
+def test_a_server_on_its_own_host_may_lead_to_signing_out(
+    settings: WebSettings, site: str, one_origin: bool, own_hosts: bool
+) -> None:
+    import dataclasses
+
+    hosts = dataclasses.replace(settings, site=Site("/", ORIGIN, lambda name, domain, _: f"{name}.{domain}"))
+    request = request_with(host="hub.test", sec_fetch_site=site)
+    assert security.is_led_here(request, settings) is one_origin
+    assert security.is_led_here(request, hosts) is own_hosts

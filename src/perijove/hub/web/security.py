@@ -98,8 +98,11 @@ def cookie_place(request: Request, settings: WebSettings, name: str) -> tuple[st
     """Return the full name and the path of the hub's own cookie *name*.
 
     Browsers let no page, and no other host, set a cookie whose name begins with ``__Host-``, nor a script one with
-    ``__Http-``. The first goes to all of a host, which must then be the hub's own.
+    ``__Http-``. The first goes to all of a host, which must then be the hub's own. Programs that sign in look for the
+    form's cookie under the name it always had.
     """
+    if name == FORM_COOKIE:
+        return name, settings.prefix
     if settings.host_cookies:
         return f"__Host-{name}", "/"
     return (f"__Http-{name}" if is_secure(request, settings) else name), settings.prefix
@@ -261,6 +264,17 @@ def check_origin(request: Request, settings: WebSettings) -> bool:
     if site not in {None, "same-origin", "none"} or (origin is not None and _comparable(origin) not in ours):
         raise PerijoveError(Code.FORBIDDEN, "This request came from another site.")
     return origin is not None or site == "same-origin"
+
+
+def is_led_here(request: Request, settings: WebSettings) -> bool:
+    """Say whether a person, or one of our servers on a host of its own, led the browser here, and no other site."""
+    if settings.site.has_hosts and request.headers.get("sec-fetch-site") == "same-site":
+        return True
+    try:
+        check_origin(request, settings)
+    except PerijoveError:
+        return False
+    return True
 
 
 def check_page_request(request: Request) -> None:

@@ -102,9 +102,7 @@ async def logout(request: Request, hub: Hub) -> Response:
     security.check_page_request(request)
     visitor = await find_visitor(request, hub)
     if visitor is not None:
-        try:
-            security.check_origin(request, hub.settings)
-        except PerijoveError:
+        if not security.is_led_here(request, hub.settings):
             return RedirectResponse(f"{hub.settings.prefix}home", status_code=302)
         await use_case.sign_out(hub.ctx, visitor)
     response = RedirectResponse(f"{hub.settings.prefix}login", status_code=302)
