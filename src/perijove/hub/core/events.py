@@ -6,6 +6,7 @@ into the audit log, how it is told there. Nothing else has to know it; metrics m
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -52,7 +53,7 @@ class Audited:
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(ABC):
     """Something that happened.
 
     Attributes:
@@ -63,9 +64,9 @@ class Fact:
     warning: ClassVar[bool] = False
     audited: ClassVar[Audited | None] = None
 
+    @abstractmethod
     def sentence(self) -> str:
         """Return what happened, for people."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
