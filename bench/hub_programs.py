@@ -100,11 +100,17 @@ class _Answers(BaseHTTPRequestHandler):
         pass
 
 
+class _Backend(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of hubs that were stopped while they asked."""
+
+
 @contextmanager
 def backend() -> Iterator[str]:
     """Answer for every server that is only recorded; yields its URL."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Answers)
-    server.daemon_threads = True
+    server = _Backend(("127.0.0.1", 0), _Answers)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import hashlib
 import hmac
 import os
@@ -72,6 +73,8 @@ NOBODY_ALLOWED = (
 )
 STOP_ALL_TIMEOUT = 30.0
 DRAIN_SECONDS = 2
+YOUNG_OBJECTS = 10_000
+"""How many more objects there must be before the garbage collector looks through the young ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +117,17 @@ async def _serve(configuration: Configuration) -> int:
         for line in await announcement(hub):
             sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
+        _spare_the_garbage_collector()
         await stop.wait()
         log.info("stopping")
     log.info("stopped")
     return 0
+
+
+def _spare_the_garbage_collector() -> None:
+    """Keep the collector from looking through everything that was loaded again and again: each look is a stall."""
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS)
 
 
 @contextlib.asynccontextmanager
