@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 from tests.e2e.steps import new_notebook, run_cell
 from tests.support.hubs import OPS_TOKEN, UPSTREAM_CONFIG, RunningHub
 
@@ -111,3 +113,40 @@ def test_a_form_leads_on_to_a_users_host_and_to_no_other(hub: RunningHub, page: 
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url(f"http://*hub.localhost:{hub.port}/**", timeout=LONG)
     assert urlsplit(page.url).hostname in {"hub.localhost", "ada.hub.localhost"}
+
+
+@pytest.mark.parametrize("own_hosts", [True, False], ids=["own hosts", "one origin"])
+def test_over_https_no_page_can_plant_a_sign_in(
+    make_hub: Callable[..., RunningHub], chromium: Browser, tmp_path: Path, own_hosts: bool
+) -> None:
+    key, certificate = str(tmp_path / "key.pem"), str(tmp_path / "certificate.pem")
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=hub.localhost"]
+    subprocess.run([*command, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    tls = f"\nc.JupyterHub.ssl_key = {key!r}\nc.JupyterHub.ssl_cert = {certificate!r}\n"
+    hosts = 'c.JupyterHub.subdomain_host = "https://hub.localhost:{port}"\n' if own_hosts else ""
+    hub = make_hub(config=UPSTREAM_CONFIG + tls + hosts)
+    hub.start()
+    here = f"https://hub.localhost:{hub.port}"
+    with chromium.new_context(ignore_https_errors=True) as context:
+        page = context.new_page()
+        page.goto(f"{here}/hub/login?next=%2Fhub%2Fhome")
+        # A page that is no page of the hub's: a script there may do what a user's page may.
+        page.goto(f"{here}/hub/api")
+        name = f"{'__Host-' if own_hosts else '__Http-'}jupyterhub-hub-login"
+        page.evaluate(
+            """(name) => {
+                document.cookie = `${name}=planted; secure; path=/hub/home`;
+                document.cookie = `${name}=planted; secure; path=/hub/; domain=hub.localhost`;
+                document.cookie = 'jupyterhub-hub-login=planted; path=/hub/home';
+            }""",
+            name,
+        )
+        page.goto(f"{here}/hub/login?next=%2Fhub%2Fhome")
+        page.fill("[name=username]", "ada")
+        page.fill("[name=password]", "correct horse")
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url("**/hub/home")
+        held = [cookie for cookie in context.cookies() if cookie["name"] == name]
+    assert [(cookie["path"], cookie["secure"], cookie["httpOnly"]) for cookie in held] == [
+        ("/" if own_hosts else "/hub/", True, True)
+    ]
