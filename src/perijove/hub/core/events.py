@@ -232,6 +232,83 @@ class RoleDeleted(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class UserRenamed(Fact):
+    """A user has another name."""
+
+    audited = Audited("user.rename", "user", whom="user")
+    user: str
+    before: str
+    by: str
+
+    def sentence(self) -> str:
+        return f"User {self.before} was renamed to {self.user} by {self.by}"
+
+
+@dataclass(frozen=True, slots=True)
+class GroupCreated(Fact):
+    """A group came into being."""
+
+    audited = Audited("group.create", "group", whom="group")
+    group: str
+    by: str
+
+    def sentence(self) -> str:
+        return f"Group {self.group} was created by {self.by}"
+
+
+@dataclass(frozen=True, slots=True)
+class GroupDeleted(Fact):
+    """A group went away, with what it gave to its members."""
+
+    audited = Audited("group.delete", "group", whom="group")
+    group: str
+    by: str
+
+    def sentence(self) -> str:
+        return f"Group {self.group} was deleted by {self.by}"
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipChanged(Fact):
+    """A user joined a group, or is in it no longer."""
+
+    audited = Audited("group.member", "group", whom="group")
+    group: str
+    user: str
+    member: bool
+    by: str
+
+    def sentence(self) -> str:
+        change = "added to" if self.member else "removed from"
+        return f"User {self.user} was {change} group {self.group} by {self.by}"
+
+
+@dataclass(frozen=True, slots=True)
+class GroupPropertiesChanged(Fact):
+    """A group has other properties."""
+
+    audited = Audited("group.properties", "group", whom="group")
+    group: str
+    by: str
+
+    def sentence(self) -> str:
+        return f"The properties of group {self.group} were changed by {self.by}"
+
+
+@dataclass(frozen=True, slots=True)
+class RolesChanged(Fact):
+    """A user holds other roles; *roles* are those they hold now."""
+
+    audited = Audited("user.roles", "user", whom="user")
+    user: str
+    roles: tuple[str, ...]
+    by: str
+
+    def sentence(self) -> str:
+        return f"User {self.user} was given the roles {', '.join(self.roles) or 'none'} by {self.by}"
+
+
+@dataclass(frozen=True, slots=True)
 class ServerStartRequested(Fact):
     """Somebody asked for a server."""
 

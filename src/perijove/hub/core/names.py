@@ -10,6 +10,7 @@ from perijove.hub.core.errors import invalid
 MAX_NAME_LENGTH = 255
 _SERVER_NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,28}[a-z0-9])?")
 _SERVICE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_.~-]{0,253}[a-z0-9])?", re.IGNORECASE | re.ASCII)
+_BELOW_A_GROUP = ("/users", "/properties", "/shared")
 _ROLE_NAME = re.compile(r"[a-z][a-z0-9\-_~.]{1,253}[a-z0-9]")
 
 
@@ -40,7 +41,8 @@ def normalize_user_name(name: str) -> str:
 def normalize_group_name(name: str) -> str:
     """Return the one spelling under which a group is kept: Unicode form NFC. Upper and lower case are different.
 
-    Slashes are allowed, because identity providers name groups so (``/staff``).
+    Slashes are allowed, because identity providers name groups so (``/staff``); what addresses of the API end with,
+    such as ``/users``, is not.
 
     Raises:
         PerijoveError: INVALID, if the name is empty, longer than 255 characters, has a control character, blanks at an
@@ -52,6 +54,8 @@ def normalize_group_name(name: str) -> str:
     fits = normal and normal == normal.strip() and normal not in {".", ".."} and len(normal) <= MAX_NAME_LENGTH
     if not fits or not all(c.isprintable() for c in normal):
         raise invalid(f"Invalid group name: {shorten(name)!r}")
+    if normal.endswith(_BELOW_A_GROUP):
+        raise invalid(f"Invalid group name: {shorten(name)!r} ends like an address of the API")
     return normal
 
 

@@ -8,6 +8,9 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+MAX_OFFSET = 2**53
+"""The farthest place in a list that may be asked for: databases have an end to their numbers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Window:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from perijove.hub.core.errors import conflict, forbidden, invalid, not_found
-from perijove.hub.core.events import AdminChanged, UserCreated, UserDeleted
+from perijove.hub.core.events import AdminChanged, Fact, RolesChanged, UserCreated, UserDeleted, UserRenamed
 from perijove.hub.core.names import normalize_user_name
 from perijove.hub.core.paging import Page
 from perijove.hub.core.principals import Principal, Target
@@ -20,7 +20,9 @@ from perijove.hub.ports.authenticator import Authenticator
 from perijove.hub.ports.store import Transaction, UserQuery
 from perijove.hub.ports.traits import call_plugin
 from perijove.hub.usecases.context import Context
+from perijove.hub.usecases.groups import set_groups_of
 from perijove.hub.usecases.reach import reached
+from perijove.hub.usecases.sign_in import set_admin
 from perijove.hub.usecases.slices import in_slices
 
 log = structlog.get_logger(__name__)
@@ -158,6 +160,78 @@ async def _valid_names(authenticator: Authenticator, names: Sequence[str]) -> li
     if bad:
         raise invalid(f"Invalid usernames: {', '.join(repr(name) for name in bad[:20])}")
     return list(normal)
+
+
+@dataclass(frozen=True, slots=True)
+class UserChanges:
+    """What to change of a user; None for what stays."""
+
+    name: str | None = None
+    admin: bool | None = None
+    groups: Sequence[str] | None = None
+    roles: Sequence[str] | None = None
+
+
+async def change_user(
+    ctx: Context, authenticator: Authenticator, principal: Principal, name: str, changes: UserChanges
+) -> UserView:
+    """Change a user, all of it or nothing, and return them.
+
+    Raises:
+        PerijoveError: NOT_FOUND; FORBIDDEN, also for what only administrators may do: make, unmake and change
+            administrators, and give roles; INVALID for a name that is impossible or taken, while a server of theirs
+            runs that a new name would cut off, and for groups and roles that do not exist.
+    """
+    principal.require_some("admin:users")
+    async with ctx.store.transaction() as tx:
+        user = await reached(tx, principal, "admin:users", name=name)
+        if not principal.admin and (user.admin or changes.admin):
+            raise forbidden("Only administrators can make or change administrators")
+        facts: list[Fact] = []
+        if changes.admin is not None and changes.admin != user.admin:
+            await set_admin(tx, user, changes.admin)
+            facts.append(AdminChanged(user.name, changes.admin, principal.name))
+        if changes.groups is not None:
+            facts += await set_groups_of(tx, principal, user, changes.groups)
+        if changes.roles is not None:
+            facts.append(await _set_roles(tx, principal, user, changes.roles))
+        if changes.name is not None:
+            facts += await _rename(tx, authenticator, principal, user, changes.name)
+        changed = await tx.users.by_id(user.id)
+        views = await _views(tx, principal, [changed or user])
+    for fact in facts:
+        ctx.telemetry.emit(fact)
+    return views[0]
+
+
+async def _rename(
+    tx: Transaction, authenticator: Authenticator, principal: Principal, user: User, new_name: str
+) -> list[Fact]:
+    # A name can mean rights, in the configuration for example: whoever reaches some users only cannot give it.
+    principal.require("admin:users")
+    (name,) = _valid_names(authenticator, [new_name])
+    if name == user.name:
+        return []
+    if any(server.active for server in await tx.servers.list_of([user.id])):
+        raise invalid(f"Stop the servers of {user.name} first: they run under the old name")
+    if await tx.users.get(name) is not None:
+        raise invalid(f"User {name} already exists, username must be unique")
+    await tx.users.rename(user.id, name)
+    return [UserRenamed(name, user.name, principal.name)]
+
+
+async def _set_roles(tx: Transaction, principal: Principal, user: User, names: Sequence[str]) -> Fact:
+    if not principal.admin:
+        raise forbidden("Only administrators can give roles")
+    wanted, held = set(names), {role.name for role in await tx.roles.of("user", user.id)}
+    if missing := sorted(wanted - {role.name for role in await tx.roles.list()}):
+        raise invalid(f"No such role: {', '.join(map(repr, missing[:20]))}")
+    for name in wanted - held:
+        await tx.roles.assign(name, "user", user.id)
+    for name in held - wanted:
+        await tx.roles.revoke(name, "user", user.id)
+    await tx.users.set_admin(user.id, DEFAULT_ROLES["admin"].name in wanted)
+    return RolesChanged(user.name, tuple(sorted(wanted)), principal.name)
 
 
 async def delete_user(

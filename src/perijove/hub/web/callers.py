@@ -243,6 +243,14 @@ def checked_object(body: Any, allowed: Mapping[str, type]) -> Mapping[str, Any]:
     return body
 
 
+def texts(given: Mapping[str, Any], key: str) -> list[str]:
+    """Return the list of texts under *key*; none if it is not there. Raises PerijoveError INVALID."""
+    values = given.get(key) or []
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise invalid(f"{key} must be a list of strings")
+    return values
+
+
 def takes(description: str, required: bool = False, **properties: Mapping[str, Any]) -> dict[str, Any]:
     """Return what OpenAPI says of an operation that takes a JSON object with *properties*."""
     schema = {"type": "object", "properties": dict(properties)}

@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode
 
-from fastapi import Request
-from fastapi.responses import JSONResponse
-
-from perijove.hub.core.paging import Page
 from perijove.hub.core.principals import Principal
 from perijove.hub.core.servers import Failure, Server
 from perijove.hub.core.tokens import API_CLIENT_ID
 from perijove.hub.core.visibility import sees_server_state
+from perijove.hub.usecases.groups import GroupView
 from perijove.hub.usecases.tokens import TokenView
 from perijove.hub.usecases.users import UserView
-from perijove.hub.web.security import own_origin
 from perijove.hub.web.state import WebSettings
-from perijove.wire.models import FailureModel, ServerModel, TokenModel, UserModel
+from perijove.wire.models import FailureModel, GroupModel, ServerModel, TokenModel, UserModel
 from perijove.wire.prefixes import escape_name
-
-PAGINATION_TYPE = "application/jupyterhub-pagination+json"
-MAX_OFFSET = 2**53
-"""The farthest place in a list that may be asked for: databases have an end to their numbers."""
 
 
 def json_bytes(value: Any) -> bytes:
@@ -114,6 +105,19 @@ def user_model(
     return model
 
 
+def group_model(view: GroupView) -> GroupModel:
+    """Return the group with the fields that the caller may see."""
+    everything: dict[str, Any] = {
+        "kind": "group",
+        "name": view.group.name,
+        "users": list(view.members),
+        "properties": dict(view.group.properties),
+        "roles": list(view.roles),
+    }
+    model: GroupModel = {key: value for key, value in everything.items() if key in view.fields}  # type: ignore[assignment]
+    return model
+
+
 def token_model(view: TokenView) -> TokenModel:
     """Return the token, with its value if it was just made."""
     token = view.token
@@ -141,30 +145,3 @@ def token_model(view: TokenView) -> TokenModel:
 def scope_strings(scopes: Iterable[Any]) -> list[str]:
     """Return scopes as sorted text."""
     return sorted(str(scope) for scope in scopes)
-
-
-def wants_pagination(request: Request) -> bool:
-    """Say whether the caller asked for the paginated form."""
-    accepted = [part.partition(";")[0].strip() for part in request.headers.get("accept", "").split(",")]
-    return PAGINATION_TYPE in accepted
-
-
-def page_response(request: Request, page: Page[Any], models: Sequence[Any], settings: WebSettings) -> JSONResponse:
-    """Return a list, in the paginated form if the caller asked for it."""
-    if not wants_pagination(request):
-        return JSONResponse(list(models))
-    following = None
-    if page.next is not None:
-        query = dict(request.query_params) | {"offset": str(page.next.offset), "limit": str(page.next.limit)}
-        url = f"{own_origin(request, settings)}{request.scope['path']}?{urlencode(query)}"
-        following = {"offset": page.next.offset, "limit": page.next.limit, "url": url}
-    body = {
-        "items": list(models),
-        "_pagination": {
-            "offset": page.window.offset,
-            "limit": page.window.limit,
-            "total": page.total,
-            "next": following,
-        },
-    }
-    return JSONResponse(body, media_type=PAGINATION_TYPE)

@@ -258,3 +258,76 @@ async def test_activity_of_others_is_reported_by_those_who_may(hub: RunningHub, 
     ).status_code == 404
     assert (await admin.post(f"{hub.api}/users/bob/activity", json=body)).status_code == 200
     assert (await admin.post(f"{hub.api}/users/nobody/activity", json=body)).status_code == 404
+
+
+async def test_a_user_is_changed(hub: RunningHub, admin: Any) -> None:
+    await hub.add_user("ada")
+    await admin.post(f"{hub.api}/groups", json={"groups": ["staff", "guests"]})
+    url = f"{hub.api}/users/ada"
+    assert (await admin.patch(url, json={"admin": True})).json()["admin"]
+    changed = (await admin.patch(url, json={"admin": False, "groups": ["staff"]})).json()
+    assert (changed["admin"], changed["groups"], changed["roles"]) == (False, ["staff"], ["user"])
+    assert (await admin.patch(url, json={"groups": ["guests"]})).json()["groups"] == ["guests"]
+    assert (await admin.patch(url, json={"roles": ["user", "admin"]})).json()["admin"]
+    assert (await admin.patch(url, json={"roles": []})).json()["roles"] == []
+    renamed = await admin.patch(url, json={"name": "Augusta", "admin": False})
+    assert renamed.json()["name"] == "augusta"
+    assert (await admin.get(url)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"name": "root"}, "already exists"),
+        ({"name": "a/b"}, "Invalid usernames"),
+        ({"admin": "yes"}, "admin must be bool"),
+        ({"groups": ["none"]}, "No such group: 'none'"),
+        ({"groups": "staff"}, "groups must be list"),
+        ({"roles": ["none"]}, "No such role: 'none'"),
+        ({"nonsense": 1}, "nonsense"),
+    ],
+)
+async def test_a_change_that_makes_no_sense_changes_nothing(
+    hub: RunningHub, admin: Any, body: dict[str, Any], told: str
+) -> None:
+    await hub.add_user("ada")
+    before = (await admin.get(f"{hub.api}/users/ada")).json()
+    answer = await admin.patch(f"{hub.api}/users/ada", json=body)
+    assert answer.status_code == 400
+    assert told in answer.json()["message"]
+    assert (await admin.get(f"{hub.api}/users/ada")).json() == before
+
+
+async def test_a_user_whose_server_runs_keeps_the_name(hub: RunningHub, admin: Any) -> None:
+    await hub.add_user("ada")
+    await admin.post(f"{hub.api}/users/ada/server")
+    answer = await admin.patch(f"{hub.api}/users/ada", json={"name": "augusta"})
+    assert answer.status_code == 400
+    assert "Stop the servers" in answer.json()["message"]
+
+
+async def test_only_administrators_change_administrators_and_give_roles(hub: RunningHub) -> None:
+    """CVE-2024-41942: whoever may only change users must not become more by that."""
+    await hub.add_user("boss", admin=True)
+    await hub.add_user("ada")
+    ops = hub.client(await hub.token("ops", "admin:users", service=True))
+    for name, body in (
+        ("ada", {"admin": True}),
+        ("boss", {"admin": False}),
+        ("boss", {"name": "other"}),
+        ("ada", {"roles": ["admin"]}),
+    ):
+        assert (await ops.patch(f"{hub.api}/users/{name}", json=body)).status_code == 403, body
+    assert (await ops.patch(f"{hub.api}/users/ada", json={"name": "augusta"})).status_code == 200
+
+
+async def test_whoever_reaches_some_users_only_gives_no_names_and_no_groups(hub: RunningHub, admin: Any) -> None:
+    """GHSA-69wv-m5fw-2fhp: a filter on an administrator's scope holds for every part of a change."""
+    await hub.add_user("ada")
+    await hub.add_user("bob")
+    await admin.post(f"{hub.api}/groups", json={"groups": ["staff", "guests"], "users": ["ada"]})
+    some = hub.client(await hub.token("some", "admin:users!group=staff", "groups!group=staff", service=True))
+    assert (await some.patch(f"{hub.api}/users/bob", json={"groups": []})).status_code == 404
+    assert (await some.patch(f"{hub.api}/users/ada", json={"groups": ["staff"]})).status_code == 404
+    assert (await some.patch(f"{hub.api}/users/ada", json={"name": "admin"})).status_code == 403
+    assert (await some.patch(f"{hub.api}/users/ada", json={"groups": ["guests"]})).status_code == 200

@@ -10,14 +10,15 @@ from fastapi.responses import JSONResponse
 
 from perijove.hub.core.errors import invalid
 from perijove.hub.core.names import normalize_user_name, shorten
-from perijove.hub.core.paging import clamp
+from perijove.hub.core.paging import Window
 from perijove.hub.core.principals import Principal
 from perijove.hub.core.servers import Server
 from perijove.hub.ports.store import UserQuery, UserSort, UserState
 from perijove.hub.usecases import users
 from perijove.hub.usecases.slices import in_slices
-from perijove.hub.web.callers import Hub, JsonBody, checked_object, needs, takes
-from perijove.hub.web.models import MAX_OFFSET, json_bytes, page_response, user_model, wants_pagination
+from perijove.hub.web.api.paging import page_response, page_window
+from perijove.hub.web.callers import Hub, JsonBody, checked_object, needs, takes, texts
+from perijove.hub.web.models import json_bytes, user_model
 from perijove.hub.web.permissions import Router
 from perijove.hub.web.state import HubState
 
@@ -42,6 +43,14 @@ NEW_USERS = takes(
     admin={"type": "boolean", "description": "Whether they become administrators"},
 )
 NEW_USER = takes("What the user shall be", admin={"type": "boolean"})
+CHANGES = takes(
+    "What to change",
+    required=True,
+    name={"type": "string"},
+    admin={"type": "boolean"},
+    groups={"type": "array", "items": {"type": "string"}, "description": "All groups that the user shall be in"},
+    roles={"type": "array", "items": {"type": "string"}, "description": "All roles that the user shall hold"},
+)
 ACTIVITY = takes(
     "When; at least one of the two",
     required=True,
@@ -57,10 +66,7 @@ def flag(value: str | None) -> bool:
 
 
 async def user_query(
-    request: Request,
-    hub: Hub,
-    offset: Annotated[int, Query(le=MAX_OFFSET)] = 0,
-    limit: int | None = None,
+    window: Annotated[Window, Depends(page_window)],
     state: str | None = None,
     name_filter: str = "",
     sort: str = "id",
@@ -72,9 +78,8 @@ async def user_query(
     if key not in SORTS:
         allowed = ", ".join(sorted(SORTS))
         raise invalid(f"Unrecognized sort: {shorten(sort, 40)!r}; use one of {allowed}, with - for descending")
-    default = hub.settings.page_default if wants_pagination(request) else hub.settings.page_maximum
     return UserQuery(
-        window=clamp(offset, limit, default=default, maximum=hub.settings.page_maximum),
+        window=window,
         state=cast(UserState | None, state),
         name_filter=name_filter[:255],
         sort=cast(UserSort, key),
@@ -108,17 +113,14 @@ async def list_users(
 async def create_users(hub: Hub, principal: Annotated[Principal, needs("admin:users")], body: JsonBody) -> Response:
     """Create several users, `{"usernames": [...], "admin": false}`; those that exist are left out of the answer."""
     body = checked_object(body, {"usernames": list, "admin": bool})
-    names = body.get("usernames") or []
-    if not all(isinstance(name, str) for name in names):
-        raise invalid("usernames must be a list of strings")
     created = await users.create_users(
-        hub.ctx, hub.authenticator, principal, names, admin=bool(body.get("admin", False))
+        hub.ctx, hub.authenticator, principal, texts(body, "usernames"), admin=bool(body.get("admin", False))
     )
-    texts = [
+    parts = [
         json_bytes([user_model(view, principal, hub.settings) for view in part])[1:-1]
         async for part in in_slices(created)
     ]
-    return Response(b"[" + b",".join(texts) + b"]", status_code=201, media_type="application/json")
+    return Response(b"[" + b",".join(parts) + b"]", status_code=201, media_type="application/json")
 
 
 @router.get("/users/{user_name}", summary="Get a user")
@@ -145,6 +147,22 @@ async def create_user(
     admin = bool(body.get("admin", False))
     created = await users.create_user(hub.ctx, hub.authenticator, principal, user_name, admin=admin)
     return dict(user_model(created, principal, hub.settings))
+
+
+@router.patch("/users/{user_name}", summary="Change a user", openapi_extra=CHANGES)
+async def change_user(
+    hub: Hub, principal: Annotated[Principal, needs("admin:users")], user_name: str, body: JsonBody
+) -> dict[str, Any]:
+    """Change name, administrator's rights, groups or roles of a user."""
+    given = checked_object(body, {"name": str, "admin": bool, "groups": list, "roles": list})
+    changes = users.UserChanges(
+        given.get("name"),
+        given.get("admin"),
+        texts(given, "groups") if "groups" in given else None,
+        texts(given, "roles") if "roles" in given else None,
+    )
+    changed = await users.change_user(hub.ctx, hub.authenticator, principal, normalize_user_name(user_name), changes)
+    return dict(user_model(changed, principal, hub.settings))
 
 
 @router.delete("/users/{user_name}", summary="Delete a user", status_code=204)

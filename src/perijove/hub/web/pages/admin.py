@@ -9,12 +9,11 @@ from fastapi import Form, Query, Request, Response
 
 from perijove.hub.core.errors import not_found
 from perijove.hub.core.names import normalize_user_name
-from perijove.hub.core.paging import Page, Window, clamp
+from perijove.hub.core.paging import MAX_OFFSET, Page, Window, clamp
 from perijove.hub.ports.store import UserQuery
 from perijove.hub.usecases import users
 from perijove.hub.usecases.users import UserView
 from perijove.hub.web.callers import Hub
-from perijove.hub.web.models import MAX_OFFSET
 from perijove.hub.web.pages.common import FormVisitor, PageVisitor, go, server_view
 from perijove.hub.web.permissions import Router
 from perijove.hub.web.rendering import render

@@ -1,0 +1,52 @@
+"""Lists that are given in parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import Query, Request
+from fastapi.responses import JSONResponse
+
+from perijove.hub.core.paging import MAX_OFFSET, Page, Window, clamp
+from perijove.hub.web.callers import Hub
+from perijove.hub.web.security import own_origin
+from perijove.hub.web.state import WebSettings
+
+PAGINATION_TYPE = "application/jupyterhub-pagination+json"
+
+
+def wants_pagination(request: Request) -> bool:
+    """Say whether the caller asked for the paginated form."""
+    accepted = [part.partition(";")[0].strip() for part in request.headers.get("accept", "").split(",")]
+    return PAGINATION_TYPE in accepted
+
+
+async def page_window(
+    request: Request, hub: Hub, offset: Annotated[int, Query(le=MAX_OFFSET)] = 0, limit: int | None = None
+) -> Window:
+    """Return which part of a list is asked for: smaller by default where the caller can ask for the next one."""
+    default = hub.settings.page_default if wants_pagination(request) else hub.settings.page_maximum
+    return clamp(offset, limit, default=default, maximum=hub.settings.page_maximum)
+
+
+def page_response(request: Request, page: Page[Any], models: Sequence[Any], settings: WebSettings) -> JSONResponse:
+    """Return a list, in the paginated form if the caller asked for it."""
+    if not wants_pagination(request):
+        return JSONResponse(list(models))
+    following = None
+    if page.next is not None:
+        query = dict(request.query_params) | {"offset": str(page.next.offset), "limit": str(page.next.limit)}
+        url = f"{own_origin(request, settings)}{request.scope['path']}?{urlencode(query)}"
+        following = {"offset": page.next.offset, "limit": page.next.limit, "url": url}
+    body = {
+        "items": list(models),
+        "_pagination": {
+            "offset": page.window.offset,
+            "limit": page.window.limit,
+            "total": page.total,
+            "next": following,
+        },
+    }
+    return JSONResponse(body, media_type=PAGINATION_TYPE)

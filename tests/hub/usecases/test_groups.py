@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from perijove.hub.core.errors import Code, PerijoveError
+from perijove.hub.core.events import GroupCreated, GroupDeleted, GroupPropertiesChanged, MembershipChanged
+from perijove.hub.core.paging import Window
+from perijove.hub.core.principals import Principal
+from perijove.hub.core.scopes import Holder, expand
+from perijove.hub.usecases import groups as module
+from perijove.hub.usecases.groups import (
+    change_members,
+    create_groups,
+    delete_group,
+    get_group,
+    list_groups,
+    set_properties,
+)
+
+House = Any
+ALL = Window(0, 100)
+pytestmark = pytest.mark.parametrize("store", ["memory", "sql"], indirect=True)
+
+
+def holding(*scopes: str) -> Principal:
+    return Principal("user", "ops", expand(scopes, Holder(user="ops")), user_id=8888)
+
+
+async def refused(work: Any) -> PerijoveError:
+    with pytest.raises(PerijoveError) as caught:
+        await work
+    return caught.value
+
+
+async def test_groups_are_made_shown_and_deleted(house: House) -> None:
+    await house.user("ada")
+    made = await create_groups(house.ctx, house.admin, ["/Staff", "guests", "guests"], ["Ada"])
+    assert [(view.group.name, list(view.members)) for view in made] == [("/Staff", ["ada"]), ("guests", ["ada"])]
+    assert [view.group.name for view in (await list_groups(house.ctx, house.admin, ALL)).items] == ["/Staff", "guests"]
+    await delete_group(house.ctx, house.admin, "guests")
+    assert (await refused(get_group(house.ctx, house.admin, "guests"))).code is Code.NOT_FOUND
+    assert house.telemetry.of(GroupCreated) == [
+        GroupCreated("/Staff", house.admin.name),
+        GroupCreated("guests", house.admin.name),
+    ]
+    assert house.telemetry.of(GroupDeleted) == [GroupDeleted("guests", house.admin.name)]
+
+
+async def test_all_groups_are_made_or_none(house: House) -> None:
+    await create_groups(house.ctx, house.admin, ["one"])
+    for names, members, code in (
+        (["two", "one"], [], Code.CONFLICT),
+        (["two", ""], [], Code.INVALID),
+        (["two"], ["nobody"], Code.INVALID),
+        ([], [], Code.INVALID),
+        ([f"group-{number}" for number in range(module.MAX_NEW_GROUPS + 1)], [], Code.INVALID),
+        (["two"], ["x"] * (module.MAX_MEMBERS_AT_ONCE + 1), Code.INVALID),
+    ):
+        assert (await refused(create_groups(house.ctx, house.admin, names, members))).code is code
+    assert (await list_groups(house.ctx, house.admin, ALL)).total == 1
+
+
+async def test_members_come_and_go(house: House) -> None:
+    for name in ("ada", "bob"):
+        await house.user(name)
+    await create_groups(house.ctx, house.admin, ["staff"], ["ada"])
+    both = await change_members(house.ctx, house.admin, "staff", ["ada", "bob"], member=True)
+    assert list(both.members) == ["ada", "bob"]
+    left = await change_members(house.ctx, house.admin, "staff", ["ada"], member=False)
+    assert list(left.members) == ["bob"]
+    error = await refused(change_members(house.ctx, house.admin, "staff", ["bob", "carl", "dan"], member=False))
+    assert error.code is Code.INVALID
+    assert "'carl', 'dan'" in error.message
+    assert [(fact.user, fact.member) for fact in house.telemetry.of(MembershipChanged)] == [
+        ("ada", True),
+        ("bob", True),
+        ("ada", False),
+    ]
+
+
+async def test_properties_are_replaced(house: House) -> None:
+    await create_groups(house.ctx, house.admin, ["staff"])
+    await set_properties(house.ctx, house.admin, "staff", {"a": 1})
+    assert (await set_properties(house.ctx, house.admin, "staff", {"b": [2]})).group.properties == {"b": [2]}
+    assert len(house.telemetry.of(GroupPropertiesChanged)) == 2
+
+
+async def test_a_filter_reaches_its_group_only(house: House) -> None:
+    await create_groups(house.ctx, house.admin, ["staff", "guests"])
+    some = holding("admin:groups!group=staff")
+    assert [view.group.name for view in (await list_groups(house.ctx, some, ALL)).items] == ["staff"]
+    assert (await list_groups(house.ctx, some, ALL)).total == 1
+    assert (await set_properties(house.ctx, some, "staff", {})).fields >= {"users", "properties", "roles"}
+    for work in (
+        get_group(house.ctx, some, "guests"),
+        set_properties(house.ctx, some, "guests", {}),
+        change_members(house.ctx, some, "guests", [], member=True),
+        delete_group(house.ctx, some, "guests"),
+        delete_group(house.ctx, some, "none"),
+        create_groups(house.ctx, some, ["others"]),
+    ):
+        assert (await refused(work)).code is Code.NOT_FOUND
+    for other in (
+        list_groups(house.ctx, holding("list:users"), ALL),
+        list_groups(house.ctx, holding("list:groups!user=ada"), ALL),
+        create_groups(house.ctx, holding("groups"), ["others"]),
+        delete_group(house.ctx, holding("groups"), "staff"),
+    ):
+        assert (await refused(other)).code is Code.FORBIDDEN
+
+
+async def test_fields_follow_scopes(house: House) -> None:
+    await create_groups(house.ctx, house.admin, ["staff"])
+    assert (await get_group(house.ctx, holding("read:groups:name"), "staff")).fields == {"kind", "name"}
+    assert (await get_group(house.ctx, holding("read:roles:groups"), "staff")).fields == {"kind", "name", "roles"}
