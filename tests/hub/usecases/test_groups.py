@@ -16,6 +16,7 @@ from perijove.hub.usecases.groups import (
     delete_group,
     get_group,
     list_groups,
+    set_groups_of,
     set_properties,
 )
 
@@ -109,6 +110,25 @@ async def test_a_filter_reaches_its_group_only(house: House) -> None:
         delete_group(house.ctx, holding("groups"), "staff"),
     ):
         assert (await refused(other)).code is Code.FORBIDDEN
+
+
+async def test_nobody_gives_more_by_a_group_than_they_have(house: House) -> None:
+    ada = await house.user("ada")
+    await create_groups(house.ctx, house.admin, ["bosses", "staff"])
+    async with house.ctx.store.transaction() as tx:
+        bosses, staff = await tx.groups.get("bosses"), await tx.groups.get("staff")
+        await tx.roles.assign("admin", "group", bosses.id)
+        await tx.roles.assign("user", "group", staff.id)
+    some = holding("groups")
+    error = await refused(change_members(house.ctx, some, "bosses", ["ada"], member=True))
+    assert error.code is Code.FORBIDDEN
+    assert "allow more than you may do" in error.message
+    assert list((await change_members(house.ctx, some, "staff", ["ada"], member=True)).members) == ["ada"]
+    async with house.ctx.store.transaction() as tx:
+        with pytest.raises(PerijoveError):
+            await set_groups_of(house.ctx, tx, some, ada, ["bosses"])
+    await change_members(house.ctx, house.admin, "bosses", ["ada"], member=True)
+    assert list((await change_members(house.ctx, some, "bosses", ["ada"], member=False)).members) == []
 
 
 async def test_fields_follow_scopes(house: House) -> None:

@@ -301,11 +301,11 @@ class RolesChanged(Fact):
 
     audited = Audited("user.roles", "user", whom="user")
     user: str
-    roles: tuple[str, ...]
+    roles: str
     by: str
 
     def sentence(self) -> str:
-        return f"User {self.user} was given the roles {', '.join(self.roles) or 'none'} by {self.by}"
+        return f"User {self.user} holds the roles {self.roles or '(none)'} now, by {self.by}"
 
 
 @dataclass(frozen=True, slots=True)

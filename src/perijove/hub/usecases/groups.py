@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from perijove.hub.core.errors import conflict, invalid, not_found
+from perijove.hub.core.errors import conflict, forbidden, invalid, not_found
 from perijove.hub.core.events import Fact, GroupCreated, GroupDeleted, GroupPropertiesChanged, MembershipChanged
 from perijove.hub.core.groups import Group
 from perijove.hub.core.names import normalize_group_name, normalize_user_name, shorten
 from perijove.hub.core.paging import Page, Window
 from perijove.hub.core.principals import Principal
+from perijove.hub.core.scopes import Holder, beyond, expand
 from perijove.hub.core.users import User
 from perijove.hub.core.visibility import READ_GROUP, group_fields
 from perijove.hub.ports.store import GroupQuery, Transaction
@@ -96,6 +97,8 @@ async def change_members(
         group = await _reached(tx, principal, "groups", name=name)
         chosen = await _users(tx, users)
         changed = [user for user in chosen if (group.name in user.groups) is not member]
+        if member and changed:
+            await _check_gift(ctx, tx, principal, group)
         change = tx.groups.add_members if member else tx.groups.remove_members
         await change(group.id, [user.id for user in changed])
         view = (await _views(tx, principal, [group]))[0]
@@ -114,7 +117,9 @@ async def set_properties(ctx: Context, principal: Principal, name: str, properti
     return view
 
 
-async def set_groups_of(tx: Transaction, principal: Principal, user: User, names: Collection[str]) -> list[Fact]:
+async def set_groups_of(
+    ctx: Context, tx: Transaction, principal: Principal, user: User, names: Collection[str]
+) -> list[Fact]:
     """Make these the only groups of *user*, as far as the caller may change each that comes or goes; return the facts.
 
     Raises:
@@ -127,8 +132,25 @@ async def set_groups_of(tx: Transaction, principal: Principal, user: User, names
     groups = await tx.groups.named(wanted | changed)
     if missing := sorted(wanted - groups.keys()):
         raise invalid(f"No such group: {', '.join(map(repr, missing[:20]))}")
+    for name in wanted - set(user.groups):
+        await _check_gift(ctx, tx, principal, groups[name])
     await tx.groups.set_groups(user.id, [groups[name].id for name in wanted])
     return [MembershipChanged(name, user.name, name in wanted, principal.name) for name in sorted(changed)]
+
+
+async def _check_gift(ctx: Context, tx: Transaction, principal: Principal, group: Group) -> None:
+    """Refuse to make anybody a member of a group whose roles allow more than the caller may do.
+
+    What roles allow members with what is their own does not count.
+
+    Raises:
+        PerijoveError: FORBIDDEN.
+    """
+    raw = [scope for role in await tx.roles.of("group", group.id) for scope in role.scopes]
+    if missing := beyond(expand(raw, Holder(), ctx.catalogue), principal.scopes):
+        raise forbidden(
+            f"The roles of group {group.name} allow more than you may do: {', '.join(map(str, missing[:5]))}"
+        )
 
 
 async def _reached(tx: Transaction, principal: Principal, *bases: str, name: str) -> Group:

@@ -183,6 +183,7 @@ async def change_user(
             runs that a new name would cut off, and for groups and roles that do not exist.
     """
     principal.require_some("admin:users")
+    new_name = None if changes.name is None else (await _valid_names(authenticator, [changes.name]))[0]
     async with ctx.store.transaction() as tx:
         user = await reached(tx, principal, "admin:users", name=name)
         if not principal.admin and (user.admin or changes.admin):
@@ -192,11 +193,11 @@ async def change_user(
             await set_admin(tx, user, changes.admin)
             facts.append(AdminChanged(user.name, changes.admin, principal.name))
         if changes.groups is not None:
-            facts += await set_groups_of(tx, principal, user, changes.groups)
+            facts += await set_groups_of(ctx, tx, principal, user, changes.groups)
         if changes.roles is not None:
             facts.append(await _set_roles(tx, principal, user, changes.roles))
-        if changes.name is not None:
-            facts += await _rename(tx, authenticator, principal, user, changes.name)
+        if new_name is not None and new_name != user.name:
+            facts.append(await _rename(tx, principal, user, new_name))
         changed = await tx.users.by_id(user.id)
         views = await _views(tx, principal, [changed or user])
     for fact in facts:
@@ -204,20 +205,15 @@ async def change_user(
     return views[0]
 
 
-async def _rename(
-    tx: Transaction, authenticator: Authenticator, principal: Principal, user: User, new_name: str
-) -> list[Fact]:
+async def _rename(tx: Transaction, principal: Principal, user: User, name: str) -> Fact:
     # A name can mean rights, in the configuration for example: whoever reaches some users only cannot give it.
     principal.require("admin:users")
-    (name,) = _valid_names(authenticator, [new_name])
-    if name == user.name:
-        return []
     if any(server.active for server in await tx.servers.list_of([user.id])):
         raise invalid(f"Stop the servers of {user.name} first: they run under the old name")
     if await tx.users.get(name) is not None:
         raise invalid(f"User {name} already exists, username must be unique")
     await tx.users.rename(user.id, name)
-    return [UserRenamed(name, user.name, principal.name)]
+    return UserRenamed(name, user.name, principal.name)
 
 
 async def _set_roles(tx: Transaction, principal: Principal, user: User, names: Sequence[str]) -> Fact:
@@ -231,7 +227,7 @@ async def _set_roles(tx: Transaction, principal: Principal, user: User, names: S
     for name in held - wanted:
         await tx.roles.revoke(name, "user", user.id)
     await tx.users.set_admin(user.id, DEFAULT_ROLES["admin"].name in wanted)
-    return RolesChanged(user.name, tuple(sorted(wanted)), principal.name)
+    return RolesChanged(user.name, ", ".join(sorted(wanted)), principal.name)
 
 
 async def delete_user(
