@@ -25,7 +25,7 @@ import perijove
 
 JUPYTERHUB = "JupyterHub"
 HERE = Path(__file__).resolve().parent
-PACKAGES = ("jupyterhub==6.1.1", "psycopg2-binary")
+PACKAGES = ("jupyterhub==6.1.1", "psycopg[binary]")
 START_SECONDS = 120.0
 STALL = 0.05
 INTERVALS = "jupyterhub_event_loop_interval_seconds"

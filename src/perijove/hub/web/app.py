@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import logging
 import re
 import secrets
 import time
@@ -30,7 +32,8 @@ from perijove.hub.web.shortcuts import Shortcuts
 from perijove.hub.web.state import HubState
 from perijove.wire.versions import PERIJOVE_HEADER, PROTOCOL_HEADER, PROTOCOL_VERSION
 
-log = structlog.get_logger("perijove.hub.access")
+ACCESS: Final = "perijove.hub.access"
+log = structlog.get_logger(ACCESS)
 REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{8,128}")
 MAX_BODY: Final = 8 * 1024 * 1024
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -167,6 +170,8 @@ class _Envelope:
     def __init__(self, app: ASGIApp, state: HubState) -> None:
         self._app = app
         self._state = state
+        self._run = secrets.token_hex(12)
+        self._numbers = itertools.count()
         self._prefix = state.settings.prefix
         self._static = f"{self._prefix}static/"
         self._page_policy = security.page_policy(state.settings.site).encode("latin-1")
@@ -178,7 +183,7 @@ class _Envelope:
         began = time.monotonic()
         sent = dict(scope["headers"])
         given = sent.get(b"x-request-id", b"")
-        request_id = given.decode("ascii") if REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
+        request_id = given.decode("ascii") if REQUEST_ID.fullmatch(given) else self._new_id()
         body = _Body(receive, sent.get(b"content-length", b"0"))
         answer = _Answer(send, body, lambda start: self._complete(scope, start, request_id), scope["method"])
         inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
@@ -189,6 +194,10 @@ class _Envelope:
             finally:
                 ORIGIN.reset(came)
                 self._record({**scope, **inner}, scope["method"], answer.status, time.monotonic() - began)
+
+    def _new_id(self) -> str:
+        """Return an id for a request that came without one: no secret, and no other request's."""
+        return f"{self._run}{next(self._numbers):08x}"
 
     async def _answer(self, scope: Scope, body: _Body, answer: _Answer) -> None:
         request = Request(scope)
@@ -239,7 +248,11 @@ class _Envelope:
         method = method if method in METHODS else "other"
         handler = getattr(scope.get("endpoint"), "__name__", "static" if "endpoint" in scope else "none")
         self._state.metrics.observe_request(method, handler, status, seconds)
-        write = log.info if status >= 400 and status != 424 else log.debug
+        notable = status >= 400 and status != 424
+        # Asked first, because a line that nobody sees costs as much as the rest of a short answer.
+        if not notable and not logging.getLogger(ACCESS).isEnabledFor(logging.DEBUG):
+            return
+        write = log.info if notable else log.debug
         write("request", method=method, path=errors.path_of(Request(scope)), status=status, ms=round(seconds * 1000, 1))
 
 
