@@ -4,7 +4,6 @@ import asyncio
 import json
 import logging
 import os
-import pwd
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -15,10 +14,11 @@ import pytest
 from traitlets.config import Config
 
 from perijove.hub.adapters import processes
+from perijove.hub.adapters.runs import RUN_VARIABLE
 from perijove.hub.adapters.spawners import local
 from perijove.hub.adapters.spawners.launcher import PreparedChild, launcher_for
 from perijove.hub.adapters.spawners.local import STATUS_UNKNOWN, SimpleLocalProcessSpawner
-from perijove.hub.adapters.spawners.processes import RUN_VARIABLE, launch
+from perijove.hub.adapters.spawners.processes import launch
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.site import Site
 from perijove.hub.ports.spawner import HubInfo, KeepsLog, SignalsExit, SpawnerUser
@@ -295,21 +295,6 @@ def test_root_is_allowed_and_warned_once(
     assert len([record for record in caplog.records if "runs as root" in record.message]) == 1
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert spawner.get_args() == ["--x"]
-
-
-def test_a_shell_that_lets_nobody_in_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Entry:
-        pw_shell = "/usr/sbin/nologin"
-
-    monkeypatch.setattr(pwd, "getpwuid", lambda _uid: Entry)
-    assert os.access(local._shell(), os.X_OK)
-    assert "nologin" not in local._shell()
-
-    def unknown(_uid: int) -> None:
-        raise KeyError
-
-    monkeypatch.setattr(pwd, "getpwuid", unknown)
-    assert os.access(local._shell(), os.X_OK)
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from perijove.hub.adapters import processes
-from perijove.hub.adapters.spawners.processes import RUN_VARIABLE, Run, end_run, find_leader, launch, members
+from perijove.hub.adapters.runs import RUN_VARIABLE
+from perijove.hub.adapters.spawners.processes import Run, launch
 from perijove.hub.core.errors import Code, PerijoveError
 
 StartProcess = Callable[..., subprocess.Popen[bytes]]
@@ -22,11 +23,6 @@ def new_run() -> Run:
 
 def led_by(run: Run, child: subprocess.Popen[bytes]) -> Run:
     return replace(run, leader=processes.identify(child.pid))
-
-
-def read_line(child: subprocess.Popen[bytes]) -> str:
-    assert child.stdout is not None
-    return child.stdout.readline().decode().strip()
 
 
 def test_a_run_survives_being_stored(start_process: StartProcess) -> None:
@@ -51,78 +47,6 @@ def test_a_run_survives_being_stored(start_process: StartProcess) -> None:
 )
 def test_anything_else_is_no_run(state: dict[str, object]) -> None:
     assert Run.from_state(state) is None
-
-
-def test_the_oldest_leader_is_found(start_process: StartProcess) -> None:
-    run = new_run()
-    assert find_leader(run.id) is None
-    first = start_process("setsid sleep 600 & sleep 600", **{RUN_VARIABLE: run.id})
-    start_process("sleep 600", **{RUN_VARIABLE: new_run().id})
-    found = find_leader(run.id)
-    assert found is not None
-    assert found.pid == first.pid
-
-
-async def test_everything_of_a_run_is_ended(start_process: StartProcess) -> None:
-    run = new_run()
-    script = "trap '' TERM; setsid sleep 600 & env -i sleep 600 & echo ready; while :; do sleep 600; done"
-    child = start_process(script, **{RUN_VARIABLE: run.id})
-    other = start_process("sleep 600", **{RUN_VARIABLE: new_run().id})
-    assert read_line(child) == "ready"
-    run = led_by(run, child)
-    assert child.pid in {process.pid for process in members(run)}
-    assert await end_run(run, term_seconds=0.05, kill_seconds=30) == []
-    assert members(run) == []
-    assert other.poll() is None
-
-
-async def test_what_a_finished_server_leaves_behind_is_ended(start_process: StartProcess) -> None:
-    run = new_run()
-    child = start_process("env -i setsid -f sleep 0; sleep 600 & echo $!", **{RUN_VARIABLE: run.id})
-    left = int(read_line(child))
-    run = led_by(run, child)
-    child.wait()
-    assert left in {process.pid for process in members(run)}
-    assert await end_run(run, term_seconds=30, kill_seconds=30) == []
-    assert processes.info(left) is None or left not in {process.pid for process in processes.all_processes()}
-
-
-async def test_a_leader_whose_number_was_given_away_is_not_touched(start_process: StartProcess) -> None:
-    stranger = start_process("sleep 600")
-    run = led_by(new_run(), stranger)
-    assert run.leader is not None
-    reused = replace(run, leader=replace(run.leader, started=run.leader.started - 1))
-    assert members(reused) == []
-    assert await end_run(reused, term_seconds=30, kill_seconds=30) == []
-    assert stranger.poll() is None
-
-
-async def test_one_that_is_just_executing_is_not_overlooked(
-    start_process: StartProcess, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = new_run()
-    child = start_process("echo ready; sleep 600; :", **{RUN_VARIABLE: run.id})
-    read_line(child)
-    has_variable, hidden = processes.has_variable, {child.pid}
-
-    def hides_once(pid: int, name: str, value: str) -> bool:
-        if pid in hidden:
-            hidden.remove(pid)
-            return False
-        return has_variable(pid, name, value)
-
-    monkeypatch.setattr(processes, "has_variable", hides_once)
-    found = find_leader(run.id)
-    assert found is not None
-    assert found.pid == child.pid
-
-
-async def test_survivors_are_named(start_process: StartProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = new_run()
-    run = led_by(run, start_process("sleep 600", **{RUN_VARIABLE: run.id}))
-    monkeypatch.setattr(processes, "send_signal", lambda *_: True)
-    left = await end_run(run, term_seconds=0, kill_seconds=0.05)
-    assert run.leader in left
 
 
 def test_output_goes_to_a_file_of_ours_alone_emptied_first(tmp_path: Path) -> None:

@@ -8,24 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import os
-import pwd
 import secrets
 import socket
-import sys
 from collections.abc import AsyncIterator, Mapping
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from traitlets import Bool, Float, List, Unicode
 
 from perijove.hub.adapters import processes
+from perijove.hub.adapters.inherited import ENV_KEEP, kept, search_path, shell
 from perijove.hub.adapters.processes import Child, ProcessIdentity
 from perijove.hub.adapters.redaction import is_secret_name, without_secrets
+from perijove.hub.adapters.runs import end_run, find_leader
 from perijove.hub.adapters.spawners.homes import file_name, prepare_home
 from perijove.hub.adapters.spawners.launcher import NotLaunched, PreparedChild, launcher_for
 from perijove.hub.adapters.spawners.logs import last_lines
-from perijove.hub.adapters.spawners.processes import Run, end_run, find_leader, launch, open_log
+from perijove.hub.adapters.spawners.processes import Run, launch, open_log
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.ports.spawner import Spawner
 from perijove.wire import environment as names
@@ -33,25 +32,7 @@ from perijove.wire.launching import LaunchRequest
 
 STATUS_UNKNOWN: Final = 0
 """What poll() says of a server that is gone with nobody left who knows its exit status."""
-ENV_KEEP: Final = (
-    "JUPYTERHUB_SINGLEUSER_APP",
-    "PATH",
-    "PYTHONPATH",
-    "VIRTUAL_ENV",
-    "CONDA_*",
-    "LD_LIBRARY_PATH",
-    "LANG",
-    "LANGUAGE",
-    "LC_*",
-    "TZ",
-    "TMPDIR",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "REQUESTS_CA_BUNDLE",
-    "CURL_CA_BUNDLE",
-)
 _REACHED_BY = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
-_NO_LOGIN = ("nologin", "false")
 
 
 class SimpleLocalProcessSpawner(Spawner):
@@ -109,20 +90,21 @@ class SimpleLocalProcessSpawner(Spawner):
     def get_env(self) -> dict[str, str]:
         """Return the whole environment of the server; what the operator set in ``environment`` stays as it is."""
         env = self._kept() | super().get_env()
-        own = {"USER": self.user.name, "HOME": str(self.home), "SHELL": _shell(), "PATH": _path(env.get("PATH", ""))}
+        path = search_path(env.get("PATH", ""))
+        own = {"USER": self.user.name, "HOME": str(self.home), "SHELL": shell(), "PATH": path}
         if self.notebook_dir:
             own[names.ROOT_DIR] = str(self.working_dir)
         return env | {key: value for key, value in own.items() if key not in self.environment}
 
     def _kept(self) -> dict[str, str]:
         """Return what the hub's own environment gives to every server."""
-        return {key: value for key, value in os.environ.items() if any(fnmatchcase(key, p) for p in self.env_keep)}
+        return kept(self.env_keep)
 
     async def prepare(self) -> None:
         """Begin to prepare the process that servers are copied from; nobody waits for it."""
-        kept = self._kept()
+        inherited = self._kept()
         given = {key: value for key, value in self.environment.items() if isinstance(value, str)}
-        env = kept | {"PATH": _path(kept.get("PATH", ""))} | given
+        env = inherited | {"PATH": search_path(inherited.get("PATH", ""))} | given
         if self.use_launcher and (launcher := launcher_for(self.cmd, env)) is not None:
             launcher.begin()
 
@@ -258,7 +240,12 @@ class SimpleLocalProcessSpawner(Spawner):
         await self._leader()
         if self._run is None:
             return
-        left = await end_run(self._run, term_seconds=0 if now else self.term_timeout, kill_seconds=self.kill_timeout)
+        left = await end_run(
+            self._run.id,
+            self._run.leader,
+            term_seconds=0 if now else self.term_timeout,
+            kill_seconds=self.kill_timeout,
+        )
         self._exit_status()  # reaps the child
         if left:
             numbers = ", ".join(str(process.pid) for process in left)
@@ -313,20 +300,3 @@ def _free_port(ip: str) -> int:
             return int(probe.getsockname()[1])
     except OSError as error:
         raise PerijoveError(Code.FAILED, f"No port is free on {ip!r}: {error.strerror}. See c.Spawner.ip.") from error
-
-
-def _path(inherited: str) -> str:
-    """Return a search path on which the commands installed beside the hub come first."""
-    beside = str(Path(sys.executable).parent)
-    others = [folder for folder in (inherited or os.defpath).split(os.pathsep) if folder and folder != beside]
-    return os.pathsep.join([beside, *others])
-
-
-def _shell() -> str:
-    """Return the shell for terminals; a service's user often has none that lets anybody in."""
-    try:
-        shell = pwd.getpwuid(os.geteuid()).pw_shell
-    except KeyError:
-        shell = ""
-    usable = shell and not shell.endswith(_NO_LOGIN) and os.access(shell, os.X_OK)
-    return shell if usable else next((path for path in ("/bin/bash", "/bin/sh") if os.access(path, os.X_OK)), "/bin/sh")
