@@ -153,7 +153,12 @@ async def running(configuration: Configuration) -> AsyncIterator[Hub]:
         stack.push_async_callback(hub.tasks.close)
         _watch_event_loop(hub, PeriodicMetricsCollector(config=configuration.config))
         await startup.apply_configuration(
-            hub.state.ctx, hub.state.authenticator, configuration.services, configuration.roles, configuration.tokens
+            hub.state.ctx,
+            hub.state.authenticator,
+            configuration.services,
+            configuration.roles,
+            configuration.tokens,
+            configuration.groups,
         )
         if not hub.state.authenticator.any_allow_config:
             log.warning(NOBODY_ALLOWED, authenticator=type(hub.state.authenticator).__name__)

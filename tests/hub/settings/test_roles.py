@@ -54,7 +54,7 @@ def test_the_role_admin_may_be_repeated_but_not_changed() -> None:
         ({"name": "ops", "scope": []}, "there is no key 'scope'; did you mean scopes?"),
         ({"name": "ops", "groups": "staff"}, "groups must be a list of texts"),
         ({"name": "ops", "groups": [" staff"]}, "Invalid group name"),
-        ({"name": "ops", "managed_by_auth": True}, "roles from the authenticator are not available"),
+        ({"name": "ops", "managed_by_auth": True}, "managed_by_auth: is set by the hub"),
         ({"name": "ops", "description": 3}, "description must be a text"),
         ({"name": "ops", "scopes": "self"}, "scopes must be a list of texts"),
         ({"name": "ops", "scopes": [3]}, "3 is none"),

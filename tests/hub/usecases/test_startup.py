@@ -5,9 +5,18 @@ from typing import Any
 import pytest
 
 from perijove.hub.core.errors import Code, PerijoveError
-from perijove.hub.core.events import AdminChanged, RoleChanged, RoleDeleted, UserCreated
+from perijove.hub.core.events import (
+    AdminChanged,
+    GroupCreated,
+    GroupPropertiesChanged,
+    MembershipChanged,
+    RoleChanged,
+    RoleDeleted,
+    UserCreated,
+)
 from perijove.hub.core.roles import ADMIN_SCOPES
 from perijove.hub.core.servers import State
+from perijove.hub.settings.groups import GroupSpec
 from perijove.hub.settings.roles import RoleSpec
 from perijove.hub.settings.services import ServiceSpec
 from perijove.hub.settings.tokens import TokenSpec
@@ -281,3 +290,36 @@ async def test_what_the_configuration_changes_is_told_once(house: House) -> None
     facts.clear()
     await apply(house, RoleSpec("user", None, ("self", "list:users")))
     assert facts == [RoleChanged("user", "self list:users", BY_CONFIGURATION), RoleDeleted("ops", BY_CONFIGURATION)]
+
+
+async def load(house: House, *groups: GroupSpec) -> None:
+    await apply_configuration(house.ctx, FakeAuthenticator(), (), (), (), groups)
+
+
+@BOTH
+async def test_groups_of_the_configuration_are_made_and_joined_and_nobody_leaves(house: House) -> None:
+    await load(house, GroupSpec("staff", ("ada", "new"), {"floor": 2}), GroupSpec("empty"))
+    assert house.telemetry.of(GroupCreated) == [
+        GroupCreated("staff", BY_CONFIGURATION),
+        GroupCreated("empty", BY_CONFIGURATION),
+    ]
+    assert house.telemetry.of(UserCreated) == [UserCreated("new", BY_CONFIGURATION)]
+    joined = [MembershipChanged("staff", name, True, BY_CONFIGURATION) for name in ("ada", "new")]
+    assert house.telemetry.of(MembershipChanged) == joined
+    house.telemetry.facts.clear()
+    await load(house, GroupSpec("staff", ("ada",)))
+    assert house.telemetry.facts == []
+    async with house.store.transaction() as tx:
+        staff = await tx.groups.get("staff")
+        assert dict(staff.properties) == {"floor": 2}
+        assert (await tx.groups.members([staff.id]))[staff.id] == ["ada", "new"]
+    await load(house, GroupSpec("staff", (), {}))
+    assert house.telemetry.facts == [GroupPropertiesChanged("staff", BY_CONFIGURATION)]
+
+
+@BOTH
+async def test_a_blocked_user_is_in_no_group_of_the_configuration(house: House) -> None:
+    authenticator = FakeAuthenticator(blocked_users={"ada"})
+    await apply_configuration(house.ctx, authenticator, (), (), (), [GroupSpec("staff", ("ada",))])
+    async with house.store.transaction() as tx:
+        assert (await tx.users.get("ada")).groups == ()

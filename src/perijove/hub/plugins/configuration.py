@@ -16,6 +16,7 @@ from perijove.hub.ports.proxy import Proxy
 from perijove.hub.ports.spawner import Spawner
 from perijove.hub.settings.checking import check
 from perijove.hub.settings.folders import choose_data_dir
+from perijove.hub.settings.groups import GroupSpec, parse_groups
 from perijove.hub.settings.jupyterhub import JupyterHub
 from perijove.hub.settings.loading import Arguments, Loaded
 from perijove.hub.settings.loading import load as load_sources
@@ -39,6 +40,7 @@ class Configuration:
         proxy_class: what carries traffic.
         services: programs that use the API.
         tokens: further tokens, of users and services.
+        groups: groups to make or join.
         roles: roles to make or change.
         catalogue: all scopes there are.
         config_file: the file that was read, absolute; None if there is none.
@@ -52,6 +54,7 @@ class Configuration:
     proxy_class: type[Proxy]
     services: tuple[ServiceSpec, ...] = ()
     tokens: tuple[TokenSpec, ...] = field(default=(), repr=False)
+    groups: tuple[GroupSpec, ...] = ()
     roles: tuple[RoleSpec, ...] = ()
     catalogue: Catalogue = BUILT_IN
     config_file: Path | None = None
@@ -92,7 +95,9 @@ def load(arguments: Arguments) -> Configuration:
         parse_tokens("service_tokens", "service", hub.service_tokens),
     ]
     roles = parse_roles(hub.load_roles, _service_names(hub), scopes.catalogue, hub.extra_user_scopes)
+    groups = parse_groups(hub.load_groups)
     mistakes += [Mistake(text, _place(loaded, "services")) for text in services.mistakes]
+    mistakes += [Mistake(text, _place(loaded, "load_groups")) for text in groups.mistakes]
     mistakes += [Mistake(text, _place(loaded, "custom_scopes")) for text in scopes.mistakes]
     doubts = [text for parsed in tokens for text in parsed.warnings]
     for option, parsed in zip(("api_tokens", "service_tokens"), tokens, strict=True):
@@ -110,6 +115,7 @@ def load(arguments: Arguments) -> Configuration:
         proxy_class=cast(type[Proxy], proxy),
         services=services.services,
         tokens=tuple(token for parsed in tokens for token in parsed.tokens),
+        groups=groups.groups,
         roles=roles.roles,
         catalogue=scopes.catalogue,
         config_file=loaded.file,

@@ -179,6 +179,12 @@ class JupyterHub(LoggingConfigurable):
             "until it is revoked; it is better to give a service a token."
         )
     )
+    load_groups: dict[str, Any] = _option(
+        Dict(
+            help='Groups made and joined at each start: {"<group>": {"users": […], "properties": {…}}}. Nobody leaves '
+            "a group by this; properties replace all that the group has."
+        )
+    )
     load_roles: list[Any] = _option(
         List(
             help='Roles made or changed at each start: a list of {"name": …, "description": …, "scopes": […], '

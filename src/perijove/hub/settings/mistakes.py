@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from perijove.hub.core.errors import PerijoveError
 from perijove.hub.core.names import shorten
 from perijove.hub.settings.secrets import masked
 
@@ -70,3 +71,26 @@ def did_you_mean(wrong: str, right: Iterable[str], prefix: str = "") -> str:
 def shown(value: Any, option: str = "") -> str:
     """Return *value* as it may stand in a message: short, and without secrets."""
     return shorten(repr(masked(value, option)), VALUE_LIMIT)
+
+
+def refusals(check: Callable[[str], Any], text: str) -> Iterable[str]:
+    """Yield the message of the PerijoveError that *check* raises for *text*, if it does."""
+    try:
+        check(text)
+    except PerijoveError as error:
+        yield error.message
+
+
+def wrong_texts(item: Mapping[str, Any], key: str, check: Callable[[str], Iterable[str]]) -> Iterable[str]:
+    """Yield what is wrong with the list of texts under *key*, if there is one; *check* says it of a single text."""
+    value = item.get(key)
+    if value is None:
+        return
+    if isinstance(value, (str, bytes)) or not isinstance(value, (list, tuple, set, frozenset)):
+        yield f"{key} must be a list of texts, not {shown(value)}"
+        return
+    for text in value:
+        if isinstance(text, str):
+            yield from check(text)
+        else:
+            yield f"{key} must be a list of texts; {shown(text)} is none"

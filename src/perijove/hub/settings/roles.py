@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from perijove.hub.core.errors import PerijoveError
 from perijove.hub.core.names import normalize_group_name, normalize_user_name, shorten, validate_role_name
 from perijove.hub.core.roles import ADMIN_SCOPES, DEFAULT_ROLES
 from perijove.hub.core.scopes import BUILT_IN, Catalogue
-from perijove.hub.settings.mistakes import did_you_mean, shown
+from perijove.hub.settings.mistakes import did_you_mean, refusals, shown, wrong_texts
 from perijove.hub.settings.scopes import wrong_scope
 
 EXTRA = "c.JupyterHub.extra_user_scopes"
 USER = DEFAULT_ROLES["user"]
 KEYS = ("name", "description", "scopes", "users", "groups", "services")
 UNAVAILABLE_KEYS = {
-    "managed_by_auth": "roles from the authenticator are not available in this version; remove it",
+    "managed_by_auth": "is set by the hub for what load_managed_roles() of the authenticator gives; remove it",
 }
 
 
@@ -118,45 +117,23 @@ def _mistakes(item: Any, services: frozenset[str], catalogue: Catalogue) -> Iter
             yield f"there is no key {shown(key)}{did_you_mean(str(key), KEYS)}"
     name = item.get("name")
     if isinstance(name, str):
-        yield from _refused(validate_role_name, name)
+        yield from refusals(validate_role_name, name)
     else:
         yield "it has no name" if name is None else f"name must be a text, not {type(name).__name__}"
     if not isinstance(item.get("description") or "", str):
         yield f"description must be a text, not {type(item['description']).__name__}"
     yield from _wrong_scopes(item, catalogue)
-    yield from _texts(item, "users", lambda user: _refused(normalize_user_name, user))
-    yield from _texts(item, "groups", lambda group: _refused(normalize_group_name, group))
-    yield from _texts(item, "services", lambda service: _unknown_service(service, services))
+    yield from wrong_texts(item, "users", lambda user: refusals(normalize_user_name, user))
+    yield from wrong_texts(item, "groups", lambda group: refusals(normalize_group_name, group))
+    yield from wrong_texts(item, "services", lambda service: _unknown_service(service, services))
 
 
 def _wrong_scopes(item: Mapping[str, Any], catalogue: Catalogue) -> Iterable[str]:
-    wrong = list(_texts(item, "scopes", lambda text: wrong_scope(text, catalogue)))
+    wrong = list(wrong_texts(item, "scopes", lambda text: wrong_scope(text, catalogue)))
     yield from wrong
     changed = not wrong and item.get("scopes") is not None and set(item["scopes"]) != set(ADMIN_SCOPES)
     if item.get("name") == "admin" and changed:
         yield "the scopes of the role admin cannot be changed; leave scopes out, or give the role another name"
-
-
-def _texts(item: Mapping[str, Any], key: str, check: Callable[[str], Iterable[str]]) -> Iterable[str]:
-    """Yield what is wrong with a list of texts."""
-    value = item.get(key)
-    if value is None:
-        return
-    if isinstance(value, (str, bytes)) or not isinstance(value, (list, tuple, set, frozenset)):
-        yield f"{key} must be a list of texts, not {shown(value)}"
-        return
-    for text in value:
-        if isinstance(text, str):
-            yield from check(text)
-        else:
-            yield f"{key} must be a list of texts; {shown(text)} is none"
-
-
-def _refused(check: Callable[[str], Any], text: str) -> Iterable[str]:
-    try:
-        check(text)
-    except PerijoveError as error:
-        yield error.message
 
 
 def _unknown_service(name: str, services: frozenset[str]) -> Iterable[str]:

@@ -67,7 +67,6 @@ OPTIONS: dict[str, dict[str, str]] = {
         "template_paths": _LOOKS,
         "template_vars": _LOOKS,
         "logo_file": _LOOKS,
-        "load_groups": _GROUPS,
         "log_datefmt": _LOG,
         "log_format": _LOG,
         "logging_config": _LOG,

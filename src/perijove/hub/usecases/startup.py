@@ -6,7 +6,16 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from perijove.hub.core.errors import invalid
-from perijove.hub.core.events import AdminChanged, Fact, RoleChanged, RoleDeleted, UserCreated
+from perijove.hub.core.events import (
+    AdminChanged,
+    Fact,
+    GroupCreated,
+    GroupPropertiesChanged,
+    MembershipChanged,
+    RoleChanged,
+    RoleDeleted,
+    UserCreated,
+)
 from perijove.hub.core.paging import Window
 from perijove.hub.core.roles import DEFAULT_ROLES, Role
 from perijove.hub.core.servers import Event, State, after
@@ -15,6 +24,7 @@ from perijove.hub.core.tokens import Token, hash_token
 from perijove.hub.core.users import User
 from perijove.hub.ports.authenticator import Authenticator
 from perijove.hub.ports.store import Transaction, UserQuery
+from perijove.hub.settings.groups import GroupSpec
 from perijove.hub.settings.roles import RoleSpec
 from perijove.hub.settings.services import ServiceSpec
 from perijove.hub.settings.tokens import TokenSpec
@@ -31,8 +41,9 @@ async def apply_configuration(
     services: Sequence[ServiceSpec],
     roles: Sequence[RoleSpec],
     tokens: Sequence[TokenSpec] = (),
+    groups: Sequence[GroupSpec] = (),
 ) -> None:
-    """Bring users, services and roles of the configuration into the store, in one transaction.
+    """Bring users, services, groups and roles of the configuration into the store, in one transaction.
 
     Raises:
         PerijoveError: INVALID, if a token of the configuration belongs to somebody else.
@@ -47,6 +58,8 @@ async def apply_configuration(
             facts += _user_changes(before, user)
             if user.admin:
                 await set_admin(tx, user, True)
+        for group in groups:
+            facts += await _group(ctx, tx, group)
         own = [TokenSpec("service", spec.name, spec.api_token) for spec in services if spec.api_token]
         await _services(tx, services, [*own, *(token for token in tokens if token.owner_kind == "service")])
         for token in (*own, *tokens):
@@ -107,6 +120,27 @@ def merged_roles(specs: Sequence[RoleSpec]) -> list[Role]:
             description = spec.description
         roles[spec.name] = Role(spec.name, scopes, description)
     return list(roles.values())
+
+
+async def _group(ctx: Context, tx: Transaction, spec: GroupSpec) -> list[Fact]:
+    """Let the group exist with these properties, and these users in it; who is in it otherwise stays."""
+    facts: list[Fact] = []
+    group = await tx.groups.get(spec.name)
+    if group is None:
+        group = await tx.groups.add(spec.name)
+        facts.append(GroupCreated(group.name, BY_CONFIGURATION))
+    if spec.properties is not None and dict(spec.properties) != dict(group.properties):
+        await tx.groups.set_properties(group.id, spec.properties)
+        facts.append(GroupPropertiesChanged(group.name, BY_CONFIGURATION))
+    joining = []
+    for name in spec.users:
+        user, created = await ensure_user(ctx, tx, name, admin=None)
+        facts += [UserCreated(name, BY_CONFIGURATION)] if created else []
+        if group.name not in user.groups:
+            joining.append(user.id)
+            facts.append(MembershipChanged(group.name, name, True, BY_CONFIGURATION))
+    await tx.groups.add_members(group.id, joining)
+    return facts
 
 
 async def _services(tx: Transaction, specs: Sequence[ServiceSpec], tokens: Sequence[TokenSpec]) -> None:
