@@ -15,10 +15,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from jupyter_client.provisioning.factory import KernelProvisionerFactory
 from jupyter_core.paths import ENV_CONFIG_PATH, SYSTEM_CONFIG_PATH, jupyter_config_dir, jupyter_path
 from jupyter_server.serverapp import ServerApp
 from tornado.log import app_log, gen_log
-from traitlets import Instance, Unicode, default
+from traitlets import Bool, Instance, Unicode, default
 from traitlets.config import Config
 
 from perijove.client.environment import ServerEnvironment
@@ -27,6 +28,7 @@ from perijove.singleuser.authorizer import HubAuthorizer
 from perijove.singleuser.config_paths import operator_paths
 from perijove.singleuser.hub_check import check_hub
 from perijove.singleuser.identity_provider import HubIdentityProvider, cookie_secret
+from perijove.singleuser.kernels import provisioner
 from perijove.singleuser.log_privacy import hide_queries
 from perijove.singleuser.page_config import PageConfigHook
 from perijove.wire.versions import PROTOCOL_HEADER, PROTOCOL_VERSION
@@ -75,6 +77,9 @@ class SingleUserServer(ServerApp):
 
     environment = Instance(ServerEnvironment)
     server_name = Unicode()
+    copy_kernels = Bool(
+        True, help="Copy IPython kernels from a process that has IPython imported, so that they are there at once."
+    ).tag(config=True)
 
     _hub_tasks: tuple[asyncio.Task[None], ...] = ()
 
@@ -150,10 +155,19 @@ class SingleUserServer(ServerApp):
         self.no_browser_open_file = True
         self.identity_provider_class = HubIdentityProvider
         self.authorizer_class = HubAuthorizer
+        self._choose_provisioner()
         super().init_configurables()
         # Jupyter's own default, which however imports all of IPython to learn the last of these directories.
         assert self.kernel_spec_manager is not None  # noqa: S101  # tells the type checker; made just now
         self.kernel_spec_manager.kernel_dirs = [*jupyter_path("kernels"), ipython_kernels_dir(os.environ)]
+
+    def _choose_provisioner(self) -> None:
+        """Let kernels be copied where neither the user nor the operator wants them otherwise."""
+        wanted = KernelProvisionerFactory.default_provisioner_name_env in os.environ
+        if not self.copy_kernels or wanted or "default_provisioner_name" in self.config.KernelProvisionerFactory:
+            provisioner.give_up()
+        else:
+            self.config.KernelProvisionerFactory.default_provisioner_name = provisioner.NAME
 
     def init_webapp(self) -> None:
         """Build the web application with the hub's headers and page configuration."""

@@ -6,6 +6,8 @@ import socket
 import sys
 from pathlib import Path
 
+from perijove.singleuser.kernels.parent import fork_kernel_parent
+from perijove.singleuser.kernels.provisioner import adopt
 from perijove.singleuser.launcher.becoming import NotPossible, become, read_request
 from perijove.singleuser.launcher.installed import Installed
 from perijove.singleuser.launcher.parent import Parent, give_up, send_line
@@ -30,6 +32,8 @@ def main() -> None:
         give_up(copy.request, str(error))
     send_line(copy.request, {"runs": True})
     copy.request.close()
+    if "ipykernel.kernelapp" in sys.modules:
+        adopt(fork_kernel_parent(installed))
     from perijove.singleuser.app import main as server
 
     server(request.argv[1:])
