@@ -47,7 +47,7 @@ async def test_people_tokens_and_sessions_are_quickly_made() -> None:
         root = (await hub.client(await hub.token("root", admin=True)).get("/hub/api/user")).json()
         assert root["admin"] is True
         limited = (await hub.client(await hub.token("ada", "read:users:name!user")).get("/hub/api/user")).json()
-        assert limited["scopes"] == ["read:users:name!user=ada"]
+        assert limited["scopes"] == ["read:users:groups!user=ada", "read:users:name!user=ada"]
         for scope in ("proxy", "shutdown"):
             service = (await hub.client(await hub.token(scope, scope, service=True)).get("/hub/api/user")).json()
             assert (service["kind"], service["scopes"]) == ("service", [scope])

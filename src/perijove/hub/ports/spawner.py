@@ -106,6 +106,7 @@ class Spawner(LoggingConfigurable):
     poll_interval = Float(30, help="Seconds between two looks whether a running server still runs.").tag(config=True)
     server_token_scopes = Union(
         [List(Unicode()), AnyCallable()],
+        default_value=[],
         help="Scopes of the token that a server works with, as far as its owner holds them: a list, or a function of "
         "the spawner that returns one. Those of the role server if empty.",
     ).tag(config=True, wanted="a list of scopes or a function")
