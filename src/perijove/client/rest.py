@@ -322,11 +322,11 @@ class HubClient:
             StartFailed: with the hub's reason.
         """
         if not await self.start_server(user, server, options=options):
-            last: ProgressModel = {}
+            last: ProgressModel | None = None
             async for event in self.progress(user, server, timeout=timeout):
                 last = event
-            if not last.get("ready"):
-                raise StartFailed(last.get("message") or "the hub does not say why")
+            if last is None or not last.get("ready"):
+                raise StartFailed((last and last["message"]) or "the hub does not say why")
         return await self.server(user, server)
 
     # Tokens

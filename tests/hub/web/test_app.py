@@ -348,7 +348,7 @@ async def test_requests_are_measured_by_handler_and_made_up_methods_count_as_one
     await hub.client().get(f"{hub.prefix}nothing")
     await hub.client().get(f"{hub.prefix}static/css/perijove.css")
     text = hub.state.metrics.render().decode()
-    assert 'handler="version"' in text
+    assert 'handler="get_version"' in text
     assert 'handler="none"' in text
     assert 'handler="static"' in text
     assert "BREW" not in text

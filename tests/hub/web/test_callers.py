@@ -10,7 +10,7 @@ from starlette.datastructures import Headers
 
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.testing.running import RunningHub
-from perijove.hub.web.callers import MAX_DEPTH, parse_json, takes, token_of
+from perijove.hub.web.callers import MAX_DEPTH, parse_json, token_of
 
 
 @pytest.mark.parametrize(
@@ -190,16 +190,6 @@ async def test_a_session_counts_as_activity_of_its_user(hub: RunningHub) -> None
     await browser.get(f"{hub.api}/user")
     await hub.state.activity.flush()
     assert (await browser.get(f"{hub.api}/user")).json()["last_activity"] == "2026-01-01T00:01:40Z"
-
-
-def test_the_description_of_a_body_is_openapi() -> None:
-    assert takes("What", required=True, name={"type": "string"}) == {
-        "requestBody": {
-            "description": "What",
-            "required": True,
-            "content": {"application/json": {"schema": {"type": "object", "properties": {"name": {"type": "string"}}}}},
-        }
-    }
 
 
 async def test_cve_2024_28233_a_sign_in_planted_beside_ones_own_counts_for_nobody(hub: RunningHub) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 _OPTION_FLAG = re.compile(r"--([A-Z]\w*)\.([A-Za-z_]\w*)(?:=(.*))?", re.DOTALL)
-COMMANDS = ("check-config", "audit", "proxy", "token")
+COMMANDS = ("check-config", "audit", "openapi", "proxy", "token")
 ALIASES = {
     "ip": ("ADDRESS", "ip", "the address on which people reach Perijove"),
     "port": ("PORT", "port", "the port on which people reach Perijove (8000)"),
@@ -143,7 +143,7 @@ def _guess(wrong: str, right: Sequence[str]) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="perijove",
-        usage="perijove [check-config | audit | proxy | token] [flags]",
+        usage="perijove [check-config | audit | openapi | proxy | token] [flags]",
         description="Give every member of a group their own Jupyter server behind one address.",
         epilog="perijove --help-all lists every option; each can be set here as --Class.option=value,\n"
         "for instance --Spawner.default_url=/tree.",
@@ -157,6 +157,7 @@ def _parser() -> argparse.ArgumentParser:
         "  perijove                    start Perijove; Ctrl-C stops it\n"
         "  perijove check-config       say whether the configuration is right, and start nothing\n"
         "  perijove audit verify       say whether the audit log is as it was written\n"
+        "  perijove openapi            print what the REST API is, as an OpenAPI document\n"
         "  perijove token [USER]       make an API token for a user (perijove token --help)\n"
         "  perijove proxy              start the proxy alone (perijove proxy --help)"
     )

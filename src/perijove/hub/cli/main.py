@@ -143,13 +143,19 @@ def _audit(argv: Sequence[str]) -> int:
     return run(argv)
 
 
+def _openapi(argv: Sequence[str]) -> int:
+    from perijove.hub.cli.openapi import main as run
+
+    return run(argv)
+
+
 def _token(argv: Sequence[str]) -> int:
     from perijove.hub.cli.token import main as run
 
     return run(argv)
 
 
-_PROGRAMS: dict[str, Callable[[Sequence[str]], int]] = {"audit": _audit, "token": _token}
+_PROGRAMS: dict[str, Callable[[Sequence[str]], int]] = {"audit": _audit, "openapi": _openapi, "token": _token}
 """Commands with arguments of their own."""
 _ACTIONS: dict[Action, Callable[[CommandLine], int]] = {
     Action.RUN: _run,

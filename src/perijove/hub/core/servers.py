@@ -20,6 +20,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from perijove.hub.core.errors import conflict, invalid
+from perijove.wire.models import Pending
 
 
 class State(StrEnum):
@@ -194,7 +195,7 @@ class Server:
         return self.state is State.READY
 
     @property
-    def pending(self) -> str | None:
+    def pending(self) -> Pending | None:
         """The word that clients read: ``spawn``, ``stop`` or None."""
         if self.state is State.STOPPING:
             return "stop"

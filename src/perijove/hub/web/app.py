@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
+from fastapi.routing import APIRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -24,6 +25,7 @@ from perijove.hub.web import errors, oauth, security
 from perijove.hub.web.api import groups, identity, servers, tokens, users
 from perijove.hub.web.api import hub as hub_api
 from perijove.hub.web.callers import ERRORS, hub_of
+from perijove.hub.web.openapi import document
 from perijove.hub.web.pages import admin, sign_in, various
 from perijove.hub.web.pages import servers as server_pages
 from perijove.hub.web.pages.common import SignInFirst, raw_path, raw_query, to_sign_in
@@ -72,6 +74,12 @@ class HubApp(FastAPI):
     shortcuts: Shortcuts
     enveloped: _Envelope
 
+    def openapi(self) -> dict[str, Any]:
+        """Return what the application tells of itself."""
+        if self.openapi_schema is None:
+            self.openapi_schema = document(self)
+        return self.openapi_schema
+
     def take_shortcuts(self, state: HubState) -> None:
         """Let `Shortcuts` answer what they can."""
         self.shortcuts = Shortcuts(state)
@@ -87,26 +95,39 @@ class HubApp(FastAPI):
             await self.enveloped(short, receive, send)
 
 
-def create_app(state: HubState) -> FastAPI:
-    """Return the application that serves *state*."""
-    prefix = state.settings.prefix
-    app = HubApp(
-        title="Perijove hub",
-        summary="The REST API of the hub, compatible with JupyterHub's.",
-        version=PROTOCOL_VERSION,
-        openapi_url=f"{prefix}api/openapi.json",
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-        generate_unique_id_function=lambda route: route.name,
-    )
-    app.state.hub = state
-    errors.install(app)
-    app.add_exception_handler(SignInFirst, to_sign_in)
+def add_api(app: FastAPI, prefix: str) -> None:
+    """Let *app* answer for the API of a hub under *prefix*."""
     for router in API:
         app.include_router(included(router), prefix=f"{prefix}api")
     for router in RESOURCES:
         app.include_router(included(router), prefix=f"{prefix}api", responses=ERRORS)
+
+
+def api_document(prefix: str) -> dict[str, Any]:
+    """Return the OpenAPI document of a hub under *prefix*, whether one runs or not."""
+    app = FastAPI(generate_unique_id_function=_operation_id)
+    add_api(app, prefix)
+    return document(app)
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+def create_app(state: HubState) -> FastAPI:
+    """Return the application that serves *state*."""
+    prefix = state.settings.prefix
+    app = HubApp(
+        openapi_url=f"{prefix}api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=_operation_id,
+    )
+    app.state.hub = state
+    errors.install(app)
+    app.add_exception_handler(SignInFirst, to_sign_in)
+    add_api(app, prefix)
     for router in PAGES:
         app.include_router(included(router), prefix=prefix.rstrip("/"))
     for place in {"", state.settings.base_url.rstrip("/")}:

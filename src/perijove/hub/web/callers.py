@@ -18,6 +18,7 @@ from perijove.hub.ports.telemetry import ORIGIN
 from perijove.hub.usecases.identity import Visitor
 from perijove.hub.web import security
 from perijove.hub.web.permissions import Access, Who, declare
+from perijove.hub.web.schemas import takes as takes  # noqa: PLC0414 - its place until resources import it from there
 from perijove.hub.web.state import HubState
 
 INVALID_JSON: Final = "Invalid JSON in body of request"
@@ -25,17 +26,7 @@ MAX_DEPTH: Final = 32
 """How deep the JSON of a request may be nested: nothing that we are asked needs more than five."""
 
 ERRORS: Final[dict[int | str, dict[str, Any]]] = {
-    status: {
-        "description": description,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "properties": {"status": {"type": "integer"}, "message": {"type": "string"}},
-                }
-            }
-        },
-    }
+    status: {"description": description}
     for status, description in (
         (400, "The request is wrong; the message says where"),
         (403, "No valid credentials, or their scopes do not allow it"),
@@ -249,10 +240,3 @@ def texts(given: Mapping[str, Any], key: str) -> list[str]:
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise invalid(f"{key} must be a list of strings")
     return values
-
-
-def takes(description: str, required: bool = False, **properties: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what OpenAPI says of an operation that takes a JSON object with *properties*."""
-    schema = {"type": "object", "properties": dict(properties)}
-    content = {"application/json": {"schema": schema}}
-    return {"requestBody": {"description": description, "required": required, "content": content}}

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
 from fastapi import Form, Request, Response
-from fastapi.responses import JSONResponse, RedirectResponse
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
 from perijove.hub.core.errors import not_found
 from perijove.hub.core.guessing import Try
@@ -21,7 +21,9 @@ from perijove.hub.web.callers import Hub, address_of, find_visitor
 from perijove.hub.web.pages.common import login_url
 from perijove.hub.web.permissions import Router, public
 from perijove.hub.web.rendering import render
+from perijove.hub.web.schemas import gives
 from perijove.hub.web.state import HubState
+from perijove.wire.models import AccessTokenModel, OAuthErrorModel
 from perijove.wire.prefixes import normalize_base_url
 from perijove.wire.scopes import parse_scope
 
@@ -32,6 +34,7 @@ WELL_KNOWN = "/.well-known/oauth-authorization-server"
 SHOWS_SECRET = public("The client shows its own credentials in the form")
 SIGNS_IN = public("Whoever is not signed in is led to the sign-in page, and back")
 MAX_FORM_LENGTH = 16_384
+PAGE_TYPE = "text/html"
 FORM_TYPE = "application/x-www-form-urlencoded"
 AUTHORIZE: dict[str, Any] = {
     "parameters": [
@@ -54,6 +57,7 @@ TOKEN: dict[str, Any] = {
             FORM_TYPE: {
                 "schema": {
                     "type": "object",
+                    "required": ["grant_type", "code", "client_id", "client_secret"],
                     "properties": {
                         name: {"type": "string"}
                         for name in (
@@ -71,14 +75,16 @@ TOKEN: dict[str, Any] = {
     }
 }
 AUTHORIZE_ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {"description": "A page that asks the person first", "content": {"text/html": {}}},
+    200: gives(str, "A page that asks the person first", PAGE_TYPE),
     302: {"description": "To the client with a code or an error, or to the sign-in page"},
-    400: {"description": "No such client, or another redirect URI than its own: a page that says so"},
-    403: {"description": "The person may not use this server: a page that says so"},
+    400: gives(str, "No such client, or another redirect URI than its own: a page that says so", PAGE_TYPE),
+    403: gives(str, "The person may not use this server: a page that says so", PAGE_TYPE),
+    "default": gives(str, "Any other error: a page that says so", PAGE_TYPE),
 }
-TOKEN_ERRORS: dict[int | str, dict[str, Any]] = {
-    400: {"description": "An error of RFC 6749, section 5.2"},
-    401: {"description": "The client or its secret is wrong"},
+TOKEN_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: gives(AccessTokenModel, "The token"),
+    400: gives(OAuthErrorModel, "An error of RFC 6749, section 5.2"),
+    401: gives(OAuthErrorModel, "The client or its secret is wrong"),
 }
 
 
@@ -86,6 +92,7 @@ TOKEN_ERRORS: dict[int | str, dict[str, Any]] = {
     "/oauth2/authorize",
     dependencies=[SIGNS_IN],
     summary="Ask for an authorization code",
+    response_class=HTMLResponse,
     openapi_extra=AUTHORIZE,
     responses=AUTHORIZE_ANSWERS,
 )
@@ -166,9 +173,9 @@ def describe(text: str, client: OAuthClient, catalogue: Catalogue) -> str:
     dependencies=[SHOWS_SECRET],
     summary="Trade a code for a token",
     openapi_extra=TOKEN,
-    responses=TOKEN_ERRORS,
+    responses=TOKEN_ANSWERS,
 )
-async def token(request: Request, hub: Hub) -> Response:
+async def exchange_code(request: Request, hub: Hub) -> Response:
     """Give an access token for an authorization code (RFC 6749, 4.1.3); credentials stand in the form body."""
     headers = {"Cache-Control": "no-store", "Pragma": "no-cache"}
     body = await request.body()

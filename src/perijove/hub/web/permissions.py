@@ -17,6 +17,8 @@ from fastapi import APIRouter, Depends
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
+from perijove.hub.web.schemas import gives, returned
+
 
 class Who(Enum):
     """Who gets as far as the handler."""
@@ -81,7 +83,12 @@ class DeclaredRoute(APIRoute):
     access: Access
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **values: Any) -> None:
-        super().__init__(path, endpoint, **values)
+        hint = returned(endpoint)
+        if hint is not None:
+            # Models are made with their types, which mypy checks: here they are only written, and told to OpenAPI.
+            answers, status = values.get("responses") or {}, values.get("status_code") or 200
+            values["responses"] = {status: gives(hint, "Done"), **answers}
+        super().__init__(path, endpoint, **{**values, "response_model": None if hint is None else Any})
         access = access_of(self)
         if access is None:
             raise TypeError(

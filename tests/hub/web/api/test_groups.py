@@ -7,7 +7,7 @@ import pytest
 from perijove.hub.core.errors import PerijoveError
 from perijove.hub.testing.running import RunningHub
 from perijove.hub.web.api.groups import members
-from perijove.hub.web.api.paging import PAGINATION_TYPE
+from perijove.hub.web.schemas import PAGINATION_TYPE
 
 
 @pytest.fixture

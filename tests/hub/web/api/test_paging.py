@@ -6,7 +6,8 @@ import pytest
 from fastapi import Request
 
 from perijove.hub.testing.running import RunningHub
-from perijove.hub.web.api.paging import PAGINATION_TYPE, wants_pagination
+from perijove.hub.web.api.paging import wants_pagination
+from perijove.hub.web.schemas import PAGINATION_TYPE
 
 
 def request(accept: str) -> Request:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Request, Response, Security
+from fastapi.responses import PlainTextResponse
 
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.principals import Principal
 from perijove.hub.web.callers import ERRORS, Hub, TokenHeader, find_caller, needs
 from perijove.hub.web.permissions import Access, Router, Who, declare, public
+from perijove.hub.web.schemas import gives
 from perijove.hub.web.state import HubState
+from perijove.wire.models import InfoModel, RouteModel, VersionModel
 from perijove.wire.versions import PROTOCOL_VERSION
 
 router = Router(tags=["hub"])
@@ -19,18 +22,19 @@ WATCHED = public("Whatever watches the hub asks without credentials")
 FIRST = public("Every single-user server asks for it before it has anything to show")
 METRICS_SCOPE = "read:metrics"
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+METRICS = {**ERRORS, 200: gives(str, "Metrics in Prometheus' text format", "text/plain")}
 
 
 @router.get("", dependencies=[FIRST], summary="Version of the API")
 @router.get("/", dependencies=[FIRST], include_in_schema=False)
-async def version(response: Response) -> dict[str, str]:
+async def get_version(response: Response) -> VersionModel:
     """Tell which version of the JupyterHub API this is. Nobody need sign in for it."""
     response.headers["Access-Control-Allow-Origin"] = "*"
     return {"version": PROTOCOL_VERSION}
 
 
 @router.get("/info", summary="What the hub is made of", responses=ERRORS)
-async def info(hub: Hub, principal: Annotated[Principal, needs("read:hub")]) -> dict[str, Any]:
+async def get_info(hub: Hub, principal: Annotated[Principal, needs("read:hub")]) -> InfoModel:
     """Tell versions of Python and of the plug-ins in use."""
     principal.require("read:hub")
     return {
@@ -42,8 +46,14 @@ async def info(hub: Hub, principal: Annotated[Principal, needs("read:hub")]) -> 
     }
 
 
-@router.get("/health", dependencies=[WATCHED], summary="Whether the hub works", responses={503: ERRORS[503]})
-async def health(hub: Hub) -> Response:
+@router.get(
+    "/health",
+    dependencies=[WATCHED],
+    summary="Whether the hub works",
+    response_class=Response,
+    responses={503: ERRORS[503]},
+)
+async def check_health(hub: Hub) -> Response:
     """Answer 200 if the hub and its database work, 503 otherwise. Nobody need sign in for it."""
     await hub.ready()
     return Response(status_code=200)
@@ -62,8 +72,10 @@ METRICS_READER = Security(declare(metrics_reader, Access(Who.HOLDER, (METRICS_SC
 """The dependency of whatever gives metrics."""
 
 
-@router.get("/metrics", dependencies=[METRICS_READER], summary="Metrics", responses=ERRORS)
-async def metrics(hub: Hub) -> Response:
+@router.get(
+    "/metrics", dependencies=[METRICS_READER], summary="Metrics", response_class=PlainTextResponse, responses=METRICS
+)
+async def get_metrics(hub: Hub) -> Response:
     """Give metrics in Prometheus' text format; needs `read:metrics` unless the configuration says otherwise."""
     return metrics_response(hub)
 
@@ -74,7 +86,7 @@ def metrics_response(hub: HubState) -> Response:
 
 
 @router.get("/proxy", summary="The proxy's routes", responses=ERRORS)
-async def routes(hub: Hub, principal: Annotated[Principal, needs("proxy")]) -> dict[str, Any]:
+async def list_routes(hub: Hub, principal: Annotated[Principal, needs("proxy")]) -> dict[str, RouteModel]:
     """Give the proxy's table by routespec."""
     principal.require("proxy")
     observed = await hub.routes.observed()
@@ -84,7 +96,7 @@ async def routes(hub: Hub, principal: Annotated[Principal, needs("proxy")]) -> d
     }
 
 
-@router.post("/proxy", summary="Put the proxy's routes right", responses=ERRORS)
+@router.post("/proxy", summary="Put the proxy's routes right", response_class=Response, responses=ERRORS)
 async def refresh_routes(hub: Hub, principal: Annotated[Principal, needs("proxy")]) -> Response:
     """Compare the proxy's table with what it should be, and mend it."""
     principal.require("proxy")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Response
 
@@ -15,12 +15,15 @@ from perijove.hub.web.answers import Mark
 from perijove.hub.web.callers import Hub, needs_identity
 from perijove.hub.web.models import json_bytes, scope_strings, user_model
 from perijove.hub.web.permissions import Router
+from perijove.hub.web.schemas import gives
 from perijove.hub.web.state import HubState
+from perijove.wire.models import HeldModel, SelfServiceModel, SelfUserModel
 
 router = Router(tags=["users"])
+OWNER = gives(SelfUserModel | SelfServiceModel, "The user or service that the token belongs to")
 
 
-@router.get("/user", summary="The owner of the token", response_model=dict[str, Any])
+@router.get("/user", summary="The owner of the token", operation_id="get_self", responses={200: OWNER})
 async def self_model(hub: Hub, principal: Annotated[Principal, needs_identity()]) -> Response:
     """Give the model of the user or service that the token belongs to, with what the token allows.
 
@@ -49,16 +52,27 @@ async def self_response(hub: HubState, principal: Principal) -> Response:
     return Response(body, media_type="application/json")
 
 
-async def _model(hub: HubState, principal: Principal) -> dict[str, Any]:
-    origin = {
+async def _model(hub: HubState, principal: Principal) -> SelfUserModel | SelfServiceModel:
+    held: HeldModel = {
         "token_id": None if principal.token_id is None else f"a{principal.token_id}",
         "session_id": principal.session_id,
         "scopes": scope_strings(principal.scopes),
     }
     if principal.user_id is None:
-        service = {"kind": "service", "name": principal.name, "admin": principal.admin, "roles": []}
-        return service | {"url": "", "prefix": "", "command": [], "pid": 0, "info": {}, "display": True} | origin
+        return {
+            "kind": "service",
+            "name": principal.name,
+            "admin": principal.admin,
+            "roles": [],
+            "url": "",
+            "prefix": "",
+            "command": [],
+            "pid": 0,
+            "info": {},
+            "display": True,
+            **held,
+        }
     identify = expand((f"{scope}!user" for scope in IDENTIFY_SCOPES), Holder(user=principal.name))
     seen_as = replace(principal, scopes=principal.scopes | identify)
     view = await users.view_of(hub.ctx, seen_as, principal.user_id)
-    return {**user_model(view, seen_as, hub.settings), **origin}
+    return {**user_model(view, seen_as, hub.settings), **held}

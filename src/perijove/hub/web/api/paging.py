@@ -11,10 +11,9 @@ from fastapi.responses import JSONResponse
 
 from perijove.hub.core.paging import MAX_OFFSET, Page, Window, clamp
 from perijove.hub.web.callers import Hub
+from perijove.hub.web.schemas import PAGINATION_TYPE, says_of
 from perijove.hub.web.security import own_origin
 from perijove.hub.web.state import WebSettings
-
-PAGINATION_TYPE = "application/jupyterhub-pagination+json"
 
 
 def wants_pagination(request: Request) -> bool:
@@ -24,7 +23,10 @@ def wants_pagination(request: Request) -> bool:
 
 
 async def page_window(
-    request: Request, hub: Hub, offset: Annotated[int, Query(le=MAX_OFFSET)] = 0, limit: int | None = None
+    request: Request,
+    hub: Hub,
+    offset: Annotated[int, Query(le=MAX_OFFSET), says_of("integer", minimum=0, maximum=MAX_OFFSET)] = 0,
+    limit: Annotated[int | None, says_of("integer", minimum=1)] = None,
 ) -> Window:
     """Return which part of a list is asked for: smaller by default where the caller can ask for the next one."""
     default = hub.settings.page_default if wants_pagination(request) else hub.settings.page_maximum

@@ -16,10 +16,12 @@ from perijove.hub.core.names import normalize_user_name
 from perijove.hub.core.principals import Principal
 from perijove.hub.core.progress import ProgressEvent
 from perijove.hub.core.servers import AT_REST, Server
-from perijove.hub.web.callers import Hub, JsonBody, checked_object, needs, takes
+from perijove.hub.web.callers import Hub, JsonBody, checked_object, needs
 from perijove.hub.web.models import server_model
 from perijove.hub.web.permissions import Router
+from perijove.hub.web.schemas import schema_of, takes
 from perijove.hub.web.state import HubState
+from perijove.wire.models import ProgressModel, ServerModel
 
 log = structlog.get_logger(__name__)
 router = Router(tags=["servers"])
@@ -31,10 +33,13 @@ Starter = Annotated[Principal, needs("start:servers")]
 Stopper = Annotated[Principal, needs("delete:servers")]
 OPTIONS = takes(
     "Options for the spawner. An object with neither of these keys is taken as the options themselves.",
+    closed=False,
     user_options={"type": ["object", "null"], "description": "null for those of the last time"},
     display_name={"type": "string"},
 )
-REMOVE = takes("What else to do", remove={"type": "boolean", "description": "Delete the named server too"})
+REMOVE = takes(
+    "What else to do", closed=False, remove={"type": "boolean", "description": "Delete the named server too"}
+)
 STARTED: dict[int | str, dict[str, Any]] = {
     201: {"description": "The server is ready"},
     202: {"description": "The server is starting"},
@@ -46,7 +51,18 @@ STOPPED: dict[int | str, dict[str, Any]] = {
     204: {"description": "The server is stopped"},
 }
 STREAM: dict[int | str, dict[str, Any]] = {
-    200: {"description": "Server-sent events", "content": {"text/event-stream": {}}},
+    200: {
+        "description": "Server-sent events; the data of each is a `Progress`",
+        "content": {
+            "text/event-stream": {
+                "schema": {
+                    "type": "string",
+                    "contentMediaType": "text/event-stream",
+                    "contentSchema": schema_of(ProgressModel),
+                }
+            }
+        },
+    },
 }
 CREATION = takes(
     "What the server shall be; it is not started", user_options={"type": "object"}, display_name={"type": "string"}
@@ -59,53 +75,61 @@ CHANGES = takes(
     display_name={"type": "string"},
 )
 EXISTS: dict[int | str, dict[str, Any]] = {409: {"description": "The user has a server of that name"}}
-STARTING: dict[str, Any] = {"status_code": 201, "responses": STARTED, "openapi_extra": OPTIONS}
+STARTING: dict[str, Any] = {
+    "status_code": 201,
+    "response_class": Response,
+    "responses": STARTED,
+    "openapi_extra": OPTIONS,
+}
 STOPPING: dict[str, Any] = {"status_code": 204, "responses": STOPPED, "openapi_extra": REMOVE}
+FOLLOWING: dict[str, Any] = {"response_class": StreamingResponse, "responses": STREAM}
 REMOVE_WITHIN = 600.0
 """Seconds for which a server that is to be deleted is given time to stop."""
 
 
 @router.get("/users/{user_name}/server", summary="Get the default server")
-async def get_default(hub: Hub, principal: Reader, user_name: str) -> dict[str, Any]:
+async def get_default_server(hub: Hub, principal: Reader, user_name: str) -> ServerModel:
     """Give a user's default server."""
     return await _get(hub, principal, user_name, "")
 
 
 @router.get("/users/{user_name}/servers/{server_name}", summary="Get a named server")
-async def get_named(hub: Hub, principal: Reader, user_name: str, server_name: str) -> dict[str, Any]:
+async def get_named_server(hub: Hub, principal: Reader, user_name: str, server_name: str) -> ServerModel:
     """Give one of a user's servers."""
     return await _get(hub, principal, user_name, server_name)
 
 
 @router.get("/users/{user_name}/servers/", include_in_schema=False)
-async def get_unnamed(hub: Hub, principal: Reader, user_name: str) -> dict[str, Any]:
+async def get_unnamed_server(hub: Hub, principal: Reader, user_name: str) -> ServerModel:
     """Give a user's default server, whose name is empty."""
     return await _get(hub, principal, user_name, "")
 
 
-async def _model(hub: HubState, principal: Principal, server: Server) -> dict[str, Any]:
-    return dict(server_model(server, hub.settings, state=await hub.servers.shows_state(principal, server)))
+async def _model(hub: HubState, principal: Principal, server: Server) -> ServerModel:
+    return server_model(server, hub.settings, state=await hub.servers.shows_state(principal, server))
 
 
-async def _get(hub: HubState, principal: Principal, user_name: str, name: str) -> dict[str, Any]:
+async def _get(hub: HubState, principal: Principal, user_name: str, name: str) -> ServerModel:
     server = await hub.servers.get(principal, normalize_user_name(user_name), name)
     return await _model(hub, principal, server)
 
 
 @router.post("/users/{user_name}/server", summary="Start the default server", **STARTING)
-async def start_default(hub: Hub, principal: Starter, user_name: str, body: JsonBody) -> Response:
+async def start_default_server(hub: Hub, principal: Starter, user_name: str, body: JsonBody) -> Response:
     """Start a user's default server: 201 when it is ready in time, 202 while it is starting."""
     return await _start(hub, principal, user_name, "", body)
 
 
 @router.post("/users/{user_name}/servers/{server_name}", summary="Start a named server", **STARTING)
-async def start_named(hub: Hub, principal: Starter, user_name: str, server_name: str, body: JsonBody) -> Response:
+async def start_named_server(
+    hub: Hub, principal: Starter, user_name: str, server_name: str, body: JsonBody
+) -> Response:
     """Start one of a user's servers: 201 when it is ready in time, 202 while it is starting."""
     return await _start(hub, principal, user_name, server_name, body)
 
 
 @router.post("/users/{user_name}/servers/", include_in_schema=False)
-async def start_unnamed(hub: Hub, principal: Starter, user_name: str, body: JsonBody) -> Response:
+async def start_unnamed_server(hub: Hub, principal: Starter, user_name: str, body: JsonBody) -> Response:
     """Start a user's default server, whose name is empty."""
     return await _start(hub, principal, user_name, "", body)
 
@@ -170,9 +194,9 @@ def check_length(body: Mapping[str, Any]) -> None:
     openapi_extra=CREATION,
     responses=EXISTS,
 )
-async def create_named(
+async def create_named_server(
     hub: Hub, principal: Starter, user_name: str, server_name: str, body: JsonBody
-) -> dict[str, Any]:
+) -> ServerModel:
     """Create a server without starting it."""
     given = changes_request(body, ("user_options", "display_name"))
     server = await hub.servers.create(
@@ -187,17 +211,17 @@ async def create_named(
 
 @router.put("/users/{user_name}/server", include_in_schema=False)
 @router.put("/users/{user_name}/servers/", include_in_schema=False)
-async def create_default(hub: Hub, principal: Starter, user_name: str, body: JsonBody) -> dict[str, Any]:
+async def create_default_server(hub: Hub, principal: Starter, user_name: str, body: JsonBody) -> ServerModel:
     """Say that the default server is always there."""
-    return await create_named(hub, principal, user_name, "", body)
+    return await create_named_server(hub, principal, user_name, "", body)
 
 
 @router.patch(
     "/users/{user_name}/servers/{server_name}", summary="Change a server", openapi_extra=CHANGES, responses=EXISTS
 )
-async def change_named(
+async def change_named_server(
     hub: Hub, principal: Starter, user_name: str, server_name: str, body: JsonBody
-) -> dict[str, Any]:
+) -> ServerModel:
     """Change name, display name or options of a server that is stopped."""
     given = changes_request(body, ("name", "user_options", "display_name"))
     if not given:
@@ -214,31 +238,31 @@ async def change_named(
 
 
 @router.patch("/users/{user_name}/server", summary="Change the default server", openapi_extra=CHANGES, responses=EXISTS)
-async def change_default(hub: Hub, principal: Starter, user_name: str, body: JsonBody) -> dict[str, Any]:
+async def change_default_server(hub: Hub, principal: Starter, user_name: str, body: JsonBody) -> ServerModel:
     """Change name, display name or options of a user's default server while it is stopped."""
-    return await change_named(hub, principal, user_name, "", body)
+    return await change_named_server(hub, principal, user_name, "", body)
 
 
 @router.patch("/users/{user_name}/servers/", include_in_schema=False)
-async def change_unnamed(hub: Hub, principal: Starter, user_name: str, body: JsonBody) -> dict[str, Any]:
+async def change_unnamed_server(hub: Hub, principal: Starter, user_name: str, body: JsonBody) -> ServerModel:
     """Change a user's default server, whose name is empty."""
-    return await change_named(hub, principal, user_name, "", body)
+    return await change_named_server(hub, principal, user_name, "", body)
 
 
 @router.delete("/users/{user_name}/server", summary="Stop the default server", **STOPPING)
-async def stop_default(hub: Hub, principal: Stopper, user_name: str, body: JsonBody) -> Response:
+async def stop_default_server(hub: Hub, principal: Stopper, user_name: str, body: JsonBody) -> Response:
     """Stop a user's default server: 204 when it is stopped, 202 while it is stopping."""
     return await _stop(hub, principal, user_name, "", body)
 
 
 @router.delete("/users/{user_name}/servers/{server_name}", summary="Stop a named server", **STOPPING)
-async def stop_named(hub: Hub, principal: Stopper, user_name: str, server_name: str, body: JsonBody) -> Response:
+async def stop_named_server(hub: Hub, principal: Stopper, user_name: str, server_name: str, body: JsonBody) -> Response:
     """Stop one of a user's servers; with `{"remove": true}` it is deleted too."""
     return await _stop(hub, principal, user_name, server_name, body)
 
 
 @router.delete("/users/{user_name}/servers/", include_in_schema=False)
-async def stop_unnamed(hub: Hub, principal: Stopper, user_name: str, body: JsonBody) -> Response:
+async def stop_unnamed_server(hub: Hub, principal: Stopper, user_name: str, body: JsonBody) -> Response:
     """Stop a user's default server, whose name is empty."""
     return await _stop(hub, principal, user_name, "", body)
 
@@ -287,8 +311,8 @@ def changes_request(body: Any, keys: Sequence[str]) -> Mapping[str, Any]:
     return given
 
 
-@router.get("/users/{user_name}/server/progress", summary="Follow the start of the default server", responses=STREAM)
-async def progress_default(
+@router.get("/users/{user_name}/server/progress", summary="Follow the start of the default server", **FOLLOWING)
+async def follow_default_server(
     hub: Hub, principal: Reader, user_name: str, last_event_id: Annotated[str, Header()] = ""
 ) -> Response:
     """Give server-sent events while a user's default server starts; the last one says `ready` or `failed`."""
@@ -296,9 +320,9 @@ async def progress_default(
 
 
 @router.get(
-    "/users/{user_name}/servers/{server_name}/progress", summary="Follow the start of a named server", responses=STREAM
+    "/users/{user_name}/servers/{server_name}/progress", summary="Follow the start of a named server", **FOLLOWING
 )
-async def progress_named(
+async def follow_named_server(
     hub: Hub, principal: Reader, user_name: str, server_name: str, last_event_id: Annotated[str, Header()] = ""
 ) -> Response:
     """Give server-sent events while one of a user's servers starts; the last one says `ready` or `failed`."""
@@ -306,7 +330,7 @@ async def progress_named(
 
 
 @router.get("/users/{user_name}/servers//progress", include_in_schema=False)
-async def progress_unnamed(
+async def follow_unnamed_server(
     hub: Hub, principal: Reader, user_name: str, last_event_id: Annotated[str, Header()] = ""
 ) -> Response:
     """Give server-sent events while a user's default server starts, whose name is empty."""

@@ -15,10 +15,12 @@ from perijove.hub.ports.authenticator import SignInRequest
 from perijove.hub.usecases import sign_in, tokens
 from perijove.hub.usecases.tokens import TokenRequest
 from perijove.hub.web import security
-from perijove.hub.web.callers import Hub, JsonBody, address_of, needs, needs_if_known, remember, takes
+from perijove.hub.web.callers import Hub, JsonBody, address_of, needs, needs_if_known, remember
 from perijove.hub.web.models import token_model
 from perijove.hub.web.permissions import Router
+from perijove.hub.web.schemas import takes
 from perijove.hub.web.state import HubState
+from perijove.wire.models import TokenModel, TokensModel
 
 router = Router(tags=["tokens"])
 MAX_ID = 2**53
@@ -39,9 +41,7 @@ WANTED = takes(
 
 
 @router.get("/users/{user_name}/tokens", summary="List tokens")
-async def list_tokens(
-    hub: Hub, principal: Annotated[Principal, needs("read:tokens")], user_name: str
-) -> dict[str, Any]:
+async def list_tokens(hub: Hub, principal: Annotated[Principal, needs("read:tokens")], user_name: str) -> TokensModel:
     """List the tokens of a user; their values are known to nobody."""
     views = await tokens.list_of(hub.ctx, principal, normalize_user_name(user_name))
     return {"api_tokens": [token_model(view) for view in views]}
@@ -54,7 +54,7 @@ async def create_token(
     known: Annotated[Principal | None, needs_if_known("tokens")],
     user_name: str,
     body: JsonBody,
-) -> dict[str, Any]:
+) -> TokenModel:
     """Make a token for a user and give its value, this once.
 
     The body may hold `note`, `expires_in` (seconds) and `scopes` or `roles`. Without a token it may hold `auth`: the
@@ -69,7 +69,7 @@ async def create_token(
     except PerijoveError as error:
         # Whoever may make tokens for others learns from the API which users exist; here nobody need learn it.
         raise forbidden(error.message) if error.code is Code.NOT_FOUND else error from None
-    return dict(token_model(view))
+    return token_model(view)
 
 
 async def _by_credentials(request: Request, hub: HubState, body: Any) -> Principal:
@@ -128,9 +128,9 @@ def _names(body: dict[str, Any], key: str) -> tuple[str, ...] | None:
 @router.get("/users/{user_name}/tokens/{token_id}", summary="Get a token")
 async def get_token(
     hub: Hub, principal: Annotated[Principal, needs("read:tokens")], user_name: str, token_id: str
-) -> dict[str, Any]:
+) -> TokenModel:
     """Give one token of a user, without its value."""
-    return dict(token_model(await tokens.get(hub.ctx, principal, normalize_user_name(user_name), _number(token_id))))
+    return token_model(await tokens.get(hub.ctx, principal, normalize_user_name(user_name), _number(token_id)))
 
 
 @router.delete("/users/{user_name}/tokens/{token_id}", summary="Revoke a token", status_code=204)

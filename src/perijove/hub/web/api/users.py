@@ -17,10 +17,12 @@ from perijove.hub.ports.store import UserQuery, UserSort, UserState
 from perijove.hub.usecases import users
 from perijove.hub.usecases.slices import in_slices
 from perijove.hub.web.api.paging import page_response, page_window
-from perijove.hub.web.callers import Hub, JsonBody, checked_object, needs, takes, texts
+from perijove.hub.web.callers import Hub, JsonBody, checked_object, needs, texts
 from perijove.hub.web.models import json_bytes, user_model
 from perijove.hub.web.permissions import Router
+from perijove.hub.web.schemas import gives, gives_pages, says_of, takes
 from perijove.hub.web.state import HubState
+from perijove.wire.models import UserModel, UserPageModel
 
 router = Router(tags=["users"])
 
@@ -35,10 +37,12 @@ USER_SCOPES = (
     "read:roles:users",
 )
 REPORT_SCOPES = ("users:activity",)
-Flag = Annotated[str | None, Query(description="Any value but `0` and `false` means yes.")]
+Flag = Annotated[str | None, Query(description="Any value but `0` and `false` means yes."), says_of("boolean")]
+TIME = {"type": "string", "format": "date-time"}
 NEW_USERS = takes(
     "Whom to create",
     required=True,
+    must=("usernames",),
     usernames={"type": "array", "items": {"type": "string"}},
     admin={"type": "boolean", "description": "Whether they become administrators"},
 )
@@ -54,10 +58,21 @@ CHANGES = takes(
 ACTIVITY = takes(
     "When; at least one of the two",
     required=True,
-    last_activity={"type": "string", "format": "date-time"},
-    servers={"type": "object", "description": '`{"<name>": {"last_activity": "<time>"}}`'},
+    closed=False,
+    last_activity=TIME,
+    servers={
+        "type": "object",
+        "additionalProperties": {
+            "type": "object",
+            "properties": {"last_activity": TIME},
+            "required": ["last_activity"],
+        },
+        "description": "By name of the server; the default server's is empty",
+    },
 )
+USERS = gives_pages(list[UserModel], UserPageModel, "The users that the caller may see")
 EXISTS: dict[int | str, dict[str, Any]] = {409: {"description": "All of them exist already"}}
+CREATED = {201: gives(list[UserModel], "The users that were created"), **EXISTS}
 
 
 def flag(value: str | None) -> bool:
@@ -67,9 +82,11 @@ def flag(value: str | None) -> bool:
 
 async def user_query(
     window: Annotated[Window, Depends(page_window)],
-    state: str | None = None,
-    name_filter: str = "",
-    sort: str = "id",
+    state: Annotated[str | None, says_of("string", enum=sorted(STATES))] = None,
+    name_filter: Annotated[str, Query(description="What names hold, whatever the case")] = "",
+    sort: Annotated[
+        str, says_of("string", enum=[f"{sign}{key}" for sign in ("", "-") for key in sorted(SORTS)])
+    ] = "id",
 ) -> UserQuery:
     """Return which users are asked for. Raises PerijoveError INVALID."""
     if state is not None and state not in STATES:
@@ -87,7 +104,7 @@ async def user_query(
     )
 
 
-@router.get("/users", summary="List users")
+@router.get("/users", summary="List users", responses={200: USERS})
 async def list_users(
     request: Request,
     hub: Hub,
@@ -102,14 +119,7 @@ async def list_users(
     return page_response(request, page, models, hub.settings)
 
 
-@router.post(
-    "/users",
-    summary="Create users",
-    status_code=201,
-    openapi_extra=NEW_USERS,
-    responses=EXISTS,
-    response_model=list[dict[str, Any]],
-)
+@router.post("/users", summary="Create users", status_code=201, openapi_extra=NEW_USERS, responses=CREATED)
 async def create_users(hub: Hub, principal: Annotated[Principal, needs("admin:users")], body: JsonBody) -> Response:
     """Create several users, `{"usernames": [...], "admin": false}`; those that exist are left out of the answer."""
     body = checked_object(body, {"usernames": list, "admin": bool})
@@ -129,10 +139,10 @@ async def get_user(
     principal: Annotated[Principal, needs(*USER_SCOPES)],
     user_name: str,
     include_stopped_servers: Flag = None,
-) -> dict[str, Any]:
+) -> UserModel:
     """Give one user with the fields that the caller may see."""
     view = await users.get_user(hub.ctx, principal, normalize_user_name(user_name))
-    return dict(user_model(view, principal, hub.settings, stopped_servers=flag(include_stopped_servers)))
+    return user_model(view, principal, hub.settings, stopped_servers=flag(include_stopped_servers))
 
 
 @router.post("/users/{user_name}", summary="Create a user", status_code=201, openapi_extra=NEW_USER, responses=EXISTS)
@@ -141,18 +151,18 @@ async def create_user(
     principal: Annotated[Principal, needs("admin:users")],
     user_name: str,
     body: JsonBody,
-) -> dict[str, Any]:
+) -> UserModel:
     """Create one user; the body may hold `{"admin": true}`."""
     body = checked_object(body, {"admin": bool})
     admin = bool(body.get("admin", False))
     created = await users.create_user(hub.ctx, hub.authenticator, principal, user_name, admin=admin)
-    return dict(user_model(created, principal, hub.settings))
+    return user_model(created, principal, hub.settings)
 
 
 @router.patch("/users/{user_name}", summary="Change a user", openapi_extra=CHANGES)
 async def change_user(
     hub: Hub, principal: Annotated[Principal, needs("admin:users")], user_name: str, body: JsonBody
-) -> dict[str, Any]:
+) -> UserModel:
     """Change name, administrator's rights, groups or roles of a user."""
     given = checked_object(body, {"name": str, "admin": bool, "groups": list, "roles": list})
     changes = users.UserChanges(
@@ -162,7 +172,7 @@ async def change_user(
         texts(given, "roles") if "roles" in given else None,
     )
     changed = await users.change_user(hub.ctx, hub.authenticator, principal, normalize_user_name(user_name), changes)
-    return dict(user_model(changed, principal, hub.settings))
+    return user_model(changed, principal, hub.settings)
 
 
 @router.delete("/users/{user_name}", summary="Delete a user", status_code=204)
@@ -176,7 +186,7 @@ async def delete_user(hub: Hub, principal: Annotated[Principal, needs("delete:us
     return Response(status_code=204)
 
 
-@router.post("/users/{user_name}/activity", summary="Report activity", openapi_extra=ACTIVITY)
+@router.post("/users/{user_name}/activity", summary="Report activity", openapi_extra=ACTIVITY, response_class=Response)
 async def report_activity(
     hub: Hub,
     principal: Annotated[Principal, needs(*REPORT_SCOPES)],

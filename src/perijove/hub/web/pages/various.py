@@ -10,14 +10,14 @@ from fastapi import Request, Response
 
 from perijove.hub.core.errors import PerijoveError
 from perijove.hub.web import security
-from perijove.hub.web.api.hub import METRICS_READER, WATCHED, health, metrics_response
+from perijove.hub.web.api.hub import METRICS_READER, WATCHED, check_health, metrics_response
 from perijove.hub.web.callers import Hub, find_visitor
 from perijove.hub.web.errors import TITLES
 from perijove.hub.web.permissions import Router, public
 from perijove.hub.web.rendering import render
 
 router = Router(include_in_schema=False)
-router.add_api_route("/health", health, dependencies=[WATCHED])
+router.add_api_route("/health", check_health, dependencies=[WATCHED])
 
 PROXY_MESSAGES = {
     404: "There is no page at this address.",
