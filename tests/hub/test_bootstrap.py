@@ -23,6 +23,7 @@ from perijove.hub.core.principals import Principal
 from perijove.hub.core.roles import ADMIN_SCOPES
 from perijove.hub.core.scopes import Holder, expand
 from perijove.hub.core.servers import State
+from perijove.hub.core.site import Site
 from perijove.hub.plugins.configuration import Configuration, load
 from perijove.hub.settings.loading import Arguments
 from perijove.hub.usecases.startup import apply_configuration
@@ -237,7 +238,7 @@ class composed:  # noqa: N801 - reads as a verb
         self.configuration.hub.data_path.mkdir(mode=0o700, exist_ok=True)
         self.store = await SqlStore.open("sqlite://")
         hub = compose(self.configuration, self.store)
-        await apply_configuration(hub.state.ctx, hub.state.authenticator, (), ())
+        await apply_configuration(hub.state.ctx, hub.state.authenticator, (), (), site=Site())
         return hub
 
     async def __aexit__(self, *exc: object) -> None:

@@ -1,7 +1,8 @@
 """The composition root: the one place where ports meet adapters, and where the hub starts and stops.
 
 Order of a start: folders and secrets, store, what the configuration says must exist, web server, proxy with its routes,
-then every server that is not at rest goes on from where its row says it is. A stop goes the other way round.
+then every server that is not at rest goes on from where its row says it is, and services are started. A stop goes the
+other way round.
 """
 
 from __future__ import annotations
@@ -13,17 +14,15 @@ import hashlib
 import hmac
 import os
 import signal
-import socket
 import sys
 import uuid
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 
 import structlog
-import uvicorn
 import uvloop
 
 import perijove
@@ -31,16 +30,19 @@ from perijove.hub.adapters.clock import SystemClock
 from perijove.hub.adapters.cookie_secret import load_cookie_secret
 from perijove.hub.adapters.passwords import Argon2PasswordHasher
 from perijove.hub.adapters.probe import HttpProbe
+from perijove.hub.adapters.programs import LocalPrograms
 from perijove.hub.adapters.store.sql import SqlStore
 from perijove.hub.adapters.telemetry.audit import AuditLog
 from perijove.hub.adapters.telemetry.event_loop import watch_event_loop
 from perijove.hub.adapters.telemetry.fan_out import FanOut
 from perijove.hub.adapters.telemetry.logs import configure_logging
 from perijove.hub.adapters.telemetry.metrics import Metrics
+from perijove.hub.adapters.web_server import web_server
 from perijove.hub.core.admission import Limits
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.paging import Window
 from perijove.hub.core.servers import Server
+from perijove.hub.core.services import derived_token
 from perijove.hub.plugins.configuration import Configuration
 from perijove.hub.ports.authenticator import Authenticator, UsesAccounts
 from perijove.hub.ports.proxy import Proxy, ProxySetting
@@ -48,15 +50,18 @@ from perijove.hub.ports.spawner import HubInfo, Prepares, Spawner, SpawnerUser
 from perijove.hub.ports.store import UserQuery
 from perijove.hub.settings.jupyterhub import JupyterHub
 from perijove.hub.settings.metrics import PeriodicMetricsCollector
+from perijove.hub.settings.services import ServiceSpec
 from perijove.hub.usecases import startup, tokens
 from perijove.hub.usecases.accounts import Accounts
 from perijove.hub.usecases.activity import Activity
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.guessing import Guard
 from perijove.hub.usecases.identity import Identities
+from perijove.hub.usecases.keeping import Keeper
 from perijove.hub.usecases.lifecycle import Lifecycle
 from perijove.hub.usecases.routes import Routes
 from perijove.hub.usecases.servers import ServerRules, Servers
+from perijove.hub.usecases.services import Services
 from perijove.hub.usecases.signals import Signals
 from perijove.hub.usecases.steps import Plugins, SpawnerFactory, Steps
 from perijove.hub.usecases.tasks import Tasks
@@ -72,7 +77,6 @@ NOBODY_ALLOWED = (
     "no rule lets anybody sign in: set c.Authenticator.allowed_users, allow_existing_users, admin_users, or allow_all"
 )
 STOP_ALL_TIMEOUT = 30.0
-DRAIN_SECONDS = 2
 YOUNG_OBJECTS = 10_000
 """How many more objects there must be before the garbage collector looks through the young ones."""
 
@@ -90,6 +94,8 @@ class Hub:
     proxy: Proxy
     metrics: Metrics
     audit: AuditLog | None
+    keeper: Keeper
+    services: Sequence[ServiceSpec]
 
 
 def run(configuration: Configuration) -> int:
@@ -152,17 +158,19 @@ async def running(configuration: Configuration) -> AsyncIterator[Hub]:
         stack.push_async_callback(_flush_activity, hub)
         stack.push_async_callback(hub.tasks.close)
         _watch_event_loop(hub, PeriodicMetricsCollector(config=configuration.config))
+        hub.keeper.check()
         await startup.apply_configuration(
             hub.state.ctx,
             hub.state.authenticator,
-            configuration.services,
+            hub.services,
             configuration.roles,
             configuration.tokens,
             configuration.groups,
+            site=options.site,
         )
         if not hub.state.authenticator.any_allow_config:
             log.warning(NOBODY_ALLOWED, authenticator=type(hub.state.authenticator).__name__)
-        await stack.enter_async_context(_web_server(hub))
+        await stack.enter_async_context(web_server(create_app(hub.state), options, hub.tasks))
         proxy_is_ours = await hub.state.routes.start(hub.tasks, check_interval=options.last_activity_interval)
         try:
             await _take_up_servers(hub)
@@ -175,6 +183,8 @@ async def running(configuration: Configuration) -> AsyncIterator[Hub]:
                 await hub.state.routes.stop()
             raise
         stack.push_async_callback(_stop, hub)
+        stack.push_async_callback(hub.keeper.close)
+        hub.keeper.begin(check_interval=options.service_check_interval)
         yield hub
 
 
@@ -194,15 +204,25 @@ def compose(configuration: Configuration, store: SqlStore) -> Hub:
     proxy = configuration.proxy_class(config=configuration.config)
     proxy.setting = _proxy_setting(options, secret)
     signals, tasks, activity = Signals(), Tasks(), Activity(ctx)
+    probe = HttpProbe()
     limits = Limits(options.concurrent_spawn_limit, options.active_server_limit)
     lifecycle = Lifecycle(ctx, signals, tasks, owner=uuid.uuid4().hex)
     steps = Steps(
         ctx,
         lifecycle,
         signals,
-        plugins=Plugins(_spawner_factory(configuration), authenticator, proxy, HttpProbe()),
+        plugins=Plugins(_spawner_factory(configuration), authenticator, proxy, probe),
         limits=limits,
         site=options.site,
+    )
+    routes = Routes(ctx, proxy, activity, site=options.site, hub_url=options.hub_url)
+    services = [_with_token(spec, secret) for spec in configuration.services]
+    keeper = Keeper(
+        ctx,
+        LocalPrograms(secret, str(options.data_path)),
+        probe,
+        specs=services,
+        hub=replace(_hub_info(options), api_url=options.local_api_url),
     )
     rules = ServerRules(options.site, options.allow_named_servers, options.named_server_limit_per_user, limits)
     state = HubState(
@@ -214,14 +234,20 @@ def compose(configuration: Configuration, store: SqlStore) -> Hub:
         guard=Guard(ctx, options.guess_limits),
         authenticator=authenticator,
         servers=Servers(ctx, lifecycle, signals, rules),
-        routes=Routes(ctx, proxy, activity, site=options.site, hub_url=options.hub_url),
+        routes=routes,
+        services=Services(ctx, routes, keeper, site=options.site),
         templates=make_environment(),
         metrics=metrics,
         authenticator_info=_plugin_info(configuration.authenticator_class),
         spawner_info=_plugin_info(configuration.spawner_class),
         ready=store.ping,
     )
-    return Hub(options, store, state, lifecycle, steps, tasks, proxy, metrics, audit)
+    return Hub(options, store, state, lifecycle, steps, tasks, proxy, metrics, audit, keeper, services)
+
+
+def _with_token(spec: ServiceSpec, secret: bytes) -> ServiceSpec:
+    """Return *spec* with a token, if the hub runs that service and its operator gave it none."""
+    return spec if spec.api_token or not spec.managed else replace(spec, api_token=derived_token(secret, spec.name))
 
 
 def _accounts(ctx: Context, authenticator: Authenticator) -> Accounts | None:
@@ -271,8 +297,7 @@ def _web_settings(options: JupyterHub, secret: bytes) -> WebSettings:
 
 
 def _spawner_factory(configuration: Configuration) -> SpawnerFactory:
-    options = configuration.hub
-    info = HubInfo(options.site, options.hub_api_url, str(options.data_path), options.cookie_host_prefix_enabled)
+    info = _hub_info(configuration.hub)
 
     def make(server: Server) -> Spawner:
         spawner = configuration.spawner_class(config=configuration.config)
@@ -284,6 +309,10 @@ def _spawner_factory(configuration: Configuration) -> SpawnerFactory:
         return spawner
 
     return make
+
+
+def _hub_info(options: JupyterHub) -> HubInfo:
+    return HubInfo(options.site, options.hub_api_url, str(options.data_path), options.cookie_host_prefix_enabled)
 
 
 def _plugin_info(plugin: type) -> PluginInfo:
@@ -315,62 +344,6 @@ def _pid_file(path: Path) -> Iterator[None]:
         yield
     finally:
         path.unlink(missing_ok=True)
-
-
-class _WebServer(uvicorn.Server):
-    """A web server that leaves signals to the hub."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Capture nothing."""
-        yield
-
-
-@contextlib.asynccontextmanager
-async def _web_server(hub: Hub) -> AsyncIterator[None]:
-    options = hub.options
-    listener = _listen(options)
-    config = uvicorn.Config(
-        create_app(hub.state),
-        http="httptools",
-        loop="none",
-        lifespan="off",
-        ws="none",
-        log_config=None,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        proxy_headers=True,
-        forwarded_allow_ips=["127.0.0.1", "::1", *options.trusted_downstream_ips],
-        timeout_graceful_shutdown=DRAIN_SECONDS,
-    )
-    server = _WebServer(config)
-    serving = hub.tasks.spawn(server.serve(sockets=[listener]), "web server")
-    while not server.started:
-        if serving.done():
-            raise PerijoveError(Code.UNAVAILABLE, "The web server did not start; the log says why.")
-        await asyncio.sleep(0.01)
-    log.info("the hub listens", address=f"{options.hub_ip}:{options.hub_port}")
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        await serving
-
-
-def _listen(options: JupyterHub) -> socket.socket:
-    try:
-        return socket.create_server(
-            (options.hub_ip, options.hub_port),
-            family=socket.AF_INET6 if ":" in options.hub_ip else socket.AF_INET,
-            backlog=2048,
-        )
-    except OSError as error:
-        raise PerijoveError(
-            Code.UNAVAILABLE,
-            f"The hub cannot listen on {options.hub_ip}:{options.hub_port} ({error.strerror}). Is another hub running? "
-            "Set c.JupyterHub.hub_port to a port that is free.",
-        ) from None
 
 
 async def _prepare_spawner(configuration: Configuration) -> None:

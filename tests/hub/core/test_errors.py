@@ -36,6 +36,7 @@ def test_the_codes_are_a_closed_list() -> None:
         "forbidden",
         "not_found",
         "conflict",
+        "not_allowed",
         "limited",
         "unavailable",
         "failed",

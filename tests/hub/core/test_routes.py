@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perijove.hub.core.routes import Changes, Route, differences, hub_route, server_route
+from perijove.hub.core.routes import Changes, Route, differences, hub_route, server_route, service_routes
 from perijove.hub.core.servers import AT_REST, Server, State
+from perijove.hub.core.services import Service
 from perijove.hub.core.site import Site
 
 BASE = Site("/jupyter/")
@@ -53,7 +54,7 @@ def test_a_server_has_a_route_with_its_owner_and_name() -> None:
 def test_the_changes_make_the_table_right_and_leave_pending_servers_alone(
     servers: list[Server], observed: dict[str, Route]
 ) -> None:
-    table = applied(differences(HUB, servers, observed, BASE), observed)
+    table = applied(differences([HUB], servers, observed, BASE), observed)
     ready = {server_route(BASE, server).routespec: server.url for server in servers if server.ready}
     pending = {server_route(BASE, server).routespec for server in servers if server.pending}
     left = {spec: route.target for spec, route in observed.items() if spec in pending}
@@ -62,21 +63,21 @@ def test_the_changes_make_the_table_right_and_leave_pending_servers_alone(
 
 @given(SERVERS, OBSERVED)
 def test_nothing_is_changed_that_is_right_already(servers: list[Server], observed: dict[str, Route]) -> None:
-    changes = differences(HUB, servers, observed, BASE)
+    changes = differences([HUB], servers, observed, BASE)
     assert not {route.routespec for route in changes.add} & set(changes.delete)
     assert all(observed.get(route.routespec, Route("", "")).target != route.target for route in changes.add)
     table = {spec: Route(spec, target) for spec, target in applied(changes, observed).items()}
-    assert differences(HUB, servers, table, BASE) == Changes()
+    assert differences([HUB], servers, table, BASE) == Changes()
 
 
 def test_an_empty_table_gets_the_hub_and_every_ready_server() -> None:
-    changes = differences(HUB, [ALICE, LAB], {}, BASE)
+    changes = differences([HUB], [ALICE, LAB], {}, BASE)
     assert changes == Changes((HUB, server_route(BASE, ALICE), server_route(BASE, LAB)))
 
 
 def test_a_server_that_moved_gets_its_route_replaced() -> None:
     old = server_route(BASE, replace(ALICE, url="http://127.0.0.1:1"))
-    changes = differences(HUB, [ALICE], {HUB.routespec: HUB, old.routespec: old}, BASE)
+    changes = differences([HUB], [ALICE], {HUB.routespec: HUB, old.routespec: old}, BASE)
     assert changes == Changes((server_route(BASE, ALICE),))
 
 
@@ -84,10 +85,20 @@ def test_a_server_that_moved_gets_its_route_replaced() -> None:
 def test_only_routes_of_servers_at_rest_are_taken_away(state: State) -> None:
     route = server_route(BASE, ALICE)
     observed = {HUB.routespec: HUB, route.routespec: route}
-    changes = differences(HUB, [replace(ALICE, state=state)], observed, BASE)
+    changes = differences([HUB], [replace(ALICE, state=state)], observed, BASE)
     assert changes == Changes(delete=(route.routespec,) if state in AT_REST else ())
 
 
 def test_a_server_on_its_way_up_gets_no_route_yet() -> None:
-    changes = differences(HUB, [replace(ALICE, state=State.ANSWERING)], {HUB.routespec: HUB}, BASE)
+    changes = differences([HUB], [replace(ALICE, state=State.ANSWERING)], {HUB.routespec: HUB}, BASE)
     assert changes == Changes()
+
+
+def test_services_with_a_url_have_routes_whether_servers_run_or_not() -> None:
+    services = [Service(1, "whoami", url="http://127.0.0.1:10101/some/path"), Service(2, "cull")]
+    (route,) = service_routes(BASE, services)
+    assert route == Route("/jupyter/services/whoami/", "http://127.0.0.1:10101", {"service": "whoami"})
+    apart = Site("/", "https://hub.example", lambda name, domain, kind: f"{name}--{kind}.{domain}")
+    assert service_routes(apart, services)[0].routespec == "whoami--service.hub.example/services/whoami/"
+    gone = Route("/jupyter/services/gone/", "http://127.0.0.1:1", {"service": "gone"})
+    assert differences([HUB, route], [], {gone.routespec: gone}, BASE) == Changes((HUB, route), (gone.routespec,))

@@ -19,18 +19,20 @@ HOSTS = Site("/jh/", "https://hub.example:8443", label)
 def test_on_one_host_everything_is_a_path() -> None:
     assert ONE_HOST.server_url("ada", "lab") == "/jh/user/ada/lab/"
     assert ONE_HOST.service_url("wiki") == "/jh/services/wiki/"
-    assert ONE_HOST.public_server_url("ada") == ""
+    assert ONE_HOST.public_server_url("ada") == ONE_HOST.public_service_url("wiki") == ""
     assert ONE_HOST.origin_of("user", "ada") == ""
     assert ONE_HOST.hub_routespec == "/jh/"
     assert ONE_HOST.server_routespec("ada") == "/jh/user/ada/"
     assert not ONE_HOST.is_below("ada.hub.example")
     assert Site("/", "https://hub.example").public_server_url("ada") == "https://hub.example/user/ada/"
+    assert Site("/", "https://hub.example").public_service_url("wiki") == "https://hub.example/services/wiki/"
 
 
 def test_with_hosts_each_owner_has_an_origin() -> None:
     assert HOSTS.server_url("ada", "lab") == "https://ada-user.hub.example:8443/jh/user/ada/lab/"
     assert HOSTS.service_url("wiki") == "https://wiki-service.hub.example:8443/jh/services/wiki/"
     assert HOSTS.public_server_url("ada") == HOSTS.server_url("ada")
+    assert HOSTS.public_service_url("wiki") == HOSTS.service_url("wiki")
     assert HOSTS.hub_routespec == "/"
     assert HOSTS.server_routespec("ada", "lab") == "ada-user.hub.example/jh/user/ada/lab/"
     assert HOSTS.service_routespec("wiki") == "wiki-service.hub.example/jh/services/wiki/"

@@ -102,7 +102,7 @@ def test_all_mistakes_of_all_kinds_are_told_at_once(tmp_path: Path) -> None:
         "c.JupyterHub.authenticator_class = 'dumy'\n"
         "c.Spawner.agrs = []\n"
         "c.JupyterHub.ssl_key = 'key.pem'\n"
-        "c.JupyterHub.services = [{'name': 'ops', 'url': 'http://x'}]\n"
+        "c.JupyterHub.services = [{'name': 'ops', 'url': 'ftp://x'}]\n"
         "c.JupyterHub.load_roles = [{'name': 'ops', 'services': ['ops', 'opss']}]\n"
         "c.KubeSpawner.image = 'x'\n",
         Flag("Spawner", "mem_limit", "much"),
@@ -114,7 +114,7 @@ def test_all_mistakes_of_all_kinds_are_told_at_once(tmp_path: Path) -> None:
         ("jupyterhub_config.py:3: ", "did you mean dummy?"),
         ("jupyterhub_config.py:4: ", "did you mean c.Spawner.args?"),
         ("jupyterhub_config.py:5: ", "c.JupyterHub.ssl_cert is not set"),
-        ("jupyterhub_config.py:6: ", "not available in this version"),
+        ("jupyterhub_config.py:6: ", "services[0] (ops): url: it must begin with http://"),
         ("jupyterhub_config.py:7: ", "did you mean ops?"),
         ("jupyterhub_config.py:8: ", "starts containers"),
     ]

@@ -22,7 +22,6 @@ def test_without_configuration_it_listens_on_this_machine_only() -> None:
     assert plain.hub_url == "http://127.0.0.1:8081"
     assert plain.hub_api_url == "http://127.0.0.1:8081/hub/api"
     assert (plain.authenticator_class, plain.spawner_class) == ("password", "simple")
-    assert plain.conflicts() == []
 
 
 @pytest.mark.parametrize(
@@ -101,21 +100,10 @@ def test_wrong_values_are_refused(options: dict[str, Any], why: str) -> None:
         hub(**options)
 
 
-@pytest.mark.parametrize(
-    ("options", "option"),
-    [
-        ({"ssl_key": "k"}, "ssl_key"),
-        ({"ssl_cert": "c"}, "ssl_cert"),
-        ({"bind_url": "https://a:1"}, "bind_url"),
-        ({"public_url": "https://a/x", "base_url": "/y"}, "public_url"),
-        ({"api_page_default_limit": 300}, "api_page_default_limit"),
-        ({"hub_port": 8000}, "hub_port"),
-        ({"hub_port": 8000, "ip": ""}, "hub_port"),
-    ],
-)
-def test_options_that_contradict_each_other_are_told(options: dict[str, Any], option: str) -> None:
-    assert [name for name, _ in hub(**options).conflicts()] == [option]
-
-
-def test_free_ports_do_not_contradict_each_other() -> None:
-    assert hub(port=0, hub_port=0).conflicts() == []
+def test_what_runs_on_this_machine_reaches_the_hub_by_loopback() -> None:
+    assert hub().local_api_url == "http://127.0.0.1:8081/hub/api"
+    assert hub(hub_ip="", base_url="/jh/").local_api_url == "http://127.0.0.1:8081/jh/hub/api"
+    assert hub(hub_ip="::").local_api_url == "http://[::1]:8081/hub/api"
+    assert hub(hub_ip="", hub_connect_ip="hub").local_api_url == "http://127.0.0.1:8081/hub/api"
+    assert hub(hub_ip="", hub_connect_url="http://hub:1").local_api_url == "http://hub:1/hub/api"
+    assert hub(hub_ip="10.0.0.1").local_api_url == "http://10.0.0.1:8081/hub/api"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +17,9 @@ from perijove.hub.core.events import (
 )
 from perijove.hub.core.roles import ADMIN_SCOPES
 from perijove.hub.core.servers import State
+from perijove.hub.core.services import Service
+from perijove.hub.core.site import Site
+from perijove.hub.core.tokens import hash_token
 from perijove.hub.settings.groups import GroupSpec
 from perijove.hub.settings.roles import RoleSpec
 from perijove.hub.settings.services import ServiceSpec
@@ -24,6 +28,7 @@ from perijove.hub.testing.fakes import FakeAuthenticator
 from perijove.hub.usecases import tokens
 from perijove.hub.usecases.activity import Activity
 from perijove.hub.usecases.identity import Identities
+from perijove.hub.usecases.oauth import put_service_client
 from perijove.hub.usecases.startup import BY_CONFIGURATION, apply_configuration, merged_roles
 from perijove.hub.usecases.tokens import TokenRequest
 
@@ -34,7 +39,7 @@ BOTH = pytest.mark.parametrize("store", ["memory", "sql"], indirect=True)
 
 
 async def apply(house: House, *roles: RoleSpec, services: Any = (), given: Any = (), **names: Any) -> None:
-    await apply_configuration(house.ctx, FakeAuthenticator(**names), services, roles, given)
+    await apply_configuration(house.ctx, FakeAuthenticator(**names), services, roles, given, site=Site("/jh/"))
 
 
 async def roles_of(house: House, name: str) -> list[str]:
@@ -116,6 +121,59 @@ async def test_a_service_that_is_no_administrator_any_more_loses_the_role(house:
     assert principal is not None
     assert not principal.admin
     assert principal.scopes == frozenset()
+
+
+async def client_of(house: House, name: str) -> Any:
+    async with house.store.transaction() as tx:
+        return await tx.oauth.client_of_service((await tx.services.get(name)).id)
+
+
+@BOTH
+async def test_a_service_is_stored_as_it_is_configured_and_signs_people_in(house: House) -> None:
+    spec = ServiceSpec("whoami", "a-long-enough", url="http://127.0.0.1:1", command=("run",), info={"a": 1})
+    for _ in range(2):
+        await apply(house, services=[spec])
+    async with house.store.transaction() as tx:
+        stored = await tx.services.get("whoami")
+    assert stored == replace(spec.as_service(from_config=True), id=stored.id)
+    client = await client_of(house, "whoami")
+    assert (client.client_id, client.redirect_uri) == ("service-whoami", "/jh/services/whoami/oauth_callback")
+    assert client.secret_hash == hash_token("a-long-enough")
+    await apply(house, services=[ServiceSpec("whoami", "a-long-enough")])
+    assert await client_of(house, "whoami") is None
+
+
+@BOTH
+async def test_two_services_may_exchange_their_client_ids(house: House) -> None:
+    ids = {"one": "service-a", "two": "service-b"}
+    for _ in range(2):
+        await apply(
+            house,
+            services=[ServiceSpec(name, f"{name}-long-enough", oauth_client_id=ids[name]) for name in ids],
+        )
+        assert {name: (await client_of(house, name)).client_id for name in ids} == ids
+        ids = {"one": ids["two"], "two": ids["one"]}
+
+
+@BOTH
+async def test_a_service_made_while_the_hub_ran_stays_and_gives_way_to_the_configuration(house: House) -> None:
+    async with house.store.transaction() as tx:
+        made = await tx.services.add(Service(0, "made", oauth_client_id="service-ops", from_config=False))
+        other = await tx.services.add(Service(0, "other", from_config=False))
+        for each in (made, other):
+            await put_service_client(house.ctx, tx, each, secret="long-enough-secret", site=Site())
+    await apply(house, services=[service("ops", "a"), service("other", "b")])
+    async with house.store.transaction() as tx:
+        assert {each.name: each.from_config for each in await tx.services.list()} == {
+            "made": False,
+            "ops": True,
+            "other": True,
+        }
+    assert (await client_of(house, "made")).client_id == "service-ops"
+    assert await client_of(house, "other") is None, "the configuration says nothing of one"
+    await apply(house, services=[ServiceSpec("ops", "a-long-enough", url="http://127.0.0.1:1")])
+    assert (await client_of(house, "ops")).client_id == "service-ops"
+    assert await client_of(house, "made") is None
 
 
 @BOTH
@@ -293,7 +351,7 @@ async def test_what_the_configuration_changes_is_told_once(house: House) -> None
 
 
 async def load(house: House, *groups: GroupSpec) -> None:
-    await apply_configuration(house.ctx, FakeAuthenticator(), (), (), (), groups)
+    await apply_configuration(house.ctx, FakeAuthenticator(), (), (), (), groups, site=Site())
 
 
 @BOTH
@@ -320,6 +378,6 @@ async def test_groups_of_the_configuration_are_made_and_joined_and_nobody_leaves
 @BOTH
 async def test_a_blocked_user_is_in_no_group_of_the_configuration(house: House) -> None:
     authenticator = FakeAuthenticator(blocked_users={"ada"})
-    await apply_configuration(house.ctx, authenticator, (), (), (), [GroupSpec("staff", ("ada",))])
+    await apply_configuration(house.ctx, authenticator, (), (), (), [GroupSpec("staff", ("ada",))], site=Site())
     async with house.store.transaction() as tx:
         assert (await tx.users.get("ada")).groups == ()

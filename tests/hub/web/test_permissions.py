@@ -9,6 +9,7 @@ import pytest
 from fastapi import APIRouter, Depends, FastAPI, WebSocket
 
 from perijove.hub.core.principals import OUT_OF_REACH, Principal
+from perijove.hub.core.services import Service
 from perijove.hub.testing.running import RunningHub, running_hub
 from perijove.hub.web import app
 from perijove.hub.web.callers import needs, needs_identity
@@ -211,13 +212,14 @@ def test_openapi_states_the_scopes_of_each_operation(hub: RunningHub) -> None:
 
 
 async def target(hub: RunningHub, name: str) -> str:
-    """Make a target of that name; return the id of a token of theirs."""
+    """Make a target of that name, and a service called so too; return the id of a token of theirs."""
     user = await hub.add_user(name)
     async with hub.store.transaction() as tx:
         team = await tx.groups.get("team") or await tx.groups.add("team")
         await tx.groups.add_members(team.id, [user.id])
         for server in ("", "lab"):
             await tx.servers.add(user.id, server)
+        await tx.services.put(Service(0, name, from_config=False))
     await hub.token(name)
     async with hub.store.transaction() as tx:
         (token,) = await tx.tokens.list_of("user", user.id)
@@ -254,7 +256,7 @@ async def test_the_table_holds(row: Row) -> None:
             user = f"target{number}"
             token_id = await target(hub, user)
             path = row.path.replace(":path", "").format(
-                group_name="team", user_name=user, server_name=row.server, token_id=token_id
+                group_name="team", service_name=user, user_name=user, server_name=row.server, token_id=token_id
             )
             client = hub.client(await token_for(hub, row, column, user))
             body = BODIES.get((row.method, row.path))
@@ -322,7 +324,7 @@ async def test_whoever_may_read_one_server_sees_its_owner_with_that_server_alone
 async def test_nobody_may_do_anything(row: Row) -> None:
     async with running_hub() as hub:
         path = row.path.replace(":path", "").format(
-            user_name="ada", server_name="lab", token_id="a1", group_name="team"
+            user_name="ada", server_name="lab", token_id="a1", group_name="team", service_name="wiki"
         )
         for client in (hub.client(), hub.client("no-such-token")):
             answer = await client.request(row.method, f"{hub.api}{path}")

@@ -1,4 +1,4 @@
-"""Secrets taken out of text before somebody reads it: log lines of ours, and the output of a user's server."""
+"""What is taken out of text before somebody reads it: log lines of ours, and the output of servers and services."""
 
 from __future__ import annotations
 
@@ -23,6 +23,15 @@ _RULES = (
     # name=value and name: value
     (re.compile(rf"((?:\b|_){_NAMES}['\"]?(?:=|:\s?)['\"]?)[^\s&#,;'\"]+", re.IGNORECASE), rf"\1{REMOVED}"),
 )
+
+
+_COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+_CONTROL = re.compile(r"[^\S\n\t ]|[\x00-\x08\x0e-\x1f\x7f]")
+
+
+def readable(text: str) -> str:
+    """Return *text* without colours and control characters; lines, tabs and blanks stay."""
+    return _CONTROL.sub("", _COLOURS.sub("", text))
 
 
 def is_secret_name(name: str) -> bool:

@@ -21,6 +21,8 @@ class Code(StrEnum):
     """There is no such thing, or the caller may not know of it."""
     CONFLICT = "conflict"
     """It exists already, or its state does not allow this now."""
+    NOT_ALLOWED = "not_allowed"
+    """Nobody can do this to that thing in this way; the message says how it is done."""
     LIMITED = "limited"
     """A limit is reached; later it may succeed."""
     UNAVAILABLE = "unavailable"

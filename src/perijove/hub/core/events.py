@@ -390,6 +390,32 @@ class ServerAdopted(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceCreated(Fact):
+    """A service was made while the hub runs; *url* is empty if nothing of it is proxied."""
+
+    audited = Audited("service.create", "service", whom="service")
+    service: str
+    admin: bool
+    url: str
+    by: str
+
+    def sentence(self) -> str:
+        return f"Service {self.service} was created by {self.by}"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceDeleted(Fact):
+    """A service went away, with its tokens."""
+
+    audited = Audited("service.delete", "service", whom="service")
+    service: str
+    by: str
+
+    def sentence(self) -> str:
+        return f"Service {self.service} was deleted by {self.by}"
+
+
+@dataclass(frozen=True, slots=True)
 class TokenCreated(Fact):
     """A token was made; *token* is its id on the wire, *client* the OAuth client it was issued to, if any."""
 

@@ -219,6 +219,11 @@ def _asked(request: AuthorizeRequest, grantor: Grantor) -> tuple[str, ...]:
     return tuple(found)
 
 
+def redirect_uri_of(service: Service, site: Site) -> str:
+    """Return where codes for *service* are sent: where it says, else below its own prefix."""
+    return service.oauth_redirect_uri or f"{site.service_url(service.name)}oauth_callback"
+
+
 def service_client(service: Service, secret: str, site: Site, catalogue: Catalogue = BUILT_IN) -> OAuthClient:
     """Return the OAuth client of *service*: ``service-<name>``, with a redirect URI below its prefix, if not told else.
 
@@ -231,12 +236,12 @@ def service_client(service: Service, secret: str, site: Site, catalogue: Catalog
     Raises:
         PerijoveError: INVALID; the message names the option of the service that is wrong.
     """
-    client_id = service.oauth_client_id or f"service-{service.name}"
+    client_id = service.client_id
     if not _CLIENT_ID.fullmatch(client_id):
         raise invalid("oauth_client_id must begin with service- and have letters, digits and -._~ only")
     if len(secret) < MIN_TOKEN_LENGTH:
         raise invalid("api_token: a service whose visitors sign in at the hub needs one")
-    redirect_uri = service.oauth_redirect_uri or f"{site.service_url(service.name)}oauth_callback"
+    redirect_uri = redirect_uri_of(service, site)
     if not _may_be_redirected_to(redirect_uri, site):
         raise invalid("oauth_redirect_uri must be a path on the hub's host, or a whole URL of http or https")
     for text in service.oauth_client_allowed_scopes:

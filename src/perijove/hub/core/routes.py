@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from perijove.hub.core.servers import AT_REST, Server, State
+from perijove.hub.core.services import Service
 from perijove.hub.core.site import Site
 
 
@@ -42,16 +43,27 @@ def server_route(site: Site, server: Server) -> Route:
     return Route(spec, server.url, {"user": server.user_name, "server_name": server.name})
 
 
-def differences(hub: Route, servers: Iterable[Server], observed: Mapping[str, Route], site: Site) -> Changes:
+def service_routes(site: Site, services: Iterable[Service]) -> list[Route]:
+    """Return the routes of those of *services* that are proxied."""
+    return [
+        Route(site.service_routespec(service.name), service.target, {"service": service.name})
+        for service in services
+        if service.url
+    ]
+
+
+def differences(
+    fixed: Iterable[Route], servers: Iterable[Server], observed: Mapping[str, Route], site: Site
+) -> Changes:
     """Return what to change in the proxy's table.
 
     Args:
-        hub: the hub's own route.
+        fixed: what is always there: the routes of the hub and of services.
         servers: all servers that are not at rest; others have no route.
         observed: the table as the proxy reports it, by routespec; only routes that a hub made.
         site: where browsers find them.
     """
-    desired = {hub.routespec: hub}
+    desired = {route.routespec: route for route in fixed}
     untouched = set()
     for server in servers:
         route = server_route(site, server)

@@ -92,6 +92,11 @@ class Site:
         """Return where browsers reach a service: a path, or a full URL where it has a host."""
         return self.origin_of("service", name) + service_prefix(self.base_url, name)
 
+    def public_service_url(self, name: str) -> str:
+        """Return the full URL of a service; empty where the hub's origin is not known."""
+        origin = self.origin_of("service", name) or self.origin
+        return origin + service_prefix(self.base_url, name) if origin else ""
+
     @property
     def hub_routespec(self) -> str:
         """The route of the hub, which takes everything that nobody else takes."""

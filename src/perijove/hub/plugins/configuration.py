@@ -15,6 +15,7 @@ from perijove.hub.ports.authenticator import Authenticator
 from perijove.hub.ports.proxy import Proxy
 from perijove.hub.ports.spawner import Spawner
 from perijove.hub.settings.checking import check
+from perijove.hub.settings.conflicts import conflicts
 from perijove.hub.settings.folders import choose_data_dir
 from perijove.hub.settings.groups import GroupSpec, parse_groups
 from perijove.hub.settings.jupyterhub import JupyterHub
@@ -87,9 +88,9 @@ def load(arguments: Arguments) -> Configuration:
             hub.data_dir, loaded.file is not None, folder=arguments.folder, environment=arguments.environment
         )
     )
-    mistakes += [Mistake(f"c.JupyterHub.{option}: {text}", _place(loaded, option)) for option, text in hub.conflicts()]
-    services = parse_services(hub.services)
+    mistakes += [Mistake(f"c.JupyterHub.{option}: {text}", _place(loaded, option)) for option, text in conflicts(hub)]
     scopes = parse_custom_scopes(hub.custom_scopes)
+    services = parse_services(hub.services, hub.site, scopes.catalogue)
     tokens = [
         parse_tokens("api_tokens", "user", hub.api_tokens),
         parse_tokens("service_tokens", "service", hub.service_tokens),

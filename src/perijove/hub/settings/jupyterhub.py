@@ -168,7 +168,13 @@ class JupyterHub(LoggingConfigurable):
         wanted=_CLASS,
     )
     services: list[Any] = _option(
-        List(help='Programs that use the hub\'s API: a list of {"name": …, "api_token": …, "admin": False}.')
+        List(
+            help='Programs beside the hub: a list of {"name": …} with any of url, command, api_token and others; '
+            "docs/services.md has them all."
+        )
+    )
+    service_check_interval: float = _option(
+        Float(60, min=1, help="Seconds between two looks whether the services answer; the log tells what has changed.")
     )
     service_tokens: dict[str, str] = _option(
         Dict(help='Further tokens of services, by token: {"<token>": "<name of the service>"}.')
@@ -380,40 +386,6 @@ class JupyterHub(LoggingConfigurable):
             raise TraitError("it must be greater than 0" if positive else "it must not be negative")
         return proposal.value
 
-    def conflicts(self) -> list[tuple[str, str]]:
-        """Return which options contradict each other: pairs of the option's name and a sentence."""
-        found = []
-        if bool(self.ssl_key) != bool(self.ssl_cert):
-            given, missing = ("ssl_key", "ssl_cert") if self.ssl_key else ("ssl_cert", "ssl_key")
-            found.append((given, f"HTTPS needs both files, but c.JupyterHub.{missing} is not set"))
-        elif self._bind_parts.scheme == "https" and not self.ssl_key:
-            found.append(
-                (
-                    "bind_url",
-                    "https needs c.JupyterHub.ssl_key and c.JupyterHub.ssl_cert; if a server in front does HTTPS, "
-                    "write http:// here and its https:// address in c.JupyterHub.public_url",
-                )
-            )
-        if self.public_url and normalize_base_url(urlsplit(self.public_url).path) != self.base_url:
-            found.append(("public_url", f"its path must be base_url, which is {self.base_url}"))
-        if self.subdomain_host and self.public_url and self.public_host.lower() != self.subdomain_host:
-            found.append(("subdomain_host", f"it must be the origin of public_url, which is {self.public_host}"))
-        if self.cookie_host_prefix_enabled and not self.subdomain_host.startswith("https://"):
-            found.append(
-                (
-                    "cookie_host_prefix_enabled",
-                    "it needs c.JupyterHub.subdomain_host with https://: browsers send such cookies to all of a host, "
-                    "which must be the hub's own",
-                )
-            )
-        if self.api_page_default_limit > self.api_page_max_limit:
-            found.append(
-                ("api_page_default_limit", f"it is above api_page_max_limit, which is {self.api_page_max_limit}")
-            )
-        if self.port and self.port == self.hub_port and (self.ip == self.hub_ip or "" in (self.ip, self.hub_ip)):
-            found.append(("hub_port", f"port {self.port} is that of bind_url already"))
-        return found
-
     @property
     def public_host(self) -> str:
         """``scheme://host[:port]`` of the hub for browsers; empty where it is not configured and paths are enough."""
@@ -438,6 +410,14 @@ class JupyterHub(LoggingConfigurable):
     def hub_api_url(self) -> str:
         """The URL of the REST API for servers and services."""
         return f"{self.hub_url}{self.base_url}hub/api"
+
+    @property
+    def local_api_url(self) -> str:
+        """The URL of the REST API for what runs on this machine."""
+        if self.hub_connect_url or not is_everywhere(self.hub_ip):
+            return self.hub_api_url
+        loopback = "[::1]" if self.hub_ip == "::" else "127.0.0.1"
+        return f"http://{loopback}:{self.hub_port}{self.base_url}hub/api"
 
     @property
     def data_path(self) -> Path:

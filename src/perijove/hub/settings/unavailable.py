@@ -23,7 +23,6 @@ _LOOKS = _lacks("own templates and page data")
 _GROUPS = _lacks("groups")
 _LOG = "is not available in this version; set c.JupyterHub.log_level, and send the output where you want it"
 _ROLES = "is not available in this version; list the users of a role in c.JupyterHub.load_roles"
-_RUN_BY_SERVICE = _lacks("managed and proxied services")
 
 OPTIONS: dict[str, dict[str, str]] = {
     "JupyterHub": {
@@ -70,7 +69,6 @@ OPTIONS: dict[str, dict[str, str]] = {
         "log_datefmt": _LOG,
         "log_format": _LOG,
         "logging_config": _LOG,
-        "service_check_interval": _RUN_BY_SERVICE,
         "show_config": "is for the command line only: write perijove --show-config",
         "show_config_json": "is for the command line only: write perijove --show-config-json",
         "shutdown_on_logout": _GONE,

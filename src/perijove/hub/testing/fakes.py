@@ -14,6 +14,7 @@ from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.events import Fact
 from perijove.hub.core.routes import Route
 from perijove.hub.ports.authenticator import Authenticator, SignInRequest
+from perijove.hub.ports.programs import Program
 from perijove.hub.ports.proxy import Proxy
 from perijove.hub.ports.spawner import Spawner
 
@@ -276,3 +277,65 @@ class FakeProxy(Proxy):
         """Return the table."""
         self._check()
         return dict(self.routes)
+
+
+@dataclass
+class FakeProgram:
+    """A program that runs until a test ends it."""
+
+    program: Program
+    pid: int
+    status: asyncio.Future[int | None]
+
+    async def ended(self) -> int | None:
+        """Return the status that it was ended with."""
+        return await asyncio.shield(self.status)
+
+    def end(self, status: int | None = 0) -> None:
+        """End it."""
+        if not self.status.done():
+            self.status.set_result(status)
+
+
+class FakePrograms:
+    """Runs nothing. `failure` is raised by every start if set, `refusal` by every check.
+
+    Attributes:
+        started: everything that was started, in order.
+        left: how many programs an earlier hub process left running.
+        ended: how often everything was ended.
+    """
+
+    def __init__(self) -> None:
+        self.started: list[FakeProgram] = []
+        self.left = 0
+        self.ended = 0
+        self.failure: Exception | None = None
+        self.refusal: PerijoveError | None = None
+
+    def running(self) -> list[FakeProgram]:
+        """Return what runs now."""
+        return [program for program in self.started if not program.status.done()]
+
+    def check(self, program: Program) -> None:
+        """Return, or raise `refusal`."""
+        if self.refusal is not None:
+            raise self.refusal
+
+    async def start(self, program: Program) -> FakeProgram:
+        """Start it, or raise `failure`."""
+        if self.failure is not None:
+            raise self.failure
+        future = asyncio.get_running_loop().create_future()
+        started = FakeProgram(program, 1000 + len(self.started), future)
+        self.started.append(started)
+        return started
+
+    async def end_all(self) -> int:
+        """End everything, and say how much that was."""
+        self.ended += 1
+        running, left = self.running(), self.left
+        self.left = 0
+        for program in running:
+            program.end(-15)
+        return len(running) + left

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -23,7 +23,7 @@ from perijove.hub.adapters.telemetry.metrics import Metrics
 from perijove.hub.core.admission import Limits
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.guessing import GuessLimits
-from perijove.hub.core.roles import DEFAULT_ROLES, Role
+from perijove.hub.core.roles import Role
 from perijove.hub.core.servers import Server
 from perijove.hub.core.services import Service
 from perijove.hub.core.site import Site
@@ -31,9 +31,11 @@ from perijove.hub.core.tokens import Token, hash_token
 from perijove.hub.core.users import Account, User
 from perijove.hub.ports.authenticator import Authenticator
 from perijove.hub.ports.spawner import HubInfo, Spawner, SpawnerUser
+from perijove.hub.settings.services import ServiceSpec
 from perijove.hub.testing.fakes import (
     FakeAuthenticator,
     FakeClock,
+    FakePrograms,
     FakeProxy,
     FakeWorld,
     PlainPasswordHasher,
@@ -46,11 +48,14 @@ from perijove.hub.usecases.activity import Activity
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.guessing import Guard
 from perijove.hub.usecases.identity import Identities
+from perijove.hub.usecases.keeping import Keeper
 from perijove.hub.usecases.lifecycle import Lifecycle
 from perijove.hub.usecases.routes import Routes
 from perijove.hub.usecases.servers import ServerRules, Servers
+from perijove.hub.usecases.services import Services
 from perijove.hub.usecases.sign_in import NewSession
 from perijove.hub.usecases.signals import Signals
+from perijove.hub.usecases.startup import apply_configuration
 from perijove.hub.usecases.steps import Plugins, Steps
 from perijove.hub.usecases.tasks import Tasks
 from perijove.hub.usecases.tokens import new_secret
@@ -115,6 +120,8 @@ class RunningHub:
         probe: whether servers answer.
         telemetry: the facts that were told.
         lifecycle: drives the servers.
+        programs: what the keeper runs.
+        keeper: keeps services running, once a test lets it begin.
     """
 
     app: FastAPI
@@ -126,6 +133,8 @@ class RunningHub:
     probe: FakeProbe
     telemetry: RecordingTelemetry
     lifecycle: Lifecycle
+    programs: FakePrograms
+    keeper: Keeper
     _clients: list[httpx.AsyncClient] = field(default_factory=list)
 
     @property
@@ -236,6 +245,7 @@ async def running_hub(
     named_servers: bool = True,
     keeps_accounts: bool = False,
     guess_limits: GuessLimits | None = None,
+    services: Sequence[ServiceSpec] = (),
     **settings: Any,
 ) -> AsyncIterator[RunningHub]:
     """Run a hub within this process until the end of the block.
@@ -248,17 +258,21 @@ async def running_hub(
         named_servers: whether a user may have more than one server.
         keeps_accounts: whether the hub keeps passwords itself, so that there are pages to sign up.
         guess_limits: how many tries to sign in may fail.
+        services: services of the configuration; those with a command run in `RunningHub.programs`.
         settings: what shall be other than usual in `WebSettings`; a ``site`` takes the place of *base_url*.
     """
     site = settings.pop("site", None) or Site(normalize_base_url(base_url))
     store, clock, telemetry, world = InterruptibleStore(), FakeClock(), RecordingTelemetry(), FakeWorld()
     ctx = Context(store, clock, telemetry)
     tasks, signals, activity, proxy, probe = Tasks(), Signals(), Activity(ctx), FakeProxy(), FakeProbe()
+    programs = FakePrograms()
     authenticator = authenticator or FakeAuthenticator(allow_all=True)
     limits = limits or Limits()
     lifecycle = Lifecycle(ctx, signals, tasks, owner="hub-in-a-test")
     plugins = Plugins(_factory(spawner_class or world.spawner_class(), site), authenticator, proxy, probe)
     steps = Steps(ctx, lifecycle, signals, plugins=plugins, limits=limits, site=site)
+    routes = Routes(ctx, proxy, activity, site=site, hub_url="http://127.0.0.1:8081")
+    keeper = Keeper(ctx, programs, probe, specs=services, hub=HubInfo(site, "http://127.0.0.1:8081/hub/api", ""))
     info = PluginInfo("fake", "0")
     state = HubState(
         ctx=ctx,
@@ -269,23 +283,28 @@ async def running_hub(
         guard=Guard(ctx, guess_limits or GuessLimits()),
         authenticator=authenticator,
         servers=Servers(ctx, lifecycle, signals, ServerRules(site, named_servers, 0, limits)),
-        routes=Routes(ctx, proxy, activity, site=site, hub_url="http://127.0.0.1:8081"),
+        routes=routes,
+        services=Services(ctx, routes, keeper, site=site),
         templates=make_environment(),
         metrics=Metrics(),
         authenticator_info=info,
         spawner_info=info,
         ready=store.ping,
     )
-    async with store.transaction() as tx:
-        await tx.roles.replace_all(list(DEFAULT_ROLES.values()))
+    await apply_configuration(ctx, FakeAuthenticator(), services, (), site=site)
+    telemetry.facts.clear()
     await proxy.start()
+    await routes.reconcile()
     lifecycle.begin(steps.table(), steps.forget)
-    hub = RunningHub(create_app(state), state, store, clock, world, proxy, probe, telemetry, lifecycle)
+    hub = RunningHub(
+        create_app(state), state, store, clock, world, proxy, probe, telemetry, lifecycle, programs, keeper
+    )
     try:
         yield hub
     finally:
         for client in hub._clients:
             await client.aclose()
+        await keeper.close()
         await tasks.close()
 
 

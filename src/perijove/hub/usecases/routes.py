@@ -11,7 +11,7 @@ import structlog
 
 from perijove.hub.core.errors import PerijoveError
 from perijove.hub.core.events import ProxyRestarted, RoutesChanged
-from perijove.hub.core.routes import Changes, Route, differences, hub_route
+from perijove.hub.core.routes import Changes, Route, differences, hub_route, service_routes
 from perijove.hub.core.site import Site
 from perijove.hub.ports.proxy import ChangesRoutesAtOnce, Proxy
 from perijove.hub.ports.traits import call_plugin
@@ -88,11 +88,13 @@ class Routes:
         observed = await self.observed()
         async with self._ctx.store.transaction() as tx:
             servers = await tx.servers.list_active()
+            services = await tx.services.list()
         for server in servers:
             route = observed.get(self._site.server_routespec(server.user_name, server.name))
             if route is not None and (at := _last_activity(route.data)) is not None:
                 self._activity.server_used(server.id, server.user_id, at)
-        changes = differences(hub_route(self._site, self._hub_url), servers, observed, self._site)
+        fixed = [hub_route(self._site, self._hub_url), *service_routes(self._site, services)]
+        changes = differences(fixed, servers, observed, self._site)
         await self._apply(changes)
         return changes
 

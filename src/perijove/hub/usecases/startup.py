@@ -20,6 +20,7 @@ from perijove.hub.core.paging import Window
 from perijove.hub.core.roles import DEFAULT_ROLES, Role
 from perijove.hub.core.servers import Event, State, after
 from perijove.hub.core.services import Service
+from perijove.hub.core.site import Site
 from perijove.hub.core.tokens import Token, hash_token
 from perijove.hub.core.users import User
 from perijove.hub.ports.authenticator import Authenticator
@@ -29,6 +30,7 @@ from perijove.hub.settings.roles import RoleSpec
 from perijove.hub.settings.services import ServiceSpec
 from perijove.hub.settings.tokens import TokenSpec
 from perijove.hub.usecases.context import Context
+from perijove.hub.usecases.oauth import put_service_client
 from perijove.hub.usecases.sign_in import ensure_user, set_admin
 
 BY_CONFIGURATION = "the configuration"
@@ -42,8 +44,19 @@ async def apply_configuration(
     roles: Sequence[RoleSpec],
     tokens: Sequence[TokenSpec] = (),
     groups: Sequence[GroupSpec] = (),
+    *,
+    site: Site,
 ) -> None:
     """Bring users, services, groups and roles of the configuration into the store, in one transaction.
+
+    Args:
+        ctx: ports.
+        authenticator: names users and administrators.
+        services: the services; those that sign people in have a token each.
+        roles: roles to make or change.
+        tokens: further tokens.
+        groups: groups to make or change.
+        site: where browsers find the services.
 
     Raises:
         PerijoveError: INVALID, if a token of the configuration belongs to somebody else.
@@ -62,6 +75,7 @@ async def apply_configuration(
             facts += await _group(ctx, tx, group)
         own = [TokenSpec("service", spec.name, spec.api_token) for spec in services if spec.api_token]
         await _services(tx, services, [*own, *(token for token in tokens if token.owner_kind == "service")])
+        await _clients(ctx, tx, services, site)
         for token in (*own, *tokens):
             await _give_token(ctx, tx, token)
         for spec in roles:
@@ -152,14 +166,32 @@ async def _services(tx: Transaction, specs: Sequence[ServiceSpec], tokens: Seque
     names = sorted(wanted)
     await tx.services.keep_only(names)
     for name in names:
-        admin = name in listed and listed[name].admin
-        service = await tx.services.put(Service(0, name, admin=admin))
-        change = tx.roles.assign if admin else tx.roles.revoke
+        service = await tx.services.put(listed.get(name, ServiceSpec(name)).as_service(from_config=True))
+        change = tx.roles.assign if service.admin else tx.roles.revoke
         await change(DEFAULT_ROLES["admin"].name, "service", service.id)
         # All old tokens go before a new one comes: two services may have exchanged theirs.
         for held in await tx.tokens.list_of("service", service.id):
             if held.token_hash not in wanted[name]:
                 await tx.tokens.delete(held.id)
+
+
+async def _clients(ctx: Context, tx: Transaction, specs: Sequence[ServiceSpec], site: Site) -> None:
+    """Give the services of the configuration the OAuth clients that it says, and no others."""
+    wanted = {spec.name: spec for spec in specs if spec.has_client}
+    ids = {spec.client_id for spec in wanted.values()}
+    services = await tx.services.list()
+    # All old clients go before a new one comes: two services may have exchanged their ids. What was made while the hub
+    # ran gives way to the configuration.
+    for service in services:
+        held = await tx.oauth.client_of_service(service.id)
+        if held is None:
+            continue
+        kept = held.client_id not in ids if not service.from_config else service.name in wanted
+        if not kept or (service.from_config and held.client_id != service.client_id):
+            await tx.oauth.delete_client_of_service(service.id)
+    for service in services:
+        if service.from_config and service.name in wanted:
+            await put_service_client(ctx, tx, service, secret=wanted[service.name].api_token, site=site)
 
 
 async def _give_token(ctx: Context, tx: Transaction, spec: TokenSpec) -> None:

@@ -22,7 +22,7 @@ import perijove
 from perijove.hub.core.events import Origin
 from perijove.hub.ports.telemetry import ORIGIN
 from perijove.hub.web import errors, oauth, security
-from perijove.hub.web.api import groups, identity, servers, tokens, users
+from perijove.hub.web.api import groups, identity, servers, services, tokens, users
 from perijove.hub.web.api import hub as hub_api
 from perijove.hub.web.callers import ERRORS, hub_of
 from perijove.hub.web.openapi import document
@@ -61,7 +61,7 @@ API_POLICY: Final = security.API_POLICY.encode("latin-1")
 API: Final = (hub_api.router, oauth.router)
 """What stands below the prefix of the API and tells of its errors itself."""
 
-RESOURCES: Final = (identity.router, users.router, servers.router, tokens.router, groups.router)
+RESOURCES: Final = (identity.router, users.router, servers.router, tokens.router, groups.router, services.router)
 """What stands below the prefix of the API and may fail like any resource."""
 
 PAGES: Final = (various.router, sign_in.router, server_pages.router, admin.router)

@@ -23,6 +23,7 @@ STATUS: Final[dict[Code, int]] = {
     Code.UNAUTHENTICATED: 403,
     Code.FORBIDDEN: 403,
     Code.NOT_FOUND: 404,
+    Code.NOT_ALLOWED: 405,
     Code.CONFLICT: 409,
     Code.LIMITED: 429,
     Code.UNAVAILABLE: 503,

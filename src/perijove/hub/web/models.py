@@ -12,11 +12,12 @@ from perijove.hub.core.servers import Failure, Server
 from perijove.hub.core.tokens import API_CLIENT_ID
 from perijove.hub.core.visibility import sees_server_state
 from perijove.hub.usecases.groups import GroupView
+from perijove.hub.usecases.services import ServiceView
 from perijove.hub.usecases.tokens import TokenView
 from perijove.hub.usecases.users import UserView
 from perijove.hub.web.state import WebSettings
-from perijove.wire.models import FailureModel, GroupModel, ServerModel, TokenModel, UserModel
-from perijove.wire.prefixes import escape_name
+from perijove.wire.models import FailureModel, GroupModel, ServerModel, ServiceModel, TokenModel, UserModel
+from perijove.wire.prefixes import escape_name, service_prefix
 
 
 def json_bytes(value: Any) -> bytes:
@@ -115,6 +116,25 @@ def group_model(view: GroupView) -> GroupModel:
         "roles": list(view.roles),
     }
     model: GroupModel = {key: value for key, value in everything.items() if key in view.fields}  # type: ignore[assignment]
+    return model
+
+
+def service_model(view: ServiceView, settings: WebSettings) -> ServiceModel:
+    """Return the service with the fields that the caller may see."""
+    service = view.service
+    everything: dict[str, Any] = {
+        "kind": "service",
+        "name": service.name,
+        "admin": service.admin,
+        "roles": list(view.roles),
+        "url": service.url,
+        "prefix": service_prefix(settings.base_url, service.name) if service.url else "",
+        "command": list(service.command),
+        "pid": view.pid,
+        "info": dict(service.info),
+        "display": service.display,
+    }
+    model: ServiceModel = {key: value for key, value in everything.items() if key in view.fields}  # type: ignore[assignment]
     return model
 
 

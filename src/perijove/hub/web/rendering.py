@@ -37,6 +37,7 @@ def render(request: Request, template: str, *, visitor: Visitor | None = None, *
         base_url=hub.settings.base_url,
         version=perijove.__version__,
         user=user,
+        services=getattr(request.state, "services", ()),
         xsrf_token=token,
         now=hub.ctx.clock.now(),
         **context,

@@ -18,6 +18,7 @@ from perijove.hub.usecases.guessing import Guard
 from perijove.hub.usecases.identity import Identities
 from perijove.hub.usecases.routes import Routes
 from perijove.hub.usecases.servers import Servers
+from perijove.hub.usecases.services import Services
 from perijove.hub.web.answers import Answers
 
 
@@ -99,6 +100,7 @@ class HubState:
     authenticator: Authenticator
     servers: Servers
     routes: Routes
+    services: Services
     templates: Environment
     metrics: RequestMetrics
     authenticator_info: PluginInfo

@@ -332,3 +332,15 @@ async def test_a_press_in_many_tabs_starts_one_server(waiting_hub: RunningHub) -
     assert {answer.status_code for answer in answers} == {303}
     await hub.until(ready, "ada")
     assert len(hub.world.runs) == 1
+
+
+async def test_people_find_the_services_that_they_may_use(hub: RunningHub) -> None:
+    admin = hub.client(await hub.token("root", admin=True))
+    for name, shown in (("wiki", True), ("backstage", False)):
+        body = {"url": "http://127.0.0.1:1", "display": shown}
+        assert (await admin.post(f"{hub.api}/services/{name}", json=body)).status_code == 201
+    address = f"{hub.state.settings.base_url}services/wiki/"
+    page = (await (await hub.browser("root")).get(f"{hub.prefix}home")).text
+    assert f'<a href="{address}">wiki</a>' in page
+    assert "backstage" not in page
+    assert "wiki" not in (await (await hub.browser("ada")).get(f"{hub.prefix}home")).text

@@ -144,6 +144,13 @@ def test_administration_is_shown_to_administrators_only(render: Render) -> None:
     assert links["admin"] == ["/hub/home", "/hub/admin", "/hub/api/docs", "/hub/account"]
 
 
+def test_services_are_offered_where_there_are_any(render: Render) -> None:
+    offered = [{"name": "wiki", "url": "/services/wiki/"}]
+    menu = parse(render("home-ready", services=offered)).select("header nav .menu a")
+    assert [(link.text, link["href"]) for link in menu] == [("wiki", "/services/wiki/")]
+    assert parse(render("home-ready")).select(".menu") == []
+
+
 def test_the_navigation_marks_where_one_is(render: Render) -> None:
     for name, place in (("home-ready", "home"), ("admin", "admin"), ("api", "api/docs"), ("account", "account")):
         assert one(parse(render(name)), "nav [aria-current=page]")["href"] == f"/hub/{place}"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
+from perijove.hub.adapters.redaction import readable
+
 MOST_BYTES = 64 * 1024
-_COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
-_CONTROL = re.compile(r"[^\S\n\t ]|[\x00-\x08\x0e-\x1f\x7f]")
 
 
 def last_lines(path: Path, lines: int) -> str:
@@ -29,5 +28,4 @@ def last_lines(path: Path, lines: int) -> str:
     text = raw.decode("utf-8", "replace").replace("\r\n", "\n")
     if size > MOST_BYTES:
         text = text.partition("\n")[2]
-    text = _CONTROL.sub("", _COLOURS.sub("", text))
-    return "\n".join(text.splitlines()[-lines:])
+    return "\n".join(readable(text).splitlines()[-lines:])

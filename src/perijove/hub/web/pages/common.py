@@ -40,6 +40,7 @@ async def visitor_of(request: Request) -> Visitor:
     visitor = await find_visitor(request, hub_of(request))
     if visitor is None:
         raise SignInFirst
+    request.state.services = await hub_of(request).services.visible_to(visitor.principal)
     return visitor
 
 
