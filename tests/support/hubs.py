@@ -161,7 +161,7 @@ class RunningHub:
         """Leave nothing running of what this hub, or an earlier process of it, started."""
         if self.process is not None and self.process.poll() is None:
             self.stop()
-        for pid in [*self.proxies(), *self.pids_with(f"{self.data}/homes/")]:
+        for pid in [*self.proxies(), *self.pids_with(f"{self.data}/homes/"), *self.processes_of_service("")]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
@@ -172,6 +172,17 @@ class RunningHub:
         for folder in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
                 if flag in (folder / "cmdline").read_bytes():
+                    found.append(int(folder.name))
+        return found
+
+    def processes_of_service(self, name: str) -> list[int]:
+        """Return the processes of a service that a hub of this installation started."""
+        variables = {f"JUPYTERHUB_SERVICE_NAME={name}".encode(), f":{self.hub_port}/hub/api".encode()}
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                environment = (folder / "environ").read_bytes()
+                if all(variable in environment for variable in variables) and alive(int(folder.name)):
                     found.append(int(folder.name))
         return found
 

@@ -86,3 +86,13 @@ async def test_what_was_made_is_found_again_and_refused_twice(house: House, serv
     await services.delete(house.admin, "wiki")
     async with house.store.transaction() as tx:
         assert await tx.oauth.client("service-wiki") is None
+
+
+async def test_services_have_hosts_where_everybody_has(house: House, services: Services) -> None:
+    async with house.store.transaction() as tx:
+        await tx.services.add(Service(0, "wiki", url="http://127.0.0.1:1"))
+        await tx.services.add(Service(0, "cull"))
+    assert await services.host_of("wiki") == ""
+    services._site = Site("/", "https://hub.example", lambda name, domain, kind: f"{name}--{kind}.{domain}")
+    assert await services.host_of("wiki") == "https://wiki--service.hub.example"
+    assert await services.host_of("cull") == await services.host_of("none") == ""

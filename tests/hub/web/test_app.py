@@ -10,7 +10,9 @@ import structlog
 from packaging.version import Version
 
 from perijove.hub.core.errors import Code, PerijoveError
-from perijove.hub.testing.running import RunningHub
+from perijove.hub.core.site import Site
+from perijove.hub.settings.services import ServiceSpec
+from perijove.hub.testing.running import ORIGIN, RunningHub, running_hub
 from perijove.hub.web import app as web_app
 from perijove.hub.web.callers import hub_of
 
@@ -222,10 +224,23 @@ async def test_outside_the_installation_everything_leads_to_the_hub(hub: Running
         assert answer.headers["Location"] == hub.prefix
 
 
-async def test_the_address_of_a_server_gets_its_slash(hub: RunningHub) -> None:
+async def test_the_address_of_a_server_or_service_gets_its_slash(hub: RunningHub) -> None:
     base = hub.state.settings.base_url
-    answer = await hub.client().get(f"{base}user/a%20b?x=1")
-    assert (answer.status_code, answer.headers["Location"]) == (301, f"{base}user/a%20b/?x=1")
+    for path in ("user/a%20b", "services/wiki"):
+        answer = await hub.client().get(f"{base}{path}?x=1")
+        assert (answer.status_code, answer.headers["Location"]) == (301, f"{base}{path}/?x=1")
+
+
+async def test_a_service_with_a_host_of_its_own_is_found_from_the_hubs_and_never_in_circles() -> None:
+    site = Site("/", ORIGIN, lambda name, domain, kind: f"{name}--{kind}.{domain}")
+    async with running_hub(site=site, services=[ServiceSpec("wiki", url="http://127.0.0.1:1")]) as hub:
+        answer = await hub.client().get("/services/wiki/page%20one?x=1")
+        assert answer.status_code == 302
+        assert answer.headers["Location"] == "http://wiki--service.hub.test/services/wiki/page%20one?x=1"
+        lost = await hub.client(Host="wiki--service.hub.test").get("/services/wiki/page%20one?x=1")
+        assert lost.status_code == 503
+        unknown = await hub.client().get("/services/none/")
+        assert unknown.headers["Location"] == "/hub/services/none/"
 
 
 async def test_what_is_sent_to_a_server_outside_the_hub_is_answered_at_once(hub: RunningHub) -> None:

@@ -212,6 +212,14 @@ class Services:
             if principal.may("access:services", service=service.name)
         ]
 
+    async def host_of(self, name: str) -> str:
+        """Return the origin of a service that has pages, if that is another than the hub's; empty otherwise."""
+        if not self._site.has_hosts:
+            return ""
+        async with self._ctx.store.transaction() as tx:
+            service = await tx.services.get(name)
+        return self._site.origin_of("service", name) if service is not None and service.url else ""
+
     async def _remember(self) -> None:
         # Before anything is read, so that what changes meanwhile is looked up again the next time.
         generation = self._ctx.store.generation

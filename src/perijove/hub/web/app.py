@@ -9,7 +9,7 @@ import secrets
 import time
 from importlib.resources import files
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import structlog
 from fastapi import FastAPI, Request, Response
@@ -161,6 +161,8 @@ def _on_other_host(request: Request, hub: HubState) -> Response | None:
     if path.startswith(f"{hub.settings.prefix}static/"):
         return None
     is_page = request.method in {"GET", "HEAD"} and request.headers.get("sec-fetch-mode", "navigate") == "navigate"
+    if path.startswith(f"{hub.settings.base_url}services/"):
+        return errors.error_response(request, 503, "The proxy does not lead to this service. Try again in a moment.")
     if path.startswith(servers) and not is_page:
         return server_pages.stopped_json(hub, raw_path(request).removeprefix(servers))
     if is_page and not errors.is_api(path, hub.settings.prefix):
@@ -176,12 +178,13 @@ async def _outside(request: Request) -> Response:
         return RedirectResponse(f"{settings.prefix}{query}", status_code=302)
     inner = path.removeprefix(settings.base_url).lstrip("/")
     kind, _, rest = inner.partition("/")
-    if kind == "user" and rest:
-        if "/" not in rest:
-            return RedirectResponse(f"{path}/{query}", status_code=301)
-        if request.method != "GET":
-            # A redirect would lose the body; the answer is the same.
-            return await server_pages.answer_for_server(request, rest)
+    if kind in {"user", "services"} and rest and "/" not in rest:
+        return RedirectResponse(f"{path}/{query}", status_code=301)
+    if kind == "services" and (origin := await hub_of(request).services.host_of(unquote(rest.partition("/")[0]))):
+        return RedirectResponse(f"{origin}{path}{query}", status_code=302)
+    if kind == "user" and rest and request.method != "GET":
+        # A redirect would lose the body; the answer is the same.
+        return await server_pages.answer_for_server(request, rest)
     return RedirectResponse(f"{settings.prefix}{inner}{query}", status_code=302)
 
 

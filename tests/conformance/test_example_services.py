@@ -1,4 +1,4 @@
-"""The example services on our client library, started, proxied and signed in by upstream's JupyterHub."""
+"""The example services on our client library, started, proxied and signed in by upstream's hub and by ours."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.support.browsers import Visitor, hidden_fields
-from tests.support.hubs import OPS_TOKEN, PERIJOVE, UPSTREAM_CONFIG, RunningHub, free_ports
+from tests.support.hubs import OPS_TOKEN, PERIJOVE, UPSTREAM_CONFIG, RunningHub, eventually, free_ports
 
 CONFIG = """
 import os
 c.ConfigurableHTTPProxy.command = ["{perijove}", "proxy"]
 c.ConfigurableHTTPProxy.auth_token = "the-token-of-the-proxy"
-c.Spawner.cmd = ["{programs}/jupyterhub-singleuser"]
 services, roles = list(c.JupyterHub.services), list(c.JupyterHub.load_roles)
 for folder, port in {examples}:
     load_subconfig(os.path.join(folder, "jupyterhub_config.py"))
@@ -29,13 +28,18 @@ c.JupyterHub.services, c.JupyterHub.load_roles = services, roles
 """
 
 
-@pytest.fixture(scope="module")
-def hub(make_hub: Callable[..., RunningHub], upstream: Path, checkout: Path) -> RunningHub:
-    """Upstream's hub with both services, as their own configuration files have them."""
+@pytest.fixture(scope="module", params=["upstream", "ours"])
+def hub(request: pytest.FixtureRequest, make_hub: Callable[..., RunningHub], checkout: Path) -> RunningHub:
+    """A hub with both services, as their own configuration files have them; one configuration for either hub."""
     folders = [str(checkout / "examples" / name) for name in ("whoami", "idle_servers")]
     examples = list(zip(folders, free_ports(2), strict=True))
-    config = CONFIG.format(perijove=PERIJOVE, programs=upstream, examples=examples, python=sys.executable)
-    hub = make_hub(config=UPSTREAM_CONFIG + config, command=[str(upstream / "jupyterhub")])
+    config = UPSTREAM_CONFIG + CONFIG.format(perijove=PERIJOVE, examples=examples, python=sys.executable)
+    if request.param == "ours":
+        hub = make_hub(config=config)
+        hub.start()
+        eventually(lambda: hub.log.count("the service answers") == len(examples), "both services answer")
+        return hub
+    hub = make_hub(config=config, command=[str(request.getfixturevalue("upstream") / "jupyterhub")])
     hub.ready_line = "JupyterHub is now running at"
     hub.start()
     return hub
