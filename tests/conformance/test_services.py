@@ -1,4 +1,4 @@
-"""A service on upstream's `HubAuth`, which runs on its own and asks our hub who holds a token."""
+"""Services on upstream's library: one that asks our hub who holds a token, and one that our hub runs."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.support.browsers import Visitor
 from tests.support.hubs import OPS_TOKEN, UPSTREAM_CONFIG, RunningHub, eventually, free_ports
 
 TOKEN = "the-token-of-whoami-which-is-long-enough"
 CONFIG = f"""
 c.JupyterHub.services.append({{{{"name": "whoami", "api_token": "{TOKEN}"}}}})
 c.JupyterHub.load_roles.append({{{{
-    "name": "guests-of-whoami", "users": ["ada"], "scopes": ["access:services!service=whoami"]
+    "name": "guests", "users": ["ada"], "scopes": ["access:services!service=whoami", "access:services!service=managed"]
 }}}})
 """
 SERVICE = """
@@ -41,10 +42,35 @@ asyncio.run(main())
 """
 
 
+MANAGED = """
+import os
+from urllib.parse import urlsplit
+from jupyterhub.services.auth import HubOAuthCallbackHandler, HubOAuthenticated
+from jupyterhub.utils import url_path_join
+from tornado import ioloop, web
+
+class Hello(HubOAuthenticated, web.RequestHandler):
+    @web.authenticated
+    def get(self):
+        self.write({"name": self.get_current_user()["name"], "hub_user": os.environ["JUPYTERHUB_USER"]})
+
+prefix = os.environ["JUPYTERHUB_SERVICE_PREFIX"]
+routes = [(prefix, Hello), (url_path_join(prefix, "oauth_callback"), HubOAuthCallbackHandler)]
+application = web.Application(routes, cookie_secret=os.urandom(32))
+application.listen(urlsplit(os.environ["JUPYTERHUB_SERVICE_URL"]).port, "127.0.0.1")
+ioloop.IOLoop.current().start()
+"""
+
+
 @pytest.fixture(scope="module")
-def hub(make_hub: Callable[..., RunningHub], upstream: Path) -> RunningHub:
-    """A hub that lets ada use the service, by a role, and no other user."""
-    hub = make_hub(config=UPSTREAM_CONFIG + CONFIG)
+def hub(make_hub: Callable[..., RunningHub], upstream: Path, tmp_path_factory: pytest.TempPathFactory) -> RunningHub:
+    """A hub that lets ada use both services, by roles, and no other user; one of them it runs itself."""
+    program = tmp_path_factory.mktemp("managed") / "managed.py"
+    program.write_text(MANAGED)
+    (port,) = free_ports(1)
+    managed = {"name": "managed", "url": f"http://127.0.0.1:{port}", "command": [f"{upstream}/python", f"{program}"]}
+    more = f"c.JupyterHub.services.append(dict({managed}))\n".replace("{", "{{").replace("}", "}}")
+    hub = make_hub(config=UPSTREAM_CONFIG + CONFIG + more)
     hub.start()
     return hub
 
@@ -120,3 +146,12 @@ def test_services_that_list_names_instead_of_scopes_still_work(hub: RunningHub, 
     assert ask(f"{service}/legacy", token_of(hub, "grace")[0]).json()["name"] == "grace"
     assert ask(f"{service}/legacy", token_of(hub, "mallory")[0]).status_code == 403
     assert ask(f"{service}/legacy", OPS_TOKEN).status_code == 403, "a service is no user"
+
+
+def test_a_service_that_the_hub_runs_signs_people_in_by_upstreams_library(hub: RunningHub) -> None:
+    eventually(lambda: "the service answers" in hub.log, "it answers")
+    with Visitor(hub) as ada:
+        page = ada.agree(ada.sign_in("ada", on="/services/managed/"))
+        assert page.json() == {"name": "ada", "hub_user": ""}
+    with Visitor(hub) as mallory:
+        assert mallory.sign_in("mallory", on="/services/managed/").status_code == 403

@@ -111,10 +111,11 @@ class Services:
         """
         principal.require("admin:services", service=validate_service_name(name))
         spec = self._read(name, wanted)
-        if spec.admin and not principal.admin:
-            raise forbidden("Only administrators can make services administrators")
         async with self._ctx.store.transaction() as tx:
-            await self._check_scopes(tx, principal, spec)
+            boundless = await self._is_boundless(tx, principal)
+            if spec.admin and not boundless:
+                raise forbidden("Only who may do all that administrators may can make services administrators")
+            await self._check_scopes(tx, principal, spec, boundless)
             if await tx.services.get(name) is not None:
                 raise conflict(f"Service {name} already exists")
             service = await self._add(tx, spec)
@@ -140,14 +141,20 @@ class Services:
             raise invalid(f"{', '.join(long) or 'info'}: too long")
         return spec
 
-    async def _check_scopes(self, tx: Transaction, principal: Principal, spec: ServiceSpec) -> None:
+    async def _is_boundless(self, tx: Transaction, principal: Principal) -> bool:
+        """Say whether the caller may do all that administrators may; a token of one may allow less."""
+        role = await tx.roles.get(DEFAULT_ROLES["admin"].name)
+        raw = () if role is None else role.scopes
+        return principal.admin and not beyond(expand(raw, Holder(), self._ctx.catalogue), principal.scopes)
+
+    async def _check_scopes(self, tx: Transaction, principal: Principal, spec: ServiceSpec, boundless: bool) -> None:
         """Refuse a client that may ask its visitors for more than whoever makes it may do: they could be misled."""
         raw = spec.oauth_client_allowed_scopes
         holder = Holder(user=principal.name if principal.kind == "user" else "", service=spec.name)
         asked = expand(raw, holder, self._ctx.catalogue)
         members = await memberships(tx, undecided(asked, principal.scopes))
         missing = beyond(asked, principal.scopes, members)
-        if missing or ("inherit" in raw and not principal.admin):
+        if missing or ("inherit" in raw and not boundless):
             names = ", ".join(map(str, missing[:5])) or "inherit"
             raise invalid(f"oauth_client_allowed_scopes: {names}: you may not do this yourself")
 

@@ -122,6 +122,14 @@ async def test_nobody_makes_a_service_that_may_do_more_than_they(hub: RunningHub
     assert (await client.post(f"{hub.api}/services/x", json=body)).status_code == 201
 
 
+async def test_a_token_of_an_administrator_makes_nothing_that_may_do_more_than_it(hub: RunningHub) -> None:
+    narrow = hub.client(await hub.token("root", "admin:services", admin=True))
+    assert (await narrow.post(f"{hub.api}/services/x", json={"admin": True, "api_token": TOKEN})).status_code == 403
+    body = {"api_token": TOKEN, "url": URL, "oauth_client_allowed_scopes": ["inherit"]}
+    assert (await narrow.post(f"{hub.api}/services/x", json=body)).status_code == 400
+    assert (await narrow.post(f"{hub.api}/services/x", json={"url": URL})).status_code == 201
+
+
 async def test_an_administrator_may_make_a_service_one(hub: RunningHub, admin: Any) -> None:
     body = {"admin": True, "api_token": TOKEN, "oauth_client_allowed_scopes": ["inherit"]}
     assert (await admin.post(f"{hub.api}/services/boss", json=body)).json()["roles"] == ["admin"]
