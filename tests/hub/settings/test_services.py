@@ -9,6 +9,7 @@ from perijove.hub.core.scopes import BUILT_IN
 from perijove.hub.core.services import Service
 from perijove.hub.core.site import Site
 from perijove.hub.settings.services import ParsedServices, ServiceSpec, parse_services, read_service
+from perijove.proxy.core.targets import Target, parse_target
 
 TOKEN = "a-token-of-at-least-thirty-two-characters"
 OTHER = "another-token-of-thirty-two-characters"
@@ -66,6 +67,17 @@ def test_what_is_none_or_missing_has_its_default() -> None:
     assert parsed.mistakes == parsed.warnings == ()
 
 
+@pytest.mark.parametrize("url", ["https://Wiki.example", "http://a_b-c.svc.cluster.local.:8080/x", "http://[::1]:80"])
+def test_hosts_are_written_in_many_ways(url: str) -> None:
+    assert parse({"name": "ops", "url": url}).mistakes == ()
+
+
+def test_what_is_understood_is_a_target_for_the_proxy() -> None:
+    for url in ("https://Wiki.example/a/b", "http://[::1]:80", "HTTP://10.0.0.1:1/"):
+        (spec,) = parse({"name": "ops", "url": url}).services
+        assert isinstance(parse_target(spec.as_service(from_config=True).target), Target)
+
+
 def test_a_command_may_be_one_word() -> None:
     (spec,) = parse({"name": "ops", "command": "run"}).services
     assert spec.command == ("run",)
@@ -116,6 +128,11 @@ def test_doubts_are_told() -> None:
         ({"name": "ops", "url": "http://:8000"}, "url: it names no host"),
         ({"name": "ops", "url": "http://me@x:1"}, "url: it must end after the path and name no user"),
         ({"name": "ops", "url": "http://x:1/a b"}, "url: it must have letters"),
+        *(
+            ({"name": "ops", "url": url}, "url: it must name a host, or an address, and a port above 0")
+            for url in ("http://a:0", "http://a,b", "http://a..b", "http://-a", "http://a%20b")
+        ),
+        ({"name": "ops", "url": f"http://{'a' * 254}"}, "url: it must name a host"),
         ({"name": "ops", "url": "http+unix://x"}, "url: Unix sockets"),
         ({"name": "ops", "command": [3]}, "command must be a list of words"),
         ({"name": "ops", "command": ["run", ""]}, "command must be a list of words"),

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import json
 import pwd
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from traitlets import TraitError
 
@@ -26,12 +29,14 @@ from perijove.hub.settings.tokens import GOOD_TOKEN_LENGTH, SHORT, wrong_token
 
 DEFAULT_TIMEOUT: Final = 30.0
 MAX_URL: Final = 2047
+MAX_HOST: Final = 253
 OAUTH_KEYS: Final = ("oauth_client_id", "oauth_redirect_uri", "oauth_client_allowed_scopes", "oauth_no_confirm")
 MANAGED_KEYS: Final = ("cwd", "environment", "user")
 """What is said of the process of a service that the hub runs, beside its command."""
 OLD_KEYS: Final = {
     "oauth_roles": "is not available any more: write the scopes of these roles in oauth_client_allowed_scopes",
 }
+_HOST = re.compile(r"[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?)*\.?")
 _TO_BE_RUN = "x" * GOOD_TOKEN_LENGTH
 
 
@@ -275,6 +280,16 @@ def _wrong_url(url: str) -> Iterable[str]:
         return
     if len(url) > MAX_URL or not url.isascii() or not url.isprintable() or " " in url:
         yield f"url: it must have letters, digits and signs only, {MAX_URL} at most"
+    # A proxy refuses what it cannot read as an address, and might refuse all other routes with it.
+    elif not _is_host(urlsplit(url).hostname or "") or urlsplit(url).port == 0:
+        yield "url: it must name a host, or an address, and a port above 0"
+
+
+def _is_host(name: str) -> bool:
+    try:
+        return ip_address(name).version in {4, 6} and "%" not in name
+    except ValueError:
+        return len(name) <= MAX_HOST and _HOST.fullmatch(name) is not None
 
 
 def _wrong_user(user: str) -> Iterable[str]:
