@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -90,3 +91,22 @@ async def test_no_credentials_are_sent(serve: Callable[..., object]) -> None:
     assert head.startswith(b"GET /user/ada/api HTTP/1.1\r\n")
     assert b"authorization" not in head.lower()
     assert b"cookie" not in head.lower()
+
+
+async def test_a_body_without_an_end_is_not_waited_for() -> None:
+    left = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            while True:
+                writer.write(b"x" * 65536)
+                await writer.drain()
+        left.set()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server, asyncio.timeout(20):
+        port = server.sockets[0].getsockname()[1]
+        assert await HttpProbe().answers(f"http://127.0.0.1:{port}/")
+        await left.wait()

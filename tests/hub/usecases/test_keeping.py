@@ -205,3 +205,15 @@ async def test_services_are_looked_at_again_and_again(house: House, keeper: Call
         await tx.services.add(Service(0, "wiki", url="http://127.0.0.1:1", from_config=False))
     keeper().begin(check_interval=0.01)
     await house.when(lambda: len(house.probe.asked) > 2)
+
+
+async def test_one_that_hangs_does_not_answer(
+    house: House, keeper: Callable[..., Keeper], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "LOOK_SECONDS", 0.01)
+    house.probe.hanging = True
+    async with house.store.transaction() as tx:
+        await tx.services.add(Service(0, "wiki", url="http://127.0.0.1:1"))
+    with capture_logs() as logs:
+        await keeper().look()
+    assert told(logs, "does not answer") == 1

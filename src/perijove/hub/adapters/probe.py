@@ -20,8 +20,11 @@ class HttpProbe:
         """Say whether ``GET url`` gave any answer below 500, redirects not followed."""
         try:
             # Proxies from the environment are for the outside world, never for a server of ours.
-            async with httpx.AsyncClient(trust_env=False, timeout=REQUEST_TIMEOUT, verify=self._tls) as client:
-                response = await client.get(url, headers={"Connection": "close"})
+            async with (
+                httpx.AsyncClient(trust_env=False, timeout=REQUEST_TIMEOUT, verify=self._tls) as client,
+                # The body is not read: a hostile server's may have no end.
+                client.stream("GET", url, headers={"Connection": "close"}) as response,
+            ):
+                return response.status_code < 500
         except (httpx.HTTPError, httpx.InvalidURL, OSError):
             return False
-        return response.status_code < 500

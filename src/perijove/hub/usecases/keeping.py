@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Sequence
 from typing import Final
@@ -22,6 +23,7 @@ from perijove.wire import environment as names
 from perijove.wire.prefixes import service_prefix
 
 LOOKS_AT_ONCE: Final = 10
+LOOK_SECONDS: Final = 10.0
 FIRST_LOOK: Final = 0.1
 LONGEST_LOOK: Final = 2.0
 
@@ -164,8 +166,13 @@ class Keeper:
         self._answering[service.name] = True
 
     async def _answers(self, service: Service) -> bool:
+        url = f"{service.target}{service_prefix(self._hub.base_url, service.name)}"
         async with self._at_once:
-            return await self._probe.answers(f"{service.target}{service_prefix(self._hub.base_url, service.name)}")
+            # One that answers byte by byte keeps the others waiting no longer.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    return await self._probe.answers(url)
+        return False
 
     async def look(self) -> None:
         """Ask every service with a URL whether it answers; the log tells what is not as it was before."""
