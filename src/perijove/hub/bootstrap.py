@@ -51,7 +51,7 @@ from perijove.hub.ports.store import UserQuery
 from perijove.hub.settings.jupyterhub import JupyterHub
 from perijove.hub.settings.metrics import PeriodicMetricsCollector
 from perijove.hub.settings.services import ServiceSpec
-from perijove.hub.usecases import startup, tokens
+from perijove.hub.usecases import shares, startup, tokens
 from perijove.hub.usecases.accounts import Accounts
 from perijove.hub.usecases.activity import Activity
 from perijove.hub.usecases.context import Context
@@ -385,6 +385,7 @@ def _begin_periodic_work(hub: Hub) -> None:
 
     hub.tasks.every(max(hub.options.activity_resolution, 1.0), hub.state.activity.flush, "write activity")
     hub.tasks.every(PURGE_INTERVAL, lambda: tokens.purge(hub.state.ctx), "delete what has expired")
+    hub.tasks.every(PURGE_INTERVAL, lambda: shares.purge(hub.state.ctx), "end what was shared for a time")
     hub.tasks.every(PURGE_INTERVAL, hub.state.guard.purge, "forget tries that failed long ago")
     hub.tasks.every(COUNT_INTERVAL, count, "count users and servers")
 

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from perijove.hub.core import audit, events
 from perijove.hub.core.audit import EMPTY, Broken, Head, Report, chained, entry_of, note, read_line, torn_note, verify
-from perijove.hub.core.events import Fact, Origin
+from perijove.hub.core.facts import Fact, Origin
 
 ORIGIN = Origin("user", "token a7", "192.0.2.1", "request-1")
 

@@ -6,7 +6,7 @@ import pytest
 
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.principals import Principal
-from perijove.hub.usecases.reach import reached
+from perijove.hub.usecases.reach import reached, reached_group
 from perijove.wire.scopes import parse_scope
 
 House = Any
@@ -57,3 +57,19 @@ async def test_without_the_scope_it_is_forbidden(house: House) -> None:
         with pytest.raises(PerijoveError, match="requires any of") as caught:
             await reached(tx, holding("read:tokens"), "tokens", name="nobody")
     assert caught.value.code is Code.FORBIDDEN
+
+
+async def test_a_group_that_is_out_of_reach_looks_like_none(house: House) -> None:
+    await member(house, "ada", "/staff")
+    async with house.store.transaction() as tx:
+        assert (await reached_group(tx, holding("groups!group=/staff"), "groups", name="/staff")).name == "/staff"
+        for scope, name, code in (
+            ("groups!group=other", "/staff", Code.NOT_FOUND),
+            ("groups", "none", Code.NOT_FOUND),
+            ("groups!group=none", "none", Code.NOT_FOUND),
+            ("tokens", "/staff", Code.FORBIDDEN),
+            ("groups", " ", Code.INVALID),
+        ):
+            with pytest.raises(PerijoveError) as caught:
+                await reached_group(tx, holding(scope), "groups", name=name)
+            assert caught.value.code is code, (scope, name)

@@ -382,3 +382,27 @@ async def test_a_standard_client_library_does_the_whole_flow(hub: RunningHub, ba
         assert "access:services!service=wiki" in model["scopes"]
         await browser.get(f"{hub.prefix}logout")
         assert (await client.get(f"{hub.api}/user")).status_code == 403
+
+
+@pytest.mark.parametrize("holder", [{"user": "bob"}, {"group": "staff"}])
+async def test_d9_a_token_opens_a_server_that_is_shared_with_a_person_or_with_their_group(
+    hub: RunningHub, redirect_uri: str, holder: dict[str, str]
+) -> None:
+    bob = await hub.add_user("bob")
+    async with hub.store.transaction() as tx:
+        staff = await tx.groups.add("staff")
+        await tx.groups.add_members(staff.id, [bob.id])
+    root, browser, url = hub.client(await hub.token("root", admin=True)), await hub.browser("bob"), redirect_uri
+    assert (await browser.get(authorize_url(hub, url))).status_code == 403
+    assert (await root.post(f"{hub.api}/shares/ada/", json=holder)).status_code == 200
+    asked = await browser.get(authorize_url(hub, url))
+    assert "A server that belongs to" in asked.text
+    answer = await browser.post(authorize_url(hub, url), data={"_xsrf": form_token(asked)}, headers={"Origin": ORIGIN})
+    code = parse_qs(urlsplit(answer.headers["Location"]).query)["code"][0]
+    granted = await hub.client().post(f"{hub.api}/oauth2/token", data=trade(code, url))
+    client = hub.client(granted.json()["access_token"])
+    assert "access:servers!server=ada/" in (await client.get(f"{hub.api}/user")).json()["scopes"]
+    # Taken back, it opens nothing with the next question.
+    assert (await root.patch(f"{hub.api}/shares/ada/", json=holder)).json() == {}
+    assert "access:servers!server=ada/" not in (await client.get(f"{hub.api}/user")).json()["scopes"]
+    assert (await browser.get(authorize_url(hub, url))).status_code == 403

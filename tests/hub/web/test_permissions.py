@@ -122,6 +122,10 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
         ("PATCH", f"/users/{{user_name}}/{which}"): RENAMED for which in ("server", "servers/", "servers/{server_name}")
     },
     ("POST", "/users"): {"usernames": ["new"]},
+    **{
+        (method, "/shares/{user_name}/{server_name:path}"): {"user": "otto", "scopes": ["access:servers"]}
+        for method in ("POST", "PATCH")
+    },
     ("POST", "/groups"): {"groups": ["team"]},
     ("POST", "/groups/{group_name:path}/users"): {"users": []},
     ("DELETE", "/groups/{group_name:path}/users"): {"users": []},
@@ -161,7 +165,7 @@ class Row:
 
     @property
     def server(self) -> str:
-        return "lab" if "{server_name}" in self.path else ""
+        return "lab" if "{server_name" in self.path else ""
 
 
 def rows() -> list[Row]:
@@ -256,7 +260,12 @@ async def test_the_table_holds(row: Row) -> None:
             user = f"target{number}"
             token_id = await target(hub, user)
             path = row.path.replace(":path", "").format(
-                group_name="team", service_name=user, user_name=user, server_name=row.server, token_id=token_id
+                group_name="team",
+                service_name=user,
+                user_name=user,
+                owner_name=user,
+                server_name=row.server,
+                token_id=token_id,
             )
             client = hub.client(await token_for(hub, row, column, user))
             body = BODIES.get((row.method, row.path))
@@ -324,7 +333,12 @@ async def test_whoever_may_read_one_server_sees_its_owner_with_that_server_alone
 async def test_nobody_may_do_anything(row: Row) -> None:
     async with running_hub() as hub:
         path = row.path.replace(":path", "").format(
-            user_name="ada", server_name="lab", token_id="a1", group_name="team", service_name="wiki"
+            user_name="ada",
+            server_name="lab",
+            token_id="a1",
+            group_name="team",
+            service_name="wiki",
+            owner_name="ada",
         )
         for client in (hub.client(), hub.client("no-such-token")):
             answer = await client.request(row.method, f"{hub.api}{path}")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from perijove.hub.cli.configured import configured
 from perijove.hub.core.errors import Code, PerijoveError, not_found
-from perijove.hub.core.events import Fact, Origin
+from perijove.hub.core.facts import Fact, Origin
 from perijove.hub.core.names import normalize_user_name, shorten
 
 if TYPE_CHECKING:

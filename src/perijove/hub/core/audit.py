@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from perijove.hub.core import events
-from perijove.hub.core.events import Audited, Fact, Origin
+from perijove.hub.core.facts import Audited, Fact, Origin
 from perijove.hub.core.names import shorten
 
 VERSION: Final = 1

@@ -6,67 +6,9 @@ into the audit log, how it is told there. Nothing else has to know it; metrics m
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Literal
 
-Outcome = Literal["success", "refused"]
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """What a fact came from, as far as it was a request.
-
-    Attributes:
-        kind: who acts: ``user``, ``service``, ``operator`` (the command line), or ``hub`` where nobody asked for it.
-            ``visitor`` is somebody not known (yet).
-        credential: what they are known by: ``session``, ``token a<id>``, or empty.
-        address: the address of the browser or program; empty if there is none.
-        request_id: the id that stands in the log beside everything this request did.
-    """
-
-    kind: str = "hub"
-    credential: str = ""
-    address: str = ""
-    request_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Audited:
-    """How a fact is told in the audit log.
-
-    Attributes:
-        action: ``<noun>.<verb>``, for programs.
-        kind: what it was done to: ``user``, ``server`` …
-        whom: the field that names it.
-        who: the field that names who did it.
-        outcome: whether it was done or refused.
-        by_others_only: leave it out if people do it to what is theirs.
-    """
-
-    action: str
-    kind: str
-    whom: str
-    who: str = "by"
-    outcome: Outcome = "success"
-    by_others_only: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Fact(ABC):
-    """Something that happened.
-
-    Attributes:
-        warning: whether the log tells it as a warning.
-        audited: how the audit log tells it; None if it has no place there.
-    """
-
-    warning: ClassVar[bool] = False
-    audited: ClassVar[Audited | None] = None
-
-    @abstractmethod
-    def sentence(self) -> str:
-        """Return what happened, for people."""
+from perijove.hub.core.facts import Audited, Fact
 
 
 @dataclass(frozen=True, slots=True)
@@ -441,6 +383,54 @@ class TokenRevoked(Fact):
 
     def sentence(self) -> str:
         return f"Token {self.token} of {self.owner} revoked by {self.by}"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerShared(Fact):
+    """A user or group was given access to a server; *holder* is ``user <name>`` or ``group <name>``.
+
+    Where somebody took it with a share code, *code* is its id on the wire and *by* is whoever took it.
+    """
+
+    audited = Audited("share.give", "server", whom="server")
+    server: str
+    holder: str
+    scopes: str
+    by: str
+    code: str = ""
+
+    def sentence(self) -> str:
+        return f"{_server(self.server)} was shared with {self.holder} by {self.code or self.by}: {self.scopes}"
+
+
+@dataclass(frozen=True, slots=True)
+class ShareRevoked(Fact):
+    """A user or group, or with an empty *holder* everybody, lost *scopes*, or all that was shared of a server."""
+
+    audited = Audited("share.revoke", "server", whom="server")
+    server: str
+    holder: str
+    scopes: str
+    by: str
+
+    def sentence(self) -> str:
+        whom, what = self.holder or "everybody", self.scopes or "everything"
+        return f"{_server(self.server)} is shared no longer with {whom}, says {self.by}: {what}"
+
+
+@dataclass(frozen=True, slots=True)
+class ShareCodeChanged(Fact):
+    """A code that becomes access to a server was made or revoked; an empty *code* means all of them."""
+
+    audited = Audited("share.code", "server", whom="server")
+    server: str
+    code: str
+    made: bool
+    by: str
+
+    def sentence(self) -> str:
+        which = f"Share code {self.code}" if self.code else "All share codes"
+        return f"{which} of {self.server} {'made' if self.made else 'revoked'} by {self.by}"
 
 
 @dataclass(frozen=True, slots=True)

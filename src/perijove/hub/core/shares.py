@@ -6,11 +6,23 @@ server. So neither a new name of the owner nor somebody else who takes the old o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
-from perijove.wire.scopes import Scope
+from perijove.hub.core.errors import invalid
+from perijove.hub.core.scopes import Catalogue
+from perijove.wire.scopes import Scope, ScopeSyntaxError, parse_scope
+
+DEFAULT_SCOPES: Final = ("access:servers",)
+"""What is given if nobody says what."""
+
+MAX_SCOPES: Final = 100
+MIN_LIFETIME: Final = 60
+MAX_LIFETIME: Final = 365 * 86_400
+DEFAULT_LIFETIME: Final = 86_400
+"""How long a code is accepted, in seconds, if nobody says how long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,3 +103,40 @@ class ShareCode:
 def limited(bases: Iterable[str], owner_name: str, server_name: str) -> tuple[str, ...]:
     """Return scopes without a filter as scopes for one server."""
     return tuple(str(Scope(base, "server", f"{owner_name}/{server_name}")) for base in bases)
+
+
+def without_filters(asked: Sequence[str], owner_name: str, server_name: str) -> tuple[str, ...]:
+    """Return scopes that somebody wrote down for one server as they are stored: each once, without a filter.
+
+    Raises:
+        PerijoveError: INVALID for too many, for what is no scope, and for any limit but that server.
+    """
+    if len(asked) > MAX_SCOPES:
+        raise invalid(f"At most {MAX_SCOPES} scopes")
+    bases = []
+    for text in asked:
+        try:
+            scope = parse_scope(text)
+        except ScopeSyntaxError as error:
+            raise invalid(str(error)) from None
+        if scope.kind and (scope.kind, scope.value) != ("server", f"{owner_name}/{server_name}"):
+            raise invalid(f"Only scopes of the server itself can be shared, not {text[:80]!r}")
+        bases.append(scope.base)
+    return tuple(sorted(set(bases)))
+
+
+def rights(bases: Iterable[str], owner_name: str, server_name: str, catalogue: Catalogue) -> frozenset[Scope]:
+    """Return what *bases* allow with the server, everything they contain included: what the giver must hold.
+
+    Raises:
+        PerijoveError: INVALID for scopes that do not exist, or that stand for others and take no filter.
+    """
+    given = {catalogue.parse(text) for text in limited(bases, owner_name, server_name)}
+    return frozenset(given.union(*(catalogue.with_contained(scope) for scope in given)))
+
+
+def code_expiry(expires_in: int, now: datetime) -> datetime:
+    """Return when a code made now is over. Raises PerijoveError INVALID outside of what is allowed."""
+    if not MIN_LIFETIME <= expires_in <= MAX_LIFETIME:
+        raise invalid(f"expires_in must be from {MIN_LIFETIME} to {MAX_LIFETIME} seconds")
+    return now + timedelta(seconds=expires_in)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import Final, Protocol
 
-from perijove.hub.core.events import Fact, Origin
+from perijove.hub.core.facts import Fact, Origin
 
 NO_REQUEST: Final = Origin()
 ORIGIN: Final[ContextVar[Origin]] = ContextVar("origin", default=NO_REQUEST)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, TypeVar
 
 from perijove.hub.core.errors import Code, PerijoveError
-from perijove.hub.core.events import Fact
+from perijove.hub.core.facts import Fact
 from perijove.hub.core.routes import Route
 from perijove.hub.ports.authenticator import Authenticator, SignInRequest
 from perijove.hub.ports.programs import Program

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from perijove.hub.core.errors import conflict, forbidden, invalid, not_found
-from perijove.hub.core.events import Fact, GroupCreated, GroupDeleted, GroupPropertiesChanged, MembershipChanged
+from perijove.hub.core.errors import conflict, forbidden, invalid
+from perijove.hub.core.events import GroupCreated, GroupDeleted, GroupPropertiesChanged, MembershipChanged
+from perijove.hub.core.facts import Fact
 from perijove.hub.core.groups import Group
-from perijove.hub.core.names import normalize_group_name, normalize_user_name, shorten
+from perijove.hub.core.names import normalize_group_name, normalize_user_name
 from perijove.hub.core.paging import Page, Window
 from perijove.hub.core.principals import Principal
 from perijove.hub.core.scopes import Holder, beyond, expand
@@ -16,6 +17,7 @@ from perijove.hub.core.users import User
 from perijove.hub.core.visibility import READ_GROUP, group_fields
 from perijove.hub.ports.store import GroupQuery, Transaction
 from perijove.hub.usecases.context import Context
+from perijove.hub.usecases.reach import reached_group
 
 MAX_NEW_GROUPS = 1_000
 MAX_MEMBERS_AT_ONCE = 10_000
@@ -43,7 +45,7 @@ async def list_groups(ctx: Context, principal: Principal, window: Window) -> Pag
 async def get_group(ctx: Context, principal: Principal, name: str) -> GroupView:
     """Return one group. Raises PerijoveError FORBIDDEN or NOT_FOUND."""
     async with ctx.store.transaction() as tx:
-        return (await _views(tx, principal, [await _reached(tx, principal, *READ_GROUP, name=name)]))[0]
+        return (await _views(tx, principal, [await reached_group(tx, principal, *READ_GROUP, name=name)]))[0]
 
 
 async def create_groups(
@@ -80,7 +82,7 @@ async def create_groups(
 async def delete_group(ctx: Context, principal: Principal, name: str) -> None:
     """Delete a group; its members lose what it gave them. Raises PerijoveError FORBIDDEN or NOT_FOUND."""
     async with ctx.store.transaction() as tx:
-        group = await _reached(tx, principal, "delete:groups", name=name)
+        group = await reached_group(tx, principal, "delete:groups", name=name)
         await tx.groups.delete(group.id)
     ctx.telemetry.emit(GroupDeleted(group.name, principal.name))
 
@@ -94,7 +96,7 @@ async def change_members(
         PerijoveError: FORBIDDEN or NOT_FOUND; INVALID for users who do not exist, all of them named.
     """
     async with ctx.store.transaction() as tx:
-        group = await _reached(tx, principal, "groups", name=name)
+        group = await reached_group(tx, principal, "groups", name=name)
         chosen = await _users(tx, users)
         changed = [user for user in chosen if (group.name in user.groups) is not member]
         if member and changed:
@@ -109,7 +111,7 @@ async def change_members(
 async def set_properties(ctx: Context, principal: Principal, name: str, properties: Mapping[str, object]) -> GroupView:
     """Replace the properties of a group and return it. Raises PerijoveError FORBIDDEN, NOT_FOUND or INVALID."""
     async with ctx.store.transaction() as tx:
-        group = await _reached(tx, principal, "groups", name=name)
+        group = await reached_group(tx, principal, "groups", name=name)
         await tx.groups.set_properties(group.id, properties)
         changed = await tx.groups.by_id(group.id)
         view = (await _views(tx, principal, [changed or group]))[0]
@@ -151,20 +153,6 @@ async def _check_gift(ctx: Context, tx: Transaction, principal: Principal, group
         raise forbidden(
             f"The roles of group {group.name} allow more than you may do: {', '.join(map(str, missing[:5]))}"
         )
-
-
-async def _reached(tx: Transaction, principal: Principal, *bases: str, name: str) -> Group:
-    """Return the group called *name* if the caller holds any of *bases* for it.
-
-    Raises:
-        PerijoveError: FORBIDDEN; NOT_FOUND, if there is no such group or the scopes do not reach it.
-    """
-    normal = normalize_group_name(name)
-    principal.require(*bases, group=normal)
-    group = await tx.groups.get(normal)
-    if group is None:
-        raise not_found(f"There is no group {shorten(normal)!r}")
-    return group
 
 
 async def _users(tx: Transaction, names: Sequence[str]) -> list[User]:

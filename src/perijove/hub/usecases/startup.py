@@ -8,7 +8,6 @@ from dataclasses import replace
 from perijove.hub.core.errors import invalid
 from perijove.hub.core.events import (
     AdminChanged,
-    Fact,
     GroupCreated,
     GroupPropertiesChanged,
     MembershipChanged,
@@ -16,6 +15,7 @@ from perijove.hub.core.events import (
     RoleDeleted,
     UserCreated,
 )
+from perijove.hub.core.facts import Fact
 from perijove.hub.core.paging import Window
 from perijove.hub.core.roles import DEFAULT_ROLES, Role
 from perijove.hub.core.servers import Event, State, after

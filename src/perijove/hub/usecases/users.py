@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import structlog
 
 from perijove.hub.core.errors import conflict, forbidden, invalid, not_found
-from perijove.hub.core.events import AdminChanged, Fact, RolesChanged, UserCreated, UserDeleted, UserRenamed
+from perijove.hub.core.events import AdminChanged, RolesChanged, UserCreated, UserDeleted, UserRenamed
+from perijove.hub.core.facts import Fact
 from perijove.hub.core.names import normalize_user_name
 from perijove.hub.core.paging import Page
 from perijove.hub.core.principals import Principal, Target

@@ -19,15 +19,16 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import perijove
-from perijove.hub.core.events import Origin
+from perijove.hub.core.facts import Origin
 from perijove.hub.ports.telemetry import ORIGIN
 from perijove.hub.web import errors, oauth, security
-from perijove.hub.web.api import groups, identity, servers, services, tokens, users
+from perijove.hub.web.api import groups, identity, servers, services, shares, tokens, users
 from perijove.hub.web.api import hub as hub_api
 from perijove.hub.web.callers import ERRORS, hub_of
 from perijove.hub.web.openapi import document
 from perijove.hub.web.pages import admin, sign_in, various
 from perijove.hub.web.pages import servers as server_pages
+from perijove.hub.web.pages import shares as share_pages
 from perijove.hub.web.pages.common import SignInFirst, raw_path, raw_query, to_sign_in
 from perijove.hub.web.permissions import included
 from perijove.hub.web.shortcuts import Shortcuts
@@ -61,10 +62,19 @@ API_POLICY: Final = security.API_POLICY.encode("latin-1")
 API: Final = (hub_api.router, oauth.router)
 """What stands below the prefix of the API and tells of its errors itself."""
 
-RESOURCES: Final = (identity.router, users.router, servers.router, tokens.router, groups.router, services.router)
+# A group's name may hold slashes, so what is shared with groups stands before the groups themselves.
+RESOURCES: Final = (
+    identity.router,
+    users.router,
+    servers.router,
+    tokens.router,
+    shares.router,
+    groups.router,
+    services.router,
+)
 """What stands below the prefix of the API and may fail like any resource."""
 
-PAGES: Final = (various.router, sign_in.router, server_pages.router, admin.router)
+PAGES: Final = (various.router, sign_in.router, server_pages.router, share_pages.router, admin.router)
 """What stands below the prefix of the hub, for browsers."""
 
 

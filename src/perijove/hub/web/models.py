@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from perijove.hub.core.principals import Principal
 from perijove.hub.core.servers import Failure, Server
@@ -13,10 +14,21 @@ from perijove.hub.core.tokens import API_CLIENT_ID
 from perijove.hub.core.visibility import sees_server_state
 from perijove.hub.usecases.groups import GroupView
 from perijove.hub.usecases.services import ServiceView
+from perijove.hub.usecases.shares import CodeView, ShareView
 from perijove.hub.usecases.tokens import TokenView
 from perijove.hub.usecases.users import UserView
 from perijove.hub.web.state import WebSettings
-from perijove.wire.models import FailureModel, GroupModel, ServerModel, ServiceModel, TokenModel, UserModel
+from perijove.wire.models import (
+    FailureModel,
+    GroupModel,
+    ServerModel,
+    ServiceModel,
+    ShareCodeModel,
+    SharedServerModel,
+    ShareModel,
+    TokenModel,
+    UserModel,
+)
 from perijove.wire.prefixes import escape_name, service_prefix
 
 
@@ -136,6 +148,49 @@ def service_model(view: ServiceView, settings: WebSettings) -> ServiceModel:
     }
     model: ServiceModel = {key: value for key, value in everything.items() if key in view.fields}  # type: ignore[assignment]
     return model
+
+
+def share_model(view: ShareView, settings: WebSettings) -> ShareModel:
+    """Return a share."""
+    share = view.share
+    return {
+        "server": _shared_server(view.server, settings),
+        "scopes": list(share.limited_scopes),
+        "user": None if share.user_id is None else {"name": share.user_name},
+        "group": None if share.group_id is None else {"name": share.group_name},
+        "kind": "user" if share.group_id is None else "group",
+        "created_at": timestamp(share.created) or "",
+    }
+
+
+def share_code_model(view: CodeView, settings: WebSettings) -> ShareCodeModel:
+    """Return a share code; with itself and where it is used, if it was just made."""
+    code = view.code
+    model: ShareCodeModel = {
+        "server": _shared_server(view.server, settings),
+        "scopes": list(code.limited_scopes),
+        "id": code.api_id,
+        "created_at": timestamp(code.created) or "",
+        "expires_at": timestamp(code.expires) or "",
+        "exchange_count": code.exchange_count,
+        "last_exchanged_at": timestamp(code.last_exchanged),
+    }
+    if view.value:
+        accept = f"{settings.prefix}accept-share?{urlencode({'code': view.value})}"
+        model["code"] = view.value
+        model["accept_url"] = accept
+        model["full_accept_url"] = f"{settings.site.origin}{accept}" if settings.site.origin else None
+    return model
+
+
+def _shared_server(server: Server, settings: WebSettings) -> SharedServerModel:
+    return {
+        "user": {"name": server.user_name},
+        "name": server.name,
+        "url": settings.site.server_url(server.user_name, server.name),
+        "full_url": settings.site.public_server_url(server.user_name, server.name) or None,
+        "ready": server.ready,
+    }
 
 
 def token_model(view: TokenView) -> TokenModel:

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import structlog
 
-from perijove.hub.core.events import Fact, kinds
+from perijove.hub.core.events import kinds
+from perijove.hub.core.facts import Fact
 
 
 def example(kind: Any) -> Fact:

@@ -20,7 +20,7 @@ from perijove.hub.adapters.telemetry.audit import AuditFile, AuditLog, read_stat
 from perijove.hub.core import audit, events
 from perijove.hub.core.audit import Report, note, verify
 from perijove.hub.core.errors import PerijoveError
-from perijove.hub.core.events import Origin
+from perijove.hub.core.facts import Origin
 from perijove.hub.ports.telemetry import ORIGIN
 from perijove.hub.testing.fakes import FakeClock
 

@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 from perijove.hub.adapters.telemetry.fan_out import FanOut, describe
 from perijove.hub.adapters.telemetry.metrics import Metrics
 from perijove.hub.core import events
-from perijove.hub.core.events import Fact
+from perijove.hub.core.facts import Fact
 from perijove.hub.ports.telemetry import Telemetry
 from perijove.hub.testing.fakes import RecordingTelemetry
 

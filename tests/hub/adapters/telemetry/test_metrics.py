@@ -5,7 +5,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from perijove.hub.adapters.telemetry.metrics import Metrics
 from perijove.hub.core import events
-from perijove.hub.core.events import Fact
+from perijove.hub.core.facts import Fact
 
 
 def samples(metrics: Metrics) -> dict[str, float]:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from fastapi import Request
 
+from perijove.hub.core.paging import Page, Window
 from perijove.hub.testing.running import RunningHub
-from perijove.hub.web.api.paging import wants_pagination
+from perijove.hub.web.api.paging import page_response, wants_pagination
 from perijove.hub.web.schemas import PAGINATION_TYPE
 
 
@@ -40,3 +42,12 @@ async def test_the_default_size_depends_on_whether_the_next_part_can_be_asked_fo
     last = (await admin.get(following["url"], headers={"Accept": PAGINATION_TYPE})).json()
     assert len(last["items"]) == 11
     assert last["_pagination"]["next"] is None
+
+
+async def test_a_list_that_always_comes_in_pages_says_json_to_who_did_not_ask_for_them(hub: RunningHub) -> None:
+    page = Page(["one"], Window(0, 1), 1)
+    for accept, kind in ((PAGINATION_TYPE, PAGINATION_TYPE), ("*/*", "application/json")):
+        answer = page_response(request(accept), page, page.items, hub.state.settings, always=True)
+        assert answer.headers["content-type"] == kind
+        assert json.loads(bytes(answer.body))["items"] == ["one"]
+    assert bytes(page_response(request("*/*"), page, page.items, hub.state.settings).body) == b'["one"]'

@@ -280,6 +280,11 @@ PAGES: Final[dict[str, tuple[str, Values]]] = {
             scopes=[],
         ),
     ),
+    "accept-share": (
+        "accept_share.html",
+        common(server=server("gpu", "ready", owner="bob"), allows=["Open it", "Start and stop it"]),
+    ),
+    "accept-share-stopped": ("accept_share.html", common(server=server(owner="bob"), allows=["Open it"])),
     "error": ("error.html", common(**ERROR)),
     "error-stranger": (
         "error.html",

@@ -24,7 +24,7 @@ from perijove.hub.adapters.redaction import without_secrets
 from perijove.hub.core import audit
 from perijove.hub.core.audit import EMPTY, LOST, MAX_TORN, OPENED, Head
 from perijove.hub.core.errors import Code, PerijoveError
-from perijove.hub.core.events import Fact
+from perijove.hub.core.facts import Fact
 from perijove.hub.ports.clock import Clock
 from perijove.hub.ports.telemetry import ORIGIN
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from perijove.hub.core.events import Fact
+from perijove.hub.core.facts import Fact
 from perijove.hub.ports.telemetry import Telemetry
 
 

@@ -8,7 +8,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from perijove.hub.core import events
-from perijove.hub.core.events import Fact
+from perijove.hub.core.facts import Fact
 
 PREFIX = "jupyterhub"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

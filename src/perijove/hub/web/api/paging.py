@@ -33,9 +33,12 @@ async def page_window(
     return clamp(offset, limit, default=default, maximum=hub.settings.page_maximum)
 
 
-def page_response(request: Request, page: Page[Any], models: Sequence[Any], settings: WebSettings) -> JSONResponse:
-    """Return a list, in the paginated form if the caller asked for it."""
-    if not wants_pagination(request):
+def page_response(
+    request: Request, page: Page[Any], models: Sequence[Any], settings: WebSettings, *, always: bool = False
+) -> JSONResponse:
+    """Return a list, in the paginated form if the caller asked for it, or *always*."""
+    wanted = wants_pagination(request)
+    if not (wanted or always):
         return JSONResponse(list(models))
     following = None
     if page.next is not None:
@@ -51,4 +54,4 @@ def page_response(request: Request, page: Page[Any], models: Sequence[Any], sett
             "next": following,
         },
     }
-    return JSONResponse(body, media_type=PAGINATION_TYPE)
+    return JSONResponse(body, media_type=PAGINATION_TYPE if wanted else None)
