@@ -59,6 +59,7 @@ from perijove.hub.usecases.guessing import Guard
 from perijove.hub.usecases.identity import Identities
 from perijove.hub.usecases.keeping import Keeper
 from perijove.hub.usecases.lifecycle import Lifecycle
+from perijove.hub.usecases.removal import Removal
 from perijove.hub.usecases.routes import Routes
 from perijove.hub.usecases.servers import ServerRules, Servers
 from perijove.hub.usecases.services import Services
@@ -234,6 +235,7 @@ def compose(configuration: Configuration, store: SqlStore) -> Hub:
         guard=Guard(ctx, options.guess_limits),
         authenticator=authenticator,
         servers=Servers(ctx, lifecycle, signals, rules),
+        removal=Removal(ctx, authenticator, signals, steps.spawner),
         routes=routes,
         services=Services(ctx, routes, keeper, site=options.site),
         templates=make_environment(),
@@ -355,12 +357,13 @@ async def _prepare_spawner(configuration: Configuration) -> None:
 
 async def _take_up_servers(hub: Hub) -> None:
     """Go on with every server that is not at rest; with those of other hubs, when these let go of them."""
-    hub.lifecycle.begin(hub.steps.table(), hub.steps.forget)
+    hub.lifecycle.begin(hub.steps.table(), hub.steps.forget, hub.state.removal.server)
     if hub.store.alone:
         async with hub.store.transaction() as tx:
             await tx.servers.release_all()
     if count := await hub.lifecycle.sweep():
         log.info("going on with servers of an earlier hub process", servers=count)
+    await hub.state.removal.sweep()
 
 
 def _watch_event_loop(hub: Hub, options: PeriodicMetricsCollector) -> None:

@@ -29,6 +29,7 @@ from perijove.hub.usecases.activity import Activity
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.identity import Identities, Visitor
 from perijove.hub.usecases.lifecycle import Lifecycle
+from perijove.hub.usecases.removal import Removal
 from perijove.hub.usecases.servers import ServerRules, Servers
 from perijove.hub.usecases.sign_in import ensure_user
 from perijove.hub.usecases.signals import Signals
@@ -113,14 +114,16 @@ class Process:
         )
         rules = ServerRules(Site(), named, 2, limits)
         self.servers = Servers(house.ctx, self.lifecycle, self.signals, rules)
+        self.removal = Removal(house.ctx, house.authenticator, self.signals, self.steps.spawner)
 
     async def begin(self, *, alone: bool = True) -> None:
         """Take up work, as a hub does that starts."""
-        self.lifecycle.begin(self.steps.table(), self.steps.forget)
+        self.lifecycle.begin(self.steps.table(), self.steps.forget, self.removal.server)
         if alone:
             async with self.house.store.inner.transaction() as tx:
                 await tx.servers.release_all()
         await self.lifecycle.sweep()
+        await self.removal.sweep()
 
     async def die(self) -> None:
         """End as with kill -9: nothing is released, stored or told."""

@@ -235,7 +235,7 @@ async def test_deleting_a_user_deletes_the_account(house: House, accounts: Accou
     async def stop(server: Any) -> bool:
         return True
 
-    await delete_user(house.ctx, house.authenticator, house.admin, "bob", stop_server=stop)
+    await delete_user(house.ctx, house.process().removal, house.admin, "bob", stop_server=stop)
     assert not await accounts.check_password("bob", GOOD)
     await accounts.sign_up("bob", OTHER)
     assert (await refused(accounts.check_password("bob", OTHER))).message == WAITING

@@ -130,7 +130,7 @@ async def test_a_default_server_with_a_new_name_counts_against_the_limit(house: 
     for name in ("one", "two"):
         await hub.servers.create(house.admin, "ada", name)
     assert (await refused(hub.servers.change(house.admin, "ada", "", new_name="main"))).code is Code.INVALID
-    await hub.servers.delete(house.admin, "ada", "two")
+    await hub.servers.settle(await hub.servers.stop(house.admin, "ada", "two", remove=True), 10)
     assert (await hub.servers.change(house.admin, "ada", "", new_name="main")).name == "main"
 
 
@@ -155,14 +155,16 @@ async def test_stopping_twice_is_no_error(house: House) -> None:
 
 async def test_only_a_named_server_at_rest_is_deleted(house: House) -> None:
     hub = await house.hub(named=True)
-    assert (await refused(hub.servers.delete(house.admin, "ada", ""))).code is Code.INVALID
+    assert (await refused(hub.servers.stop(house.admin, "ada", "", remove=True))).code is Code.INVALID
     await hub.start(name="lab")
     await house.until("ready", "ada", "lab")
     house.hold("stopping")
-    assert not await hub.servers.delete(house.admin, "ada", "lab")
+    stopping = await hub.servers.stop(house.admin, "ada", "lab", remove=True)
+    assert (stopping.state, stopping.remove_wanted) == (State.STOPPING, True)
+    assert (await hub.servers.settle(stopping, 0)).active
     house.let_go("stopping")
-    await house.until("stopped", "ada", "lab")
-    assert await hub.servers.delete(house.admin, "ada", "lab")
+    gone = await hub.servers.settle(stopping, 10)
+    assert (gone.active, gone.remove_wanted) == (False, False)
     assert (await refused(hub.servers.get(house.admin, "ada", "lab"))).code is Code.NOT_FOUND
 
 

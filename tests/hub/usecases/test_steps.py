@@ -545,3 +545,32 @@ async def test_an_unknown_scope_for_a_servers_token_fails_the_start_in_words(hou
     await hub.start()
     failure = (await house.until("failed")).failure
     assert "There is no scope 'read:srvers'" in failure.reason
+
+
+async def test_names_of_durable_things_are_worked_out_once_and_outlive_a_rename(house: House) -> None:
+    seen: list[tuple[str, Any]] = []
+
+    class Keeper(FakeSpawner):
+        world = house.world
+
+        async def start(self) -> Any:
+            seen.append((self.durable_name("volume", f"volume-{self.user.name}-{self.name}"), self.get_state()))
+            return await super().start()
+
+    house.spawner_class = Keeper
+    hub = await house.hub(named=True)
+    await hub.start(name="lab")
+    await house.until("ready", "ada", "lab")
+    await hub.stop(name="lab")
+    stopped = await house.until("stopped", "ada", "lab")
+    assert stopped.spawner_state == {"durable": {"volume": "volume-ada-lab"}}
+    await house.when(lambda: not hub.steps._spawners)
+    await hub.servers.change(house.admin, "ada", "lab", new_name="den")
+    await hub.start(name="den")
+    await house.until("ready", "ada", "den")
+    assert seen == [("volume-ada-lab", {})] * 2
+    await hub.die()
+    await house.hub()
+    await house.when(lambda: len(house.telemetry.of(ServerAdopted)) == 1)
+    assert house.spawners[-1].durable == {"volume": "volume-ada-lab"}
+    assert house.world.running()

@@ -39,7 +39,7 @@ async def create(house: House, names: list[str], *, by: Principal | None = None,
 
 
 async def delete(house: House, name: str, *, by: Principal | None = None, stop: Any = gone) -> None:
-    await delete_user(house.ctx, house.authenticator, by or house.admin, name, stop_server=stop)
+    await delete_user(house.ctx, house.process().removal, by or house.admin, name, stop_server=stop)
 
 
 @BOTH

@@ -117,6 +117,10 @@ _TARGETS: Final[Mapping[Event, Target]] = {
 }
 
 
+DURABLE: Final = "durable"
+"""The key in a server's spawner state under which the names of what outlives its runs stand."""
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Why an attempt failed, for a person.
@@ -180,6 +184,16 @@ class Server:
     remove_wanted: bool = False
 
     @property
+    def durable(self) -> Mapping[str, Any]:
+        """The part of `spawner_state` that outlives a run: names of what the spawner keeps, such as a home folder."""
+        return {DURABLE: self.spawner_state[DURABLE]} if DURABLE in self.spawner_state else {}
+
+    @property
+    def run_state(self) -> Mapping[str, Any]:
+        """The part of `spawner_state` that belongs to one run; empty if nothing was started."""
+        return {key: value for key, value in self.spawner_state.items() if key != DURABLE}
+
+    @property
     def full_name(self) -> str:
         """``user/server``, as it stands in scopes."""
         return f"{self.user_name}/{self.name}"
@@ -231,6 +245,8 @@ def after(server: Server, event: Event, now: datetime, failure: Failure | None =
     Raises:
         PerijoveError: CONFLICT, if *event* cannot happen now; nothing changes then.
     """
+    if event is Event.START_REQUESTED and server.remove_wanted:
+        raise conflict(f"{server.full_name} is being deleted")
     changed = replace(
         server,
         state=next_state(server.state, event),
@@ -240,14 +256,20 @@ def after(server: Server, event: Event, now: datetime, failure: Failure | None =
     match event:
         case Event.START_REQUESTED:
             return replace(
-                changed, attempt=server.attempt + 1, failure=None, url="", spawner_state={}, requested=now, started=None
+                changed,
+                attempt=server.attempt + 1,
+                failure=None,
+                url="",
+                spawner_state=server.durable,
+                requested=now,
+                started=None,
             )
         case Event.ADMITTED:
             return replace(changed, started=now, last_activity=now)
         case Event.BROKE:
             return replace(changed, failure=failure)
         case Event.ENDED | Event.GAVE_UP:
-            return replace(changed, url="", spawner_state={}, started=None, requested=None)
+            return replace(changed, url="", spawner_state=server.durable, started=None, requested=None)
         case _:
             return changed
 
@@ -262,8 +284,10 @@ def changed_at_rest(
     """Return *server* with what is not None changed.
 
     Raises:
-        PerijoveError: INVALID, if anything of it runs.
+        PerijoveError: INVALID, if anything of it runs, or it is being deleted.
     """
+    if server.remove_wanted:
+        raise invalid(f"{server.full_name} is being deleted")
     if server.active:
         raise invalid(f"{server.full_name} is {server.state.value}: stop it before you change it")
     return replace(

@@ -82,6 +82,8 @@ class Spawner(LoggingConfigurable):
     api_token: str
     oauth_client_id: str
     user_options: Mapping[str, Any]
+    durable: dict[str, str]
+    """Names of what outlives the server's runs, by kind; see `durable_name`."""
     checkpoint: Callable[[], Awaitable[None]]
     """Await it inside start(), as soon as get_state() tells where the server is: the next hub then finds it."""
 
@@ -139,6 +141,7 @@ class Spawner(LoggingConfigurable):
         self.api_token = ""
         self.oauth_client_id = ""
         self.user_options = {}
+        self.durable = {}
         self.checkpoint = _no_checkpoint
 
     def start(self) -> Any:
@@ -170,6 +173,20 @@ class Spawner(LoggingConfigurable):
 
     def clear_state(self) -> None:
         """Forget what belongs to the server that ran."""
+
+    def delete_forever(self) -> Any:
+        """Delete what outlives the server's runs, such as a volume: the server is deleted; may be a coroutine.
+
+        It may be called twice. What raises is tried again, and given up after a few times.
+        """
+
+    def durable_name(self, kind: str, name: str) -> str:
+        """Return what the thing of that *kind* is called that outlives the server's runs: *name* the first time.
+
+        Stored with the server as soon as `checkpoint` is awaited, and the same ever after: a user or server that is
+        renamed keeps its home, its volume or its unit.
+        """
+        return self.durable.setdefault(kind, name)
 
     async def progress(self) -> AsyncIterator[dict[str, Any]]:
         """Give steps of the start, ``{"progress": per cent, "message": sentence}``, while start() runs."""

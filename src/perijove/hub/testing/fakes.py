@@ -116,6 +116,8 @@ class FakeWorld:
         steps: what progress() tells.
         log: what the servers printed.
         stopped_now: for each stop(), whether it was to be at once.
+        deleted: the servers of which everything was deleted, by id; once for each time.
+        delete_failure: raised by delete_forever().
     """
 
     def __init__(self) -> None:
@@ -129,6 +131,8 @@ class FakeWorld:
         self.steps: list[dict[str, Any]] = []
         self.log = ""
         self.stopped_now: list[bool] = []
+        self.deleted: list[int] = []
+        self.delete_failure: Exception | None = None
 
     def running(self) -> list[FakeRun]:
         """Return what runs."""
@@ -199,6 +203,12 @@ class FakeSpawner(Spawner):
         if run is not None and not run.ended.is_set():
             run.status = -9 if now else -15
             run.ended.set()
+
+    async def delete_forever(self) -> None:
+        """Take note of it, unless the world is set to something else."""
+        self.world.deleted.append(self.server_id)
+        if self.world.delete_failure is not None:
+            raise self.world.delete_failure
 
     def get_state(self) -> dict[str, Any]:
         """Return the number of the start."""

@@ -50,6 +50,7 @@ from perijove.hub.usecases.guessing import Guard
 from perijove.hub.usecases.identity import Identities
 from perijove.hub.usecases.keeping import Keeper
 from perijove.hub.usecases.lifecycle import Lifecycle
+from perijove.hub.usecases.removal import Removal
 from perijove.hub.usecases.routes import Routes
 from perijove.hub.usecases.servers import ServerRules, Servers
 from perijove.hub.usecases.services import Services
@@ -273,6 +274,7 @@ async def running_hub(
     steps = Steps(ctx, lifecycle, signals, plugins=plugins, limits=limits, site=site)
     routes = Routes(ctx, proxy, activity, site=site, hub_url="http://127.0.0.1:8081")
     keeper = Keeper(ctx, programs, probe, specs=services, hub=HubInfo(site, "http://127.0.0.1:8081/hub/api", ""))
+    removal = Removal(ctx, authenticator, signals, steps.spawner)
     info = PluginInfo("fake", "0")
     state = HubState(
         ctx=ctx,
@@ -283,6 +285,7 @@ async def running_hub(
         guard=Guard(ctx, guess_limits or GuessLimits()),
         authenticator=authenticator,
         servers=Servers(ctx, lifecycle, signals, ServerRules(site, named_servers, 0, limits)),
+        removal=removal,
         routes=routes,
         services=Services(ctx, routes, keeper, site=site),
         templates=make_environment(),
@@ -295,7 +298,7 @@ async def running_hub(
     telemetry.facts.clear()
     await proxy.start()
     await routes.reconcile()
-    lifecycle.begin(steps.table(), steps.forget)
+    lifecycle.begin(steps.table(), steps.forget, removal.server)
     hub = RunningHub(
         create_app(state), state, store, clock, world, proxy, probe, telemetry, lifecycle, programs, keeper
     )

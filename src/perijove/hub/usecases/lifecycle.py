@@ -57,6 +57,10 @@ class Outcome:
 Step = Callable[[Server], Awaitable[Outcome]]
 
 
+async def _keep(server: Server) -> None:
+    """Delete nothing: work was not taken up yet."""
+
+
 @dataclass(slots=True)
 class _Driver:
     """What one driver does: the *state* that its *step* belongs to, and *news* that it has not read yet."""
@@ -79,28 +83,37 @@ class Lifecycle:
         self._owner = owner
         self._steps: dict[Command, Step] = {}
         self._forget: Callable[[Server], None] = lambda server: None
+        self._remove: Callable[[Server], Awaitable[None]] = _keep
         self._drivers: dict[int, _Driver] = {}
         self._closed = False
 
-    def begin(self, steps: dict[Command, Step], forget: Callable[[Server], None]) -> None:
+    def begin(
+        self,
+        steps: dict[Command, Step],
+        forget: Callable[[Server], None],
+        remove: Callable[[Server], Awaitable[None]],
+    ) -> None:
         """Take up work with these steps, one for each command.
 
         Args:
             steps: what carries a command out.
             forget: called when a server is at rest, to drop what memory holds of it.
+            remove: deletes a server that is at rest and whose removal is wanted.
         """
         if missing := set(Command) - set(steps):
             raise ValueError(f"no step for {sorted(missing)}")
         self._steps = steps
         self._forget = forget
+        self._remove = remove
         self._tasks.every(RENEW_INTERVAL, self._renew, "renew leases")
         self._tasks.every(SWEEP_INTERVAL, self.sweep, "look for servers without a driver")
 
     async def sweep(self) -> int:
-        """Drive every server that is not at rest; return how many there are."""
+        """Drive every server that is not at rest, or is to be deleted; return how many are not at rest."""
         async with self._ctx.store.transaction() as tx:
             active = await tx.servers.list_active()
-        for server in active:
+            unwanted = await tx.servers.list_to_remove()
+        for server in (*active, *unwanted):
             if server.id not in self._drivers:
                 self.wake(server.id, server.state)
         return len(active)
@@ -151,6 +164,8 @@ class Lifecycle:
                 return False
             command = command_for(server.state)
             if command is None:
+                if server.remove_wanted:
+                    await self._remove(server)
                 self._forget(server)
                 return False
             if driver.news.is_set():
@@ -185,7 +200,7 @@ class Lifecycle:
             if not await tx.servers.claim(server_id, self._owner, now + LEASE, now):
                 return None
             server = await tx.servers.by_id(server_id)
-            if server is not None and command_for(server.state) is None:
+            if server is not None and command_for(server.state) is None and not server.remove_wanted:
                 await tx.servers.release(server_id, self._owner)
             return server
 

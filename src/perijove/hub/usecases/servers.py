@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from perijove.hub.core.admission import Limits, check_active
@@ -108,6 +109,8 @@ class Servers:
         async with self._ctx.store.transaction() as tx:
             user = await reached(tx, principal, "start:servers", name=user_name, server=name)
             server = await tx.servers.get(user.id, name) or await self._add(tx, user, name)
+            if user.remove_wanted:
+                raise conflict(f"{user.name} is being deleted")
             if server.state not in AT_REST:
                 raise conflict(_busy(server))
             check_active(self.rules.limits, len(await tx.servers.list_active()))
@@ -203,29 +206,36 @@ class Servers:
         if self.rules.named_server_limit and len(named) >= self.rules.named_server_limit:
             raise invalid(f"User {user.name} already has the maximum of {self.rules.named_server_limit} named servers.")
 
-    async def stop(self, principal: Principal, user_name: str, name: str) -> Server:
+    async def stop(self, principal: Principal, user_name: str, name: str, *, remove: bool = False) -> Server:
         """Ask for a server to be stopped, at whatever stage it is, and return it as it is now.
 
+        Args:
+            principal: whoever asks.
+            user_name: whose server.
+            name: its name; empty for the default server.
+            remove: whether it is to be deleted as soon as it is at rest, whatever becomes of this hub process.
+
         Raises:
-            PerijoveError: FORBIDDEN or NOT_FOUND.
+            PerijoveError: FORBIDDEN or NOT_FOUND; INVALID for the removal of a default server.
         """
+        if remove and not name:
+            raise invalid("The default server cannot be deleted.")
         server = await self.get(principal, user_name, name, scope="delete:servers")
-        changed = await self.stop_server(server)
+        changed = await self.stop_server(server, remove=remove)
         if changed.version != server.version:
             self._ctx.telemetry.emit(ServerStopRequested(changed.full_name, principal.name))
         return changed
 
-    async def stop_server(self, server: Server) -> Server:
-        """Ask for *server* to be stopped; no error if it is at rest or on its way there."""
+    async def stop_server(self, server: Server, *, remove: bool = False) -> Server:
+        """Ask for *server* to be stopped, and deleted if *remove*; no error if it is at rest or on its way there."""
         for _ in range(CHANGED_MEANWHILE_TRIES):
             async with self._ctx.store.transaction() as tx:
                 current = await tx.servers.by_id(server.id) if server.id else None
-                if current is None or current.state in AT_REST or current.state is State.STOPPING:
-                    return current or server
-                # The clock of stopping starts now, as the clock of starting did when it was asked for.
-                changed = replace(
-                    after(current, Event.STOP_REQUESTED, self._ctx.clock.now()), requested=self._ctx.clock.now()
-                )
+                if current is None:
+                    return server
+                changed = _told_to_stop(current, self._ctx.clock.now(), remove)
+                if changed is current:
+                    return current
                 try:
                     await tx.servers.save(changed)
                 except PerijoveError as error:
@@ -236,31 +246,17 @@ class Servers:
             return changed
         raise conflict("The server is changing too quickly. Try again.")
 
-    async def delete(self, principal: Principal, user_name: str, name: str) -> bool:
-        """Stop a named server and delete it; return False if it is still stopping and will not be deleted.
-
-        Raises:
-            PerijoveError: FORBIDDEN or NOT_FOUND; INVALID for the default server.
-        """
-        if not name:
-            raise invalid("The default server cannot be deleted.")
-        server = await self.stop(principal, user_name, name)
-        async with self._ctx.store.transaction() as tx:
-            current = await tx.servers.by_id(server.id)
-            if current is not None and current.state not in AT_REST:
-                return False
-            await tx.servers.delete(server.id)
-        return True
-
     async def settle(self, server: Server, seconds: float) -> Server:
-        """Return *server* once it is ready or at rest, or as it is after *seconds*."""
+        """Return *server* once it is ready or at rest, gone if it is to be deleted; or as it is after *seconds*."""
         deadline = self._ctx.clock.monotonic() + seconds
         with self._signals.subscribe(server.id) as news:
             while True:
                 async with self._ctx.store.transaction() as tx:
                     current = await tx.servers.by_id(server.id)
-                if current is None or current.state is State.READY or current.state in AT_REST:
-                    return current or replace(server, state=State.STOPPED)
+                if current is None:
+                    return replace(server, state=State.STOPPED, remove_wanted=False)
+                if current.state is State.READY or (current.state in AT_REST and not current.remove_wanted):
+                    return current
                 left = deadline - self._ctx.clock.monotonic()
                 if left <= 0:
                     return current
@@ -327,6 +323,17 @@ class Servers:
                     quiet_since = self._ctx.clock.monotonic()
                     yield None
                 await news.wait(LOOK)
+
+
+def _told_to_stop(server: Server, now: datetime, remove: bool) -> Server:
+    """Return *server* as it is once it was told to stop; itself if that changes nothing."""
+    changed = server
+    if server.state not in AT_REST and server.state is not State.STOPPING:
+        # The clock of stopping starts now, as the clock of starting did when it was asked for.
+        changed = replace(after(server, Event.STOP_REQUESTED, now), requested=now)
+    if remove and not server.remove_wanted:
+        changed = replace(changed, remove_wanted=True, version=server.version + 1)
+    return changed
 
 
 def _end_of(server: Server, current: Server | None) -> str:

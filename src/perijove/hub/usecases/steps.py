@@ -16,7 +16,7 @@ from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.failures import LOG_LINES, crashed, ended, refused, timed_out
 from perijove.hub.core.oauth import OAuthClient, server_client_id
 from perijove.hub.core.routes import server_route
-from perijove.hub.core.servers import Command, Event, Failure, Server
+from perijove.hub.core.servers import DURABLE, Command, Event, Failure, Server
 from perijove.hub.core.site import Site
 from perijove.hub.core.tokens import Token, hash_token
 from perijove.hub.ports.authenticator import Authenticator
@@ -119,14 +119,15 @@ class Steps:
         """Return the spawner object of *server*, made from the store if this process has none yet."""
         if server.id not in self._spawners:
             spawner = self._new_spawner(server)
-            spawner.load_state(server.spawner_state)
+            spawner.durable = {kind: str(name) for kind, name in server.durable.get(DURABLE, {}).items()}
+            spawner.load_state(server.run_state)
             spawner.checkpoint = self._checkpoint(server, spawner)
             self._spawners[server.id] = spawner
         return self._spawners[server.id]
 
     def _checkpoint(self, server: Server, spawner: Spawner) -> Callable[[], Awaitable[None]]:
         async def checkpoint() -> None:
-            state = spawner.get_state()
+            state = spawner.get_state() | ({DURABLE: dict(spawner.durable)} if spawner.durable else {})
             if not await self._lifecycle.stored(lambda tx: tx.servers.checkpoint(server.id, server.attempt, state)):
                 raise _Over
 
@@ -175,7 +176,7 @@ class Steps:
     async def _end_earlier_try(self, server: Server) -> None:
         """End what this attempt began before the hub died or the step was interrupted."""
         left = self._spawners.pop(server.id, None)
-        if server.spawner_state or (left is not None and left.get_state()):
+        if server.run_state or (left is not None and left.get_state()):
             await self._end(server, left if left is not None else self.spawner(server))
             self.forget(server)
 
@@ -394,7 +395,7 @@ class Steps:
         try:
             return self.spawner(server)
         except Exception:
-            if server.spawner_state:
+            if server.run_state:
                 raise
             log.exception("no spawner can be made for a server that never ran", server=server.full_name)
             return None

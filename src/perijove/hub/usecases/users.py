@@ -19,10 +19,10 @@ from perijove.hub.core.users import User
 from perijove.hub.core.visibility import READ_USER, fields_of_users, require_user
 from perijove.hub.ports.authenticator import Authenticator
 from perijove.hub.ports.store import Transaction, UserQuery
-from perijove.hub.ports.traits import call_plugin
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.groups import set_groups_of
 from perijove.hub.usecases.reach import reached
+from perijove.hub.usecases.removal import Removal
 from perijove.hub.usecases.sign_in import set_admin
 from perijove.hub.usecases.slices import in_slices
 
@@ -233,7 +233,7 @@ async def _set_roles(tx: Transaction, principal: Principal, user: User, names: S
 
 async def delete_user(
     ctx: Context,
-    authenticator: Authenticator,
+    removal: Removal,
     principal: Principal,
     name: str,
     *,
@@ -243,7 +243,7 @@ async def delete_user(
 
     Args:
         ctx: ports.
-        authenticator: told afterwards.
+        removal: deletes them, and their servers, once nothing of theirs runs.
         principal: whoever asks.
         name: whom.
         stop_server: stops a server and says whether it is gone.
@@ -269,9 +269,10 @@ async def delete_user(
         current = await tx.servers.list_of([user.id])
         if any(server.active for server in current):
             raise conflict(f"{name}'s server was started meanwhile. Try again.")
-        await tx.users.delete(user.id)
-    try:
-        await call_plugin(authenticator.delete_user, user, timeout=HOOK_TIMEOUT)
-    except Exception:
-        log.exception("the authenticator failed to clean up after a user", user=name)
+        await tx.users.want_removal(user.id, True)
+        for server in current:
+            await tx.servers.save(replace(server, remove_wanted=True, version=server.version + 1))
+    for server in current:
+        await removal.server(server)
+    await removal.user(user)
     ctx.telemetry.emit(UserDeleted(name, principal.name))

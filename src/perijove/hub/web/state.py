@@ -16,6 +16,7 @@ from perijove.hub.usecases.activity import Activity
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.guessing import Guard
 from perijove.hub.usecases.identity import Identities
+from perijove.hub.usecases.removal import Removal
 from perijove.hub.usecases.routes import Routes
 from perijove.hub.usecases.servers import Servers
 from perijove.hub.usecases.services import Services
@@ -99,6 +100,7 @@ class HubState:
     guard: Guard
     authenticator: Authenticator
     servers: Servers
+    removal: Removal
     routes: Routes
     services: Services
     templates: Environment

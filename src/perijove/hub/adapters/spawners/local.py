@@ -68,7 +68,8 @@ class SimpleLocalProcessSpawner(Spawner):
     @property
     def home(self) -> Path:
         """The user's home folder; it need not exist yet."""
-        template = self.home_dir_template.replace("{username}", file_name(self.user.name))
+        name = self.durable_name("home", file_name(self.user.name))
+        template = self.home_dir_template.replace("{username}", name)
         return Path(self.hub.data_dir, template).absolute()
 
     @property

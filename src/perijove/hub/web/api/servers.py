@@ -9,13 +9,12 @@ from typing import Annotated, Any
 import structlog
 from fastapi import Header, Response
 from fastapi.responses import StreamingResponse
-from starlette.background import BackgroundTask
 
 from perijove.hub.core.errors import Code, PerijoveError, invalid
 from perijove.hub.core.names import normalize_user_name
 from perijove.hub.core.principals import Principal
 from perijove.hub.core.progress import ProgressEvent
-from perijove.hub.core.servers import AT_REST, Server
+from perijove.hub.core.servers import Server
 from perijove.hub.web.callers import Hub, JsonBody, checked_object, needs
 from perijove.hub.web.models import server_model
 from perijove.hub.web.permissions import Router
@@ -83,8 +82,6 @@ STARTING: dict[str, Any] = {
 }
 STOPPING: dict[str, Any] = {"status_code": 204, "responses": STOPPED, "openapi_extra": REMOVE}
 FOLLOWING: dict[str, Any] = {"response_class": StreamingResponse, "responses": STREAM}
-REMOVE_WITHIN = 600.0
-"""Seconds for which a server that is to be deleted is given time to stop."""
 
 
 @router.get("/users/{user_name}/server", summary="Get the default server")
@@ -269,23 +266,11 @@ async def stop_unnamed_server(hub: Hub, principal: Stopper, user_name: str, body
 
 async def _stop(hub: HubState, principal: Principal, user_name: str, name: str, body: Any) -> Response:
     remove = remove_request(body)
-    user_name = normalize_user_name(user_name)
-    if remove and not name:
-        raise invalid("The default server cannot be deleted.")
-    server = await hub.servers.stop(principal, user_name, name)
+    server = await hub.servers.stop(principal, normalize_user_name(user_name), name, remove=remove)
     settled = await hub.servers.settle(server, hub.settings.slow_stop)
-    if settled.active:
-        later = BackgroundTask(_delete_later, hub, principal, server) if remove else None
-        return Response(status_code=202, media_type="text/plain", background=later)
-    if remove:
-        await hub.servers.delete(principal, user_name, name)
+    if settled.active or settled.remove_wanted:
+        return Response(status_code=202, media_type="text/plain")
     return Response(status_code=204)
-
-
-async def _delete_later(hub: HubState, principal: Principal, server: Server) -> None:
-    settled = await hub.servers.settle(server, REMOVE_WITHIN)
-    if settled.state in AT_REST and settled.attempt == server.attempt:
-        await hub.servers.delete(principal, server.user_name, server.name)
 
 
 def remove_request(body: Any) -> bool:

@@ -182,7 +182,7 @@ async def delete_user(hub: Hub, principal: Annotated[Principal, needs("delete:us
     async def stop(server: Server) -> bool:
         return await hub.servers.stopped_within(server, hub.settings.slow_stop)
 
-    await users.delete_user(hub.ctx, hub.authenticator, principal, normalize_user_name(user_name), stop_server=stop)
+    await users.delete_user(hub.ctx, hub.removal, principal, normalize_user_name(user_name), stop_server=stop)
     return Response(status_code=204)
 
 
