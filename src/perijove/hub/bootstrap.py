@@ -63,6 +63,7 @@ from perijove.hub.usecases.removal import Removal
 from perijove.hub.usecases.routes import Routes
 from perijove.hub.usecases.servers import ServerRules, Servers
 from perijove.hub.usecases.services import Services
+from perijove.hub.usecases.shutdown import Shutdown
 from perijove.hub.usecases.signals import Signals
 from perijove.hub.usecases.steps import Plugins, SpawnerFactory, Steps
 from perijove.hub.usecases.tasks import Tasks
@@ -116,16 +117,20 @@ def run(configuration: Configuration) -> int:
 
 
 async def _serve(configuration: Configuration) -> int:
-    stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with running(configuration) as hub:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, hub.state.shutdown.wanted.set)
+        if stop.is_set():
+            hub.state.shutdown.wanted.set()
         for line in await announcement(hub):
             sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
         _spare_the_garbage_collector()
-        await stop.wait()
+        await hub.state.shutdown.wanted.wait()
         log.info("stopping")
     log.info("stopped")
     return 0
@@ -238,6 +243,7 @@ def compose(configuration: Configuration, store: SqlStore) -> Hub:
         removal=Removal(ctx, authenticator, signals, steps.spawner),
         routes=routes,
         services=Services(ctx, routes, keeper, site=options.site),
+        shutdown=Shutdown(ctx, servers=options.cleanup_servers, proxy=options.cleanup_proxy),
         templates=make_environment(),
         metrics=metrics,
         authenticator_info=_plugin_info(configuration.authenticator_class),
@@ -396,13 +402,13 @@ def _begin_periodic_work(hub: Hub) -> None:
 async def _stop(hub: Hub) -> None:
     """Stop servers and proxy, or leave them to the next hub process, as the configuration says."""
     try:
-        if hub.options.cleanup_servers:
+        if hub.state.shutdown.servers:
             await _stop_servers(hub)
     except PerijoveError as error:
         log.warning("servers are left running; the next start of the hub goes on with them", reason=error.message)
     finally:
         await _let_go(hub)
-        if hub.options.cleanup_proxy:
+        if hub.state.shutdown.proxy:
             await hub.state.routes.stop()
 
 

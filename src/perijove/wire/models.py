@@ -279,6 +279,19 @@ class RouteModel(TypedDict):
     data: dict[str, Any]
 
 
+class RoutePageModel(TypedDict):
+    """A part of the proxy's routes."""
+
+    items: dict[str, RouteModel]
+    _pagination: PaginationModel
+
+
+class MessageModel(TypedDict):
+    """A sentence for people."""
+
+    message: str
+
+
 class AccessTokenModel(TypedDict):
     """What an OAuth client is given for a code (RFC 6749, section 5.1)."""
 

@@ -239,7 +239,7 @@ async def token_for(hub: RunningHub, row: Row, column: str, user: str) -> str:
         case "admin":
             return await hub.token("root", admin=True)
         case "none":
-            return await hub.token("svc", "shutdown", service=True)
+            return await hub.token("svc", "read:hub" if row.scope == "shutdown" else "shutdown", service=True)
         case _:
             scope = "shutdown" if row.scope == "-" else row.scope
             limit = FILTERS[column].format(user=user, server=row.server)

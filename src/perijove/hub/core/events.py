@@ -434,6 +434,34 @@ class ShareCodeChanged(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class ShutdownRequested(Fact):
+    """Somebody asked over the API for the end of this hub process, and of *servers* and *proxy* or not."""
+
+    warning = True
+    audited = Audited("hub.shutdown", "hub", whom="hub")
+    hub: str
+    servers: bool
+    proxy: bool
+    by: str
+
+    def sentence(self) -> str:
+        return f"The hub was asked to stop by {self.by}"
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyMoved(Fact):
+    """Somebody told the hub over the API of another proxy, or of another token for it."""
+
+    warning = True
+    audited = Audited("proxy.move", "proxy", whom="proxy")
+    proxy: str
+    by: str
+
+    def sentence(self) -> str:
+        return f"The hub was told by {self.by} that the proxy is at {self.proxy}"
+
+
+@dataclass(frozen=True, slots=True)
 class ProxyRestarted(Fact):
     """The proxy was found dead and started again; *seconds* until it had all its routes."""
 

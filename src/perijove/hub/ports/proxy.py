@@ -85,6 +85,22 @@ class Proxy(LoggingConfigurable):
 
 
 @runtime_checkable
+class Moves(Protocol):
+    """A proxy that the hub can be told of anew while it runs: it was started again elsewhere, by somebody else."""
+
+    api_url: str
+
+    async def move(self, api_url: str, auth_token: str) -> None:
+        """Talk to the proxy at *api_url*, if not empty, with *auth_token*, if not empty, from now on.
+
+        Raises:
+            PerijoveError: INVALID, if the hub itself starts this proxy or no proxy can be there; UNAVAILABLE, if none
+                answers there. Nothing changes then.
+        """
+        ...
+
+
+@runtime_checkable
 class ChangesRoutesAtOnce(Protocol):
     """A proxy that can be told of many routes in one call, as after a restart."""
 

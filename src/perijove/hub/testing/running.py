@@ -54,6 +54,7 @@ from perijove.hub.usecases.removal import Removal
 from perijove.hub.usecases.routes import Routes
 from perijove.hub.usecases.servers import ServerRules, Servers
 from perijove.hub.usecases.services import Services
+from perijove.hub.usecases.shutdown import Shutdown
 from perijove.hub.usecases.sign_in import NewSession
 from perijove.hub.usecases.signals import Signals
 from perijove.hub.usecases.startup import apply_configuration
@@ -288,6 +289,7 @@ async def running_hub(
         removal=removal,
         routes=routes,
         services=Services(ctx, routes, keeper, site=site),
+        shutdown=Shutdown(ctx, servers=True, proxy=True),
         templates=make_environment(),
         metrics=Metrics(),
         authenticator_info=info,

@@ -151,6 +151,8 @@ async def exchange(ctx: Context, form: Mapping[str, str], *, lifetime: timedelta
     Raises:
         OAuthError: an error of RFC 6749, section 5.2.
     """
+    if "grant_type" not in form:
+        raise OAuthError("unsupported_grant_type")
     async with ctx.store.transaction() as tx:
         client = await tx.oauth.client(form.get("client_id", "")[:MAX_TOKEN_LENGTH])
         secret = hash_token(form.get("client_secret", "")[:MAX_TOKEN_LENGTH])

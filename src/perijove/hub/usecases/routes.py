@@ -9,11 +9,12 @@ from typing import Any
 
 import structlog
 
-from perijove.hub.core.errors import PerijoveError
-from perijove.hub.core.events import ProxyRestarted, RoutesChanged
+from perijove.hub.core.errors import PerijoveError, invalid
+from perijove.hub.core.events import ProxyMoved, ProxyRestarted, RoutesChanged
+from perijove.hub.core.principals import Principal
 from perijove.hub.core.routes import Changes, Route, differences, hub_route, service_routes
 from perijove.hub.core.site import Site
-from perijove.hub.ports.proxy import ChangesRoutesAtOnce, Proxy
+from perijove.hub.ports.proxy import ChangesRoutesAtOnce, Moves, Proxy
 from perijove.hub.ports.traits import call_plugin
 from perijove.hub.usecases.activity import Activity
 from perijove.hub.usecases.context import Context
@@ -83,6 +84,19 @@ class Routes:
             self._ctx.telemetry.emit(RoutesChanged(len(changes.add), len(changes.delete)))
             done = Changes(done.add + changes.add, done.delete + changes.delete)
         return done
+
+    async def move(self, principal: Principal, api_url: str, auth_token: str) -> Changes:
+        """Take another address or token of the proxy, put its table right and return what was changed.
+
+        Raises:
+            PerijoveError: FORBIDDEN; INVALID, if that cannot be; UNAVAILABLE, if no proxy answers there.
+        """
+        principal.require("proxy")
+        if not isinstance(self._proxy, Moves):
+            raise invalid("This proxy has no address of its own")
+        await self._proxy.move(api_url, auth_token)
+        self._ctx.telemetry.emit(ProxyMoved(self._proxy.api_url, principal.name))
+        return await self.reconcile()
 
     async def _compare(self) -> Changes:
         observed = await self.observed()

@@ -20,6 +20,7 @@ from perijove.hub.usecases.removal import Removal
 from perijove.hub.usecases.routes import Routes
 from perijove.hub.usecases.servers import Servers
 from perijove.hub.usecases.services import Services
+from perijove.hub.usecases.shutdown import Shutdown
 from perijove.hub.web.answers import Answers
 
 
@@ -103,6 +104,7 @@ class HubState:
     removal: Removal
     routes: Routes
     services: Services
+    shutdown: Shutdown
     templates: Environment
     metrics: RequestMetrics
     authenticator_info: PluginInfo

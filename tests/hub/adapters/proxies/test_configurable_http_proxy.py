@@ -273,6 +273,20 @@ async def test_a_proxy_of_somebody_else_is_used_and_left_alone(make: Make, tmp_p
         await wrong.is_running()
 
 
+async def test_the_hub_follows_a_proxy_of_somebody_else(make: Make) -> None:
+    theirs, ours = make(), make(should_start=False, auth_token="wrong")
+    await theirs.start()
+    before = (ours.api_url, ours.auth_token)
+    for address in ("http://127.0.0.1:1", "ftp://127.0.0.1", "http://[::", "nonsense"):
+        with pytest.raises(PerijoveError):
+            await ours.move(address, "")
+        assert (ours.api_url, ours.auth_token) == before
+    await ours.move(theirs.api_url, theirs._token)
+    assert await ours.is_running()
+    with pytest.raises(PerijoveError, match="starts this proxy itself"):
+        await theirs.move(theirs.api_url, "")
+
+
 async def test_a_cancelled_start_is_written_down(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     proxy, reached, go = make(), asyncio.Event(), asyncio.Event()
     loop, popen = asyncio.get_running_loop(), proxy._popen

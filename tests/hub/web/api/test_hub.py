@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from perijove.hub.core.errors import Code, PerijoveError
@@ -73,3 +75,39 @@ async def test_a_proxy_that_is_away_is_503(hub: RunningHub) -> None:
     hub.proxy.failure = PerijoveError(Code.UNAVAILABLE, "The proxy does not answer.")
     assert (await ops.get(f"{hub.api}/proxy")).status_code == 503
     assert (await ops.post(f"{hub.api}/proxy")).status_code == 503
+
+
+async def test_the_hub_is_asked_to_stop(hub: RunningHub) -> None:
+    admin = hub.client(await hub.token("root", admin=True))
+    assert (await admin.post(f"{hub.api}/shutdown", json={"proxy": "no"})).status_code == 400
+    assert not hub.state.shutdown.wanted.is_set()
+    answer = await admin.post(f"{hub.api}/shutdown", json={"servers": False})
+    assert (answer.status_code, answer.json()) == (202, {"message": "Shutting down Hub"})
+    assert hub.state.shutdown.wanted.is_set()
+    assert (hub.state.shutdown.servers, hub.state.shutdown.proxy) == (False, True)
+
+
+async def test_routes_are_given_in_parts(hub: RunningHub) -> None:
+    admin = hub.client(await hub.token("root", admin=True))
+    for number in range(3):
+        await hub.proxy.add_route(f"/user/u{number}/", "http://127.0.0.1:1", {"user": f"u{number}"})
+    pages = {"Accept": "application/jupyterhub-pagination+json"}
+    page = (await admin.get(f"{hub.api}/proxy?limit=2", headers=pages)).json()
+    assert list(page["items"]) == ["/user/u0/", "/user/u1/"]
+    assert page["_pagination"]["total"] == 3
+    rest = (await admin.get(page["_pagination"]["next"]["url"], headers=pages)).json()
+    assert list(rest["items"]) == ["/user/u2/"]
+    assert list((await admin.get(f"{hub.api}/proxy")).json()) == ["/user/u0/", "/user/u1/", "/user/u2/"]
+
+
+@pytest.mark.parametrize("body", [{"api_url": 5}, {"port": 1}, []])
+async def test_nonsense_about_the_proxy_is_refused(hub: RunningHub, body: Any) -> None:
+    admin = hub.client(await hub.token("root", admin=True))
+    assert (await admin.patch(f"{hub.api}/proxy", json=body)).status_code == 400
+
+
+async def test_a_proxy_that_cannot_move_says_so(hub: RunningHub) -> None:
+    admin = hub.client(await hub.token("root", admin=True))
+    answer = await admin.patch(f"{hub.api}/proxy", json={"api_url": "http://127.0.0.1:1"})
+    assert answer.status_code == 400
+    assert "no address" in answer.json()["message"]

@@ -22,7 +22,7 @@ from perijove.hub.adapters.processes import Child, ProcessIdentity
 from perijove.hub.adapters.proxies import record as records
 from perijove.hub.adapters.proxies.admin_api import AdminApi
 from perijove.hub.adapters.proxies.record import ProxyRecord
-from perijove.hub.core.errors import Code, PerijoveError
+from perijove.hub.core.errors import Code, PerijoveError, invalid
 from perijove.hub.core.routes import Route
 from perijove.hub.ports.proxy import Proxy
 from perijove.wire.environment import PROXY_AUTH_TOKEN
@@ -239,6 +239,32 @@ class ConfigurableHTTPProxy(Proxy):
         client, self._client = self._client, None
         if client is not None:
             await client.close()
+
+    async def move(self, api_url: str, auth_token: str) -> None:
+        """Talk to a proxy that somebody else starts at another address or with another token.
+
+        Raises:
+            PerijoveError: INVALID, if the hub itself starts the proxy or *api_url* is no address of an API;
+                UNAVAILABLE, if no proxy answers there. Nothing changes then.
+        """
+        if self.should_start:
+            raise invalid("The hub starts this proxy itself: change c.ConfigurableHTTPProxy and start the hub again")
+        try:
+            parts = urlsplit(api_url or self.api_url)
+            usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable:
+            raise invalid("api_url must be http://<address>:<port>")
+        before = self.api_url, self.auth_token
+        await self.close()
+        self.api_url, self.auth_token = api_url or self.api_url, auth_token or self.auth_token
+        try:
+            await self.start()
+        except BaseException:
+            await self.close()
+            self.api_url, self.auth_token = before
+            raise
 
     async def is_running(self) -> bool:
         """Say whether the proxy is there: its process, or its API if somebody else starts it.

@@ -5,21 +5,30 @@ from __future__ import annotations
 import sys
 from typing import Annotated
 
-from fastapi import Request, Response, Security
-from fastapi.responses import PlainTextResponse
+from fastapi import Depends, Request, Response, Security
+from fastapi.responses import JSONResponse, PlainTextResponse
 
 from perijove.hub.core.errors import Code, PerijoveError
+from perijove.hub.core.paging import Page, Window
 from perijove.hub.core.principals import Principal
-from perijove.hub.web.callers import ERRORS, Hub, TokenHeader, find_caller, needs
+from perijove.hub.web.api.paging import envelope, page_window, wants_pagination
+from perijove.hub.web.callers import ERRORS, Hub, JsonBody, TokenHeader, checked_object, find_caller, needs
 from perijove.hub.web.permissions import Access, Router, Who, declare, public
-from perijove.hub.web.schemas import gives
+from perijove.hub.web.schemas import gives, gives_pages, takes
 from perijove.hub.web.state import HubState
-from perijove.wire.models import InfoModel, RouteModel, VersionModel
+from perijove.wire.models import InfoModel, MessageModel, RouteModel, RoutePageModel, VersionModel
 from perijove.wire.versions import PROTOCOL_VERSION
 
 router = Router(tags=["hub"])
 WATCHED = public("Whatever watches the hub asks without credentials")
 FIRST = public("Every single-user server asks for it before it has anything to show")
+ROUTES = gives_pages(dict[str, RouteModel], RoutePageModel, "The routes by routespec")
+MOVED = takes("What changed of the proxy", api_url={"type": "string"}, auth_token={"type": "string"})
+ENDING = takes(
+    "What ends with the hub; by default what the configuration says",
+    servers={"type": "boolean"},
+    proxy={"type": "boolean"},
+)
 METRICS_SCOPE = "read:metrics"
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 METRICS = {**ERRORS, 200: gives(str, "Metrics in Prometheus' text format", "text/plain")}
@@ -85,15 +94,19 @@ def metrics_response(hub: HubState) -> Response:
     return Response(hub.metrics.render(), media_type=METRICS_TYPE)
 
 
-@router.get("/proxy", summary="The proxy's routes", responses=ERRORS)
-async def list_routes(hub: Hub, principal: Annotated[Principal, needs("proxy")]) -> dict[str, RouteModel]:
-    """Give the proxy's table by routespec."""
+@router.get("/proxy", summary="The proxy's routes", responses=ERRORS | {200: ROUTES})
+async def list_routes(
+    request: Request,
+    hub: Hub,
+    principal: Annotated[Principal, needs("proxy")],
+    window: Annotated[Window, Depends(page_window)],
+) -> JSONResponse:
+    """Give the proxy's table by routespec, or a part of it."""
     principal.require("proxy")
-    observed = await hub.routes.observed()
-    return {
-        spec: {"routespec": spec, "target": route.target, "data": dict(route.data)}
-        for spec, route in sorted(observed.items())
-    }
+    observed = sorted((await hub.routes.observed()).items())
+    page = Page(observed[window.offset : window.offset + window.limit], window, len(observed))
+    items = {spec: {"routespec": spec, "target": route.target, "data": dict(route.data)} for spec, route in page.items}
+    return JSONResponse(envelope(request, page, items, hub.settings) if wants_pagination(request) else items)
 
 
 @router.post("/proxy", summary="Put the proxy's routes right", response_class=Response, responses=ERRORS)
@@ -102,3 +115,19 @@ async def refresh_routes(hub: Hub, principal: Annotated[Principal, needs("proxy"
     principal.require("proxy")
     await hub.routes.reconcile()
     return Response(status_code=200)
+
+
+@router.patch("/proxy", summary="Tell of another proxy", openapi_extra=MOVED, responses=ERRORS)
+async def move_proxy(hub: Hub, principal: Annotated[Principal, needs("proxy")], body: JsonBody) -> Response:
+    """Take another address or token of a proxy that is not started by the hub."""
+    given = checked_object(body, {"api_url": str, "auth_token": str})
+    await hub.routes.move(principal, given.get("api_url", ""), given.get("auth_token", ""))
+    return Response(status_code=200)
+
+
+@router.post("/shutdown", summary="Stop the hub", status_code=202, openapi_extra=ENDING, responses=ERRORS)
+async def shutdown(hub: Hub, principal: Annotated[Principal, needs("shutdown")], body: JsonBody) -> MessageModel:
+    """Stop the hub, and servers and proxy as the configuration or the request says."""
+    given = checked_object(body, {"servers": bool, "proxy": bool})
+    hub.shutdown.ask(principal, servers=given.get("servers"), proxy=given.get("proxy"))
+    return {"message": "Shutting down Hub"}

@@ -37,16 +37,20 @@ def page_response(
     request: Request, page: Page[Any], models: Sequence[Any], settings: WebSettings, *, always: bool = False
 ) -> JSONResponse:
     """Return a list, in the paginated form if the caller asked for it, or *always*."""
-    wanted = wants_pagination(request)
-    if not (wanted or always):
-        return JSONResponse(list(models))
+    items, wanted = list(models), wants_pagination(request)
+    body = envelope(request, page, items, settings) if wanted or always else items
+    return JSONResponse(body, media_type=PAGINATION_TYPE if wanted else None)
+
+
+def envelope(request: Request, page: Page[Any], items: Any, settings: WebSettings) -> dict[str, Any]:
+    """Return *items*, which are those of *page* in whatever form, with where the next ones are."""
     following = None
     if page.next is not None:
         query = dict(request.query_params) | {"offset": str(page.next.offset), "limit": str(page.next.limit)}
         url = f"{own_origin(request, settings)}{request.scope['path']}?{urlencode(query)}"
         following = {"offset": page.next.offset, "limit": page.next.limit, "url": url}
-    body = {
-        "items": list(models),
+    return {
+        "items": items,
         "_pagination": {
             "offset": page.window.offset,
             "limit": page.window.limit,
@@ -54,4 +58,3 @@ def page_response(
             "next": following,
         },
     }
-    return JSONResponse(body, media_type=PAGINATION_TYPE if wanted else None)
