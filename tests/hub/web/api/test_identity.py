@@ -103,17 +103,18 @@ async def test_a_service(hub: RunningHub) -> None:
         "kind": "service",
         "name": "ops",
         "admin": True,
-        "roles": [],
-        "url": "",
-        "prefix": "",
-        "command": [],
-        "pid": 0,
-        "info": {},
-        "display": True,
         "token_id": "a1",
         "session_id": None,
         "scopes": ["list:users", "read:hub", "read:users:name"],
     }
+
+
+async def test_a_service_sees_as_much_of_itself_as_it_may(hub: RunningHub) -> None:
+    client = hub.client(await hub.token("ops", "read:services", "read:roles:services", service=True))
+    model = (await client.get(f"{hub.api}/user")).json()
+    assert model["roles"] == ["service-ops"]
+    assert (model["url"], model["prefix"], model["command"], model["info"]) == ("", "", [], {})
+    assert (model["pid"], model["display"]) == (0, True)
 
 
 async def test_a_running_server_is_part_of_its_owner(waiting_hub: RunningHub) -> None:

@@ -13,11 +13,12 @@ from perijove.hub.core.scopes import IDENTIFY_SCOPES, Holder, expand
 from perijove.hub.usecases import users
 from perijove.hub.web.answers import Mark
 from perijove.hub.web.callers import Hub, needs_identity
-from perijove.hub.web.models import json_bytes, scope_strings, user_model
+from perijove.hub.web.models import json_bytes, scope_strings, service_model, user_model
 from perijove.hub.web.permissions import Router
 from perijove.hub.web.schemas import gives
 from perijove.hub.web.state import HubState
 from perijove.wire.models import HeldModel, SelfServiceModel, SelfUserModel
+from perijove.wire.scopes import Scope
 
 router = Router(tags=["users"])
 OWNER = gives(SelfUserModel | SelfServiceModel, "The user or service that the token belongs to")
@@ -59,19 +60,9 @@ async def _model(hub: HubState, principal: Principal) -> SelfUserModel | SelfSer
         "scopes": scope_strings(principal.scopes),
     }
     if principal.user_id is None:
-        return {
-            "kind": "service",
-            "name": principal.name,
-            "admin": principal.admin,
-            "roles": [],
-            "url": "",
-            "prefix": "",
-            "command": [],
-            "pid": 0,
-            "info": {},
-            "display": True,
-            **held,
-        }
+        own_name = Scope("read:services:name", "service", principal.name)
+        seen = await hub.services.get(replace(principal, scopes=principal.scopes | {own_name}), principal.name)
+        return {**service_model(seen, hub.settings), **held}
     identify = expand((f"{scope}!user" for scope in IDENTIFY_SCOPES), Holder(user=principal.name))
     seen_as = replace(principal, scopes=principal.scopes | identify)
     view = await users.view_of(hub.ctx, seen_as, principal.user_id)
