@@ -297,7 +297,10 @@ async def test_ghsa_mj6q_what_is_deleted_takes_its_shares_along(hub: RunningHub,
     holder = {"group": "staff"} if "staff" in path else {"user": "bob"}
     await root.post(f"{hub.api}/shares/ada/lab", json=holder)
     code = (await root.post(f"{hub.api}/share-codes/ada/lab")).json()["code"]
-    assert (await root.request("DELETE", f"{hub.api}{path}", json=body)).status_code == 204
+    answer = await root.request("DELETE", f"{hub.api}{path}", json=body)
+    assert answer.status_code in ({202, 204} if body else {204})
+    if body:
+        await hub.until(lambda server: server is None, "ada", "lab")
     ada, bob = await hub.add_user("ada"), await hub.add_user("bob")
     async with hub.store.transaction() as tx:
         # Whatever takes the old name takes nothing with it.
