@@ -117,7 +117,7 @@ async def refresh_routes(hub: Hub, principal: Annotated[Principal, needs("proxy"
     return Response(status_code=200)
 
 
-@router.patch("/proxy", summary="Tell of another proxy", openapi_extra=MOVED, responses=ERRORS)
+@router.patch("/proxy", summary="Tell of another proxy", openapi_extra=MOVED, responses=ERRORS, response_class=Response)
 async def move_proxy(hub: Hub, principal: Annotated[Principal, needs("proxy")], body: JsonBody) -> Response:
     """Take another address or token of a proxy that is not started by the hub."""
     given = checked_object(body, {"api_url": str, "auth_token": str})
