@@ -15,6 +15,7 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
+from perijove.hub.adapters.encryption import FernetEncryption
 from perijove.hub.adapters.store.sql import SqlStore
 from perijove.hub.bootstrap import NOBODY_ALLOWED, announcement, compose, running
 from perijove.hub.cli.audit import main as verify_audit_log
@@ -112,6 +113,31 @@ async def test_a_hub_starts_serves_and_leaves_nothing_behind(tmp_path: Path) -> 
     assert not (options.data_path / "hub.pid").exists()
     for port in (options.port, options.hub_port):
         socket.create_server(("127.0.0.1", port)).close()
+
+
+@pytest.mark.parametrize("keys", ["", "password", f"{'0' * 64};x"])
+async def test_a_state_that_is_to_be_encrypted_needs_a_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keys: str
+) -> None:
+    monkeypatch.setenv("JUPYTERHUB_CRYPT_KEY", keys)
+    configuration = configured(tmp_path, extra="c.Authenticator.enable_auth_state = True")
+    with pytest.raises(PerijoveError, match="openssl rand -hex 32"):
+        async with running(configuration):
+            pass
+
+
+async def test_a_key_in_the_environment_encrypts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JUPYTERHUB_CRYPT_KEY", f"{'0' * 64};{'1' * 64}")
+    async with composed(configured(tmp_path, extra="c.Authenticator.enable_auth_state = True")) as hub:
+        encryption = hub.state.ctx.encryption
+    assert FernetEncryption([b"\0" * 32]).decrypt(encryption.encrypt(b"x")) == (b"x", False)
+    assert encryption.decrypt(FernetEncryption([b"\x11" * 32]).encrypt(b"x")) == (b"x", True)
+
+
+async def test_without_the_option_nothing_is_encrypted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JUPYTERHUB_CRYPT_KEY", "not looked at")
+    async with composed(configured(tmp_path)) as hub:
+        assert hub.state.ctx.encryption is None
 
 
 async def test_servers_and_proxy_go_on_without_the_hub_where_that_is_wanted(tmp_path: Path) -> None:

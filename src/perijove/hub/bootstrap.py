@@ -28,6 +28,7 @@ import uvloop
 import perijove
 from perijove.hub.adapters.clock import SystemClock
 from perijove.hub.adapters.cookie_secret import load_cookie_secret
+from perijove.hub.adapters.encryption import FernetEncryption
 from perijove.hub.adapters.passwords import Argon2PasswordHasher
 from perijove.hub.adapters.probe import HttpProbe
 from perijove.hub.adapters.programs import LocalPrograms
@@ -45,9 +46,11 @@ from perijove.hub.core.servers import Server
 from perijove.hub.core.services import derived_token
 from perijove.hub.plugins.configuration import Configuration
 from perijove.hub.ports.authenticator import Authenticator, UsesAccounts
+from perijove.hub.ports.encryption import Encryption
 from perijove.hub.ports.proxy import Proxy, ProxySetting
 from perijove.hub.ports.spawner import HubInfo, Prepares, Spawner, SpawnerUser
 from perijove.hub.ports.store import UserQuery
+from perijove.hub.settings.crypt_keys import VARIABLE, parse_crypt_keys
 from perijove.hub.settings.jupyterhub import JupyterHub
 from perijove.hub.settings.metrics import PeriodicMetricsCollector
 from perijove.hub.settings.services import ServiceSpec
@@ -59,6 +62,7 @@ from perijove.hub.usecases.guessing import Guard
 from perijove.hub.usecases.identity import Identities
 from perijove.hub.usecases.keeping import Keeper
 from perijove.hub.usecases.lifecycle import Lifecycle
+from perijove.hub.usecases.refreshes import Refreshes
 from perijove.hub.usecases.removal import Removal
 from perijove.hub.usecases.routes import Routes
 from perijove.hub.usecases.servers import ServerRules, Servers
@@ -199,18 +203,20 @@ def compose(configuration: Configuration, store: SqlStore) -> Hub:
     options = configuration.hub
     metrics = Metrics()
     clock = SystemClock()
-    path = options.audit_log_path
-    audit = AuditLog(path, clock, metrics.audit_failed) if path is not None else None
+    audit = _audit_log(options, clock, metrics)
+    authenticator = configuration.authenticator_class(config=configuration.config)
     ctx = Context(
-        store, clock, FanOut(metrics, audit) if audit is not None else FanOut(metrics), configuration.catalogue
+        store,
+        clock,
+        FanOut(metrics, audit) if audit is not None else FanOut(metrics),
+        configuration.catalogue,
+        _encryption(authenticator),
     )
     secret = options.cookie_secret or load_cookie_secret(options.cookie_secret_path)
-    authenticator = configuration.authenticator_class(config=configuration.config)
     accounts = _accounts(ctx, authenticator)
     proxy = configuration.proxy_class(config=configuration.config)
     proxy.setting = _proxy_setting(options, secret)
-    signals, tasks, activity = Signals(), Tasks(), Activity(ctx)
-    probe = HttpProbe()
+    signals, tasks, activity, probe = Signals(), Tasks(), Activity(ctx), HttpProbe()
     limits = Limits(options.concurrent_spawn_limit, options.active_server_limit)
     lifecycle = Lifecycle(ctx, signals, tasks, owner=uuid.uuid4().hex)
     steps = Steps(
@@ -231,6 +237,7 @@ def compose(configuration: Configuration, store: SqlStore) -> Hub:
         hub=replace(_hub_info(options), api_url=options.local_api_url),
     )
     rules = ServerRules(options.site, options.allow_named_servers, options.named_server_limit_per_user, limits)
+    refreshes = Refreshes(ctx, authenticator)
     state = HubState(
         ctx=ctx,
         settings=_web_settings(options, secret),
@@ -239,8 +246,9 @@ def compose(configuration: Configuration, store: SqlStore) -> Hub:
         accounts=accounts,
         guard=Guard(ctx, options.guess_limits),
         authenticator=authenticator,
-        servers=Servers(ctx, lifecycle, signals, rules),
         removal=Removal(ctx, authenticator, signals, steps.spawner),
+        refreshes=refreshes,
+        servers=Servers(ctx, lifecycle, signals, rules, refreshes),
         routes=routes,
         services=Services(ctx, routes, keeper, site=options.site),
         shutdown=Shutdown(ctx, servers=options.cleanup_servers, proxy=options.cleanup_proxy),
@@ -256,6 +264,18 @@ def compose(configuration: Configuration, store: SqlStore) -> Hub:
 def _with_token(spec: ServiceSpec, secret: bytes) -> ServiceSpec:
     """Return *spec* with a token, if the hub runs that service and its operator gave it none."""
     return spec if spec.api_token or not spec.managed else replace(spec, api_token=derived_token(secret, spec.name))
+
+
+def _audit_log(options: JupyterHub, clock: SystemClock, metrics: Metrics) -> AuditLog | None:
+    path = options.audit_log_path
+    return None if path is None else AuditLog(path, clock, metrics.audit_failed)
+
+
+def _encryption(authenticator: Authenticator) -> Encryption | None:
+    """Return what encrypts with the keys in the environment, if needed. Raises PerijoveError INVALID without a key."""
+    if not authenticator.enable_auth_state:
+        return None
+    return FernetEncryption(parse_crypt_keys(os.environ.get(VARIABLE, "")))
 
 
 def _accounts(ctx: Context, authenticator: Authenticator) -> Accounts | None:

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from traitlets import TraitError
+from traitlets import Set, TraitError, Unicode
 from traitlets.config import Config
 
 from perijove.hub.core.errors import PerijoveError
 from perijove.hub.ports.authenticator import Authenticator, SignInRequest
+from perijove.hub.ports.spawner import SpawnerUser
 
 REQUEST = SignInRequest(address="192.0.2.1", headers={"x-user": "alice"})
 
@@ -185,3 +186,62 @@ async def test_options_of_the_base_reach_every_subclass() -> None:
 async def test_one_that_does_not_say_how_says_so() -> None:
     with pytest.raises(TypeError, match="must override authenticate"):
         Authenticator().authenticate(REQUEST, {})
+
+
+class Refreshing(Believing):
+    """Answers a refresh with `answer`."""
+
+    answer: Any = True
+
+    def refresh_user(self, user: SpawnerUser, handler: SignInRequest | None = None) -> Any:
+        return self.answer
+
+
+async def refresh(answer: Any, *, admin: bool = False, **options: Any) -> Any:
+    authenticator = Refreshing(**{"allow_all": True, **options})
+    authenticator.answer = answer
+    return await authenticator.get_refreshed_user(SpawnerUser(1, "alice", admin), REQUEST)
+
+
+@pytest.mark.parametrize(("answer", "means"), [(True, True), (False, False), (None, False), ({}, False)])
+async def test_a_refresh_may_be_yes_or_no(answer: Any, means: bool) -> None:
+    assert await refresh(answer) is means
+
+
+async def test_a_refresh_may_tell_what_has_changed() -> None:
+    assert await refresh({"user_info": {}}) == {"name": "alice", "admin": None, "user_info": {}}
+    mapped = await refresh({"name": "Alice@X", "admin": True}, username_map={"alice@x": "alice"})
+    assert mapped == {"name": "alice", "admin": True}
+
+
+@pytest.mark.parametrize("answer", ["alice", 1, ["alice"], {"name": "bob"}, {"name": None}, {"groups": "staff"}])
+async def test_a_refresh_that_is_none_is_an_error(answer: Any) -> None:
+    with pytest.raises(TypeError):
+        await refresh(answer)
+
+
+async def test_the_rules_hold_at_a_refresh_too() -> None:
+    told: dict[str, Any] = {"user_info": {}}
+    assert await refresh(told, blocked_users={"alice"}) is False
+    assert await refresh(told, allow_all=False) is False
+    assert await refresh(told, allow_all=False, admin=True) is not False
+    assert await refresh(told, allow_all=False, allow_existing_users=True) is not False
+
+
+def test_a_map_finds_names_in_any_spelling() -> None:
+    authenticator = Believing(username_map={"Ada@X": "Ada"})
+    assert authenticator.normalize_username("ADA@x") == "ada"
+
+
+@pytest.mark.parametrize("wrong", [{"a/b": "ada"}, {"ada": ""}, {"ada": "x" * 256}, {7: "ada"}])
+def test_a_map_of_what_can_be_no_name_is_refused(wrong: Any) -> None:
+    with pytest.raises(TraitError):
+        Believing(username_map=wrong)
+
+
+def test_an_allow_rule_of_a_subclass_is_a_rule() -> None:
+    class ByTeam(Believing):
+        allowed_teams = Set(Unicode()).tag(config=True)
+
+    assert not ByTeam().any_allow_config
+    assert ByTeam(allowed_teams={"a"}).any_allow_config

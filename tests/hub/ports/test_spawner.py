@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from traitlets import TraitError
 from traitlets.config import Config
 
+from perijove.hub.core.groups import Group
 from perijove.hub.core.site import Site
 from perijove.hub.ports.spawner import HubInfo, KeepsLog, SignalsExit, Spawner, SpawnerUser
 
@@ -131,3 +134,26 @@ async def test_hooks_may_be_plain_or_coroutines() -> None:
     for hook in (None, seen.append, slow):
         await made.run_hook(hook)
     assert seen == [made, made]
+
+
+@pytest.mark.parametrize("wrong", [{"a": 1}, {"a": {"groups": "staff", "spawner_override": {}}}])
+def test_overrides_of_groups_are_checked_when_they_are_set(wrong: Any) -> None:
+    with pytest.raises(TraitError, match="group_overrides"):
+        Spawner(group_overrides=wrong)
+
+
+async def test_only_members_get_the_overrides_of_a_group() -> None:
+    overrides = {"x": {"groups": ["staff"], "spawner_override": {"environment": {"A": "2"}}}}
+    made = spawner(group_overrides=overrides, environment={"A": "1"})
+    await made.apply_group_overrides()
+    assert made.environment == {"A": "1"}
+    made.user = replace(made.user, groups=(Group(1, "staff"),))
+    await made.apply_group_overrides()
+    assert made.environment == {"A": "2"}
+
+
+async def test_nothing_is_kept_about_a_user_by_default() -> None:
+    user = SpawnerUser(1, "ada", False)
+    await user.save_auth_state({"token": "x"})
+    assert await user.get_auth_state() is None
+    assert user == SpawnerUser(1, "ada", False)

@@ -54,7 +54,7 @@ def test_the_role_admin_may_be_repeated_but_not_changed() -> None:
         ({"name": "ops", "scope": []}, "there is no key 'scope'; did you mean scopes?"),
         ({"name": "ops", "groups": "staff"}, "groups must be a list of texts"),
         ({"name": "ops", "groups": [" staff"]}, "Invalid group name"),
-        ({"name": "ops", "managed_by_auth": True}, "managed_by_auth: is set by the hub"),
+        ({"name": "ops", "managed_by_auth": True}, "managed_by_auth is set by the hub"),
         ({"name": "ops", "description": 3}, "description must be a text"),
         ({"name": "ops", "scopes": "self"}, "scopes must be a list of texts"),
         ({"name": "ops", "scopes": [3]}, "3 is none"),
@@ -105,3 +105,9 @@ def test_extra_scopes_beside_scopes_of_the_role_user_are_a_mistake() -> None:
 def test_an_unknown_extra_scope_is_told() -> None:
     (text,) = parse_roles([], [], BUILT_IN, ["acess:services"]).extra_mistakes
     assert "no scope 'acess:services'; did you mean access:services?" in text
+
+
+def test_what_an_authenticator_says_has_the_same_form() -> None:
+    parsed = parse_roles([{"name": "ops", "managed_by_auth": True}, {"name": 1}], (), option="X", managed=True)
+    assert parsed.roles[0].name == "ops"
+    assert parsed.mistakes == ("X[1]: name must be a text, not int",)

@@ -29,9 +29,10 @@ from perijove.hub.usecases.activity import Activity
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.identity import Identities, Visitor
 from perijove.hub.usecases.lifecycle import Lifecycle
+from perijove.hub.usecases.people import ensure_user
+from perijove.hub.usecases.refreshes import Refreshes
 from perijove.hub.usecases.removal import Removal
 from perijove.hub.usecases.servers import ServerRules, Servers
-from perijove.hub.usecases.sign_in import ensure_user
 from perijove.hub.usecases.signals import Signals
 from perijove.hub.usecases.steps import Plugins, Steps
 from perijove.hub.usecases.tasks import Tasks
@@ -113,8 +114,10 @@ class Process:
             site=Site(),
         )
         rules = ServerRules(Site(), named, 2, limits)
-        self.servers = Servers(house.ctx, self.lifecycle, self.signals, rules)
         self.removal = Removal(house.ctx, house.authenticator, self.signals, self.steps.spawner)
+        self.servers = Servers(
+            house.ctx, self.lifecycle, self.signals, rules, Refreshes(house.ctx, house.authenticator)
+        )
 
     async def begin(self, *, alone: bool = True) -> None:
         """Take up work, as a hub does that starts."""

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
@@ -11,6 +12,7 @@ from perijove.hub.core.principals import Principal
 from perijove.hub.core.progress import ProgressEvent
 from perijove.hub.core.scopes import Holder, expand
 from perijove.hub.core.servers import State
+from perijove.hub.testing.fakes import FakeAuthenticator
 from perijove.hub.usecases import servers as module
 
 House = Any
@@ -282,3 +284,51 @@ async def test_a_new_attempt_forgets_the_steps_of_the_one_before(house: House) -
     await house.until("stopped")
     await hub.start()
     assert await hub.servers.history(first) == []
+
+
+class Stale(FakeAuthenticator):
+    """Says that everybody must sign in again."""
+
+    asked = 0
+
+    async def refresh_user(self, user: Any, handler: Any = None) -> bool:
+        self.asked += 1
+        return False
+
+
+def stale(house: House, **options: Any) -> Stale:
+    house.authenticator = Stale(**options)
+    return cast(Stale, house.authenticator)
+
+
+async def test_whoever_must_sign_in_again_starts_no_server(house: House) -> None:
+    authenticator = stale(house, refresh_pre_spawn=True)
+    hub = await house.hub()
+    ada = (await house.visitor("ada")).principal
+    with pytest.raises(PerijoveError) as caught:
+        await hub.servers.start(ada, "ada", "")
+    assert caught.value.code is Code.FORBIDDEN
+    assert "sign in again" in caught.value.message
+    await house.user("bob")
+    await hub.start("bob")
+    await hub.servers.start(replace(ada, token_id=1), "ada", "")
+    assert authenticator.asked == 3
+
+
+async def test_where_refreshes_are_strict_nobody_else_starts_it_either(house: House) -> None:
+    stale(house, refresh_pre_spawn=True, auth_refresh_strict=True)
+    hub = await house.hub()
+    with pytest.raises(PerijoveError, match="sign in again"):
+        await hub.start("ada")
+
+
+async def test_a_server_is_stopped_whatever_the_authenticator_says(house: House) -> None:
+    authenticator = stale(house, refresh_pre_stop=True)
+    hub = await house.hub()
+    await hub.start("ada")
+    await house.until("ready")
+    assert authenticator.asked == 0
+    ada = (await house.visitor("ada")).principal
+    await hub.servers.stop(ada, "ada", "")
+    await house.until("stopped")
+    assert authenticator.asked == 1

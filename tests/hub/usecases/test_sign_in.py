@@ -17,7 +17,8 @@ from perijove.hub.testing.fakes import FakeAuthenticator
 from perijove.hub.usecases import oauth
 from perijove.hub.usecases.activity import Activity
 from perijove.hub.usecases.identity import Identities
-from perijove.hub.usecases.sign_in import REFUSED, NewSession, ensure_user, set_admin, sign_in, sign_out
+from perijove.hub.usecases.people import ensure_user, set_admin
+from perijove.hub.usecases.sign_in import REFUSED, NewSession, sign_in, sign_out
 
 House = Any
 LIFETIME = timedelta(days=14)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from perijove.hub.core.events import (
     RoleChanged,
     RoleDeleted,
     UserCreated,
+    UserDeleted,
 )
 from perijove.hub.core.roles import ADMIN_SCOPES
 from perijove.hub.core.servers import State
@@ -29,6 +31,7 @@ from perijove.hub.usecases import tokens
 from perijove.hub.usecases.activity import Activity
 from perijove.hub.usecases.identity import Identities
 from perijove.hub.usecases.oauth import put_service_client
+from perijove.hub.usecases.people import BY_AUTHENTICATOR
 from perijove.hub.usecases.startup import BY_CONFIGURATION, apply_configuration, merged_roles
 from perijove.hub.usecases.tokens import TokenRequest
 
@@ -381,3 +384,96 @@ async def test_a_blocked_user_is_in_no_group_of_the_configuration(house: House) 
     await apply_configuration(house.ctx, authenticator, (), (), (), [GroupSpec("staff", ("ada",))], site=Site())
     async with house.store.transaction() as tx:
         assert (await tx.users.get("ada")).groups == ()
+
+
+class Managing(FakeAuthenticator):
+    """Gives `roles` at the start of the hub."""
+
+    def __init__(self, roles: Any, **options: Any) -> None:
+        super().__init__(manage_roles=True, **options)
+        self.roles = roles
+
+    async def load_managed_roles(self) -> Any:
+        if isinstance(self.roles, Exception):
+            raise self.roles
+        return self.roles
+
+
+async def manage(house: House, roles: Any, **options: Any) -> None:
+    await apply_configuration(house.ctx, Managing(roles, **options), [service("grafana")], (), site=Site())
+
+
+@BOTH
+async def test_roles_of_the_authenticator_are_made_and_given(house: House) -> None:
+    ops = {"name": "ops", "scopes": ["list:users"], "users": ["New"], "groups": ["staff"], "services": ["grafana"]}
+    await manage(house, [ops, {"name": "admin", "users": ["boss"]}])
+    assert house.telemetry.of(RoleChanged) == [RoleChanged("ops", "list:users", BY_AUTHENTICATOR)]
+    assert await roles_of(house, "new") == ["ops", "user"]
+    async with house.store.transaction() as tx:
+        assert (await tx.users.get("boss")).admin
+        assert [role.name for role in await tx.roles.of("group", (await tx.groups.get("staff")).id)] == ["ops"]
+        assert [role.name for role in await tx.roles.of("service", (await tx.services.get("grafana")).id)] == ["ops"]
+    await manage(house, [])
+    assert await roles_of(house, "new") == ["ops", "user"]
+
+
+@BOTH
+async def test_a_reset_leaves_nothing_of_earlier_ones(house: House) -> None:
+    await manage(house, [{"name": "ops", "users": ["bob"]}, {"name": "admin", "users": ["boss"]}, {"name": "dev-team"}])
+    house.telemetry.facts.clear()
+    await manage(house, [{"name": "dev-team", "users": ["bob"]}], reset_managed_roles_on_startup=True)
+    assert await roles_of(house, "bob") == ["dev-team", "user"]
+    assert await roles_of(house, "boss") == ["user"]
+    assert house.telemetry.facts == [RoleDeleted("ops", BY_AUTHENTICATOR)]
+    async with house.store.transaction() as tx:
+        assert not (await tx.users.get("boss")).admin
+
+
+@pytest.mark.parametrize(
+    ("roles", "code", "why"),
+    [
+        ([{"name": "ops", "scopes": ["nonsense"]}, 7], Code.INVALID, "Managing.load_managed_roles()[1]: a role is"),
+        ("ops", Code.INVALID, "must give a list of roles"),
+        (RuntimeError("secret"), Code.UNAVAILABLE, "failed or did not answer"),
+    ],
+)
+async def test_wrong_roles_of_the_authenticator_keep_the_hub_from_starting(
+    house: House, roles: Any, code: Code, why: str
+) -> None:
+    with pytest.raises(PerijoveError) as caught:
+        await manage(house, roles)
+    assert caught.value.code is code
+    assert why in caught.value.message
+    assert "secret" not in caught.value.message
+
+
+async def test_a_reset_without_managed_roles_is_a_mistake(house: House) -> None:
+    with pytest.raises(PerijoveError, match="manage_roles = True"):
+        await apply(house, reset_managed_roles_on_startup=True)
+
+
+@BOTH
+async def test_users_with_invalid_names_are_deleted_if_wanted(house: House) -> None:
+    await house.user("x1")
+    await house.user("x2")
+    hub = await house.hub()
+    await hub.start("x2")
+    await house.until("ready", "x2")
+    await apply(house, username_pattern="[a-z]+")
+    async with house.store.transaction() as tx:
+        assert set(await tx.users.named(["ada", "x1", "x2"])) == {"ada", "x1", "x2"}
+    assert house.telemetry.of(UserDeleted) == []
+    await apply(house, username_pattern="[a-z]+", delete_invalid_users=True)
+    assert house.telemetry.of(UserDeleted) == [UserDeleted(name, BY_CONFIGURATION) for name in ("x1", "x2")]
+    await hub.die()
+    after = await house.hub()
+    await after.removal.sweep()
+
+    async def left() -> set[str]:
+        async with house.store.transaction() as tx:
+            return set(await tx.users.named(["ada", "x1", "x2"]))
+
+    async with asyncio.timeout(20):
+        while await left() != {"ada"}:
+            await asyncio.sleep(0.01)
+    assert house.world.running() == []

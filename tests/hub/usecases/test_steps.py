@@ -1,18 +1,21 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from perijove.hub.adapters.encryption import FernetEncryption
 from perijove.hub.core.admission import Limits
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.events import ServerAdopted
 from perijove.hub.core.roles import Role
 from perijove.hub.core.servers import State
-from perijove.hub.testing.fakes import FakeSpawner
+from perijove.hub.testing.fakes import FakeAuthenticator, FakeSpawner
 from perijove.hub.usecases import steps as module
+from perijove.hub.usecases.auth_states import StoredAuthState
 from perijove.hub.usecases.steps import _as_url
 
 House = Any
@@ -574,3 +577,73 @@ async def test_names_of_durable_things_are_worked_out_once_and_outlive_a_rename(
     await house.when(lambda: len(house.telemetry.of(ServerAdopted)) == 1)
     assert house.spawners[-1].durable == {"volume": "volume-ada-lab"}
     assert house.world.running()
+
+
+async def test_groups_change_options_of_their_members_servers(house: House) -> None:
+    async with house.store.transaction() as tx:
+        ada = await tx.users.get("ada")
+        groups = [await tx.groups.add(name) for name in ("alpha", "beta")]
+        await tx.groups.set_groups(ada.id, [group.id for group in groups])
+    house.spawner_options = {
+        "environment": {"A": "1", "GONE": "x"},
+        "group_overrides": {
+            "2": {"groups": ["beta"], "spawner_override": {"environment": {"A": "2"}, "mem_limit": "2G"}},
+            "1": {"groups": ["alpha"], "spawner_override": {"environment": {"A": "9", "B": "3", "GONE": None}}},
+            "3": {"groups": ["others"], "spawner_override": {"mem_limit": "9G"}},
+            "4": {"groups": ["alpha"], "spawner_override": {"default_url": lambda spawner: f"/{spawner.user.name}"}},
+        },
+    }
+    await house.reach(await house.hub(), "ready")
+    spawner = house.spawners[-1]
+    assert spawner.environment == {"A": "2", "B": "3"}
+    assert (spawner.mem_limit, spawner.default_url) == (2 * 1024**3, "/ada")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "why"),
+    [
+        (lambda spawner: {"x": {"groups": ["staff"], "spawner_override": {"mem_limt": 1}}}, "has no option mem_limt"),
+        (lambda spawner: {"x": {"groups": ["staff"], "spawner_override": {"cmd": 7}}}, "group_overrides['x'] is wrong"),
+        (lambda spawner: {"x": {"groups": ["staff"], "spawner_override": {"user": 7}}}, "has no option user"),
+        (lambda spawner: [], "must be a dictionary"),
+    ],
+)
+async def test_overrides_that_are_wrong_fail_the_start_and_say_so(house: House, overrides: Any, why: str) -> None:
+    async with house.store.transaction() as tx:
+        staff = await tx.groups.add("staff")
+        await tx.groups.add_members(staff.id, [(await tx.users.get("ada")).id])
+    house.spawner_options = {"group_overrides": overrides}
+    await (await house.hub()).start()
+    assert why in (await house.until("failed")).failure.reason
+    assert house.world.runs == {}
+
+
+async def test_hooks_get_what_the_authenticator_keeps(house: House) -> None:
+    house.ctx = replace(house.ctx, encryption=FernetEncryption([bytes(32)]))
+    told: list[Any] = []
+
+    class Keeping(FakeAuthenticator):
+        async def pre_spawn_start(self, user: Any, spawner: Any) -> None:
+            told.append(await user.get_auth_state())
+            await user.save_auth_state({"token": "newer"})
+
+        async def post_spawn_stop(self, user: Any, spawner: Any) -> None:
+            told.append(await user.get_auth_state())
+
+    house.authenticator = Keeping()
+    house.spawner_options = {"auth_state_hook": lambda spawner, state: told.append((spawner.user.name, state))}
+    async with house.store.transaction() as tx:
+        ada = await tx.users.get("ada")
+        await tx.users.set_auth_state(ada.id, house.ctx.encryption.encrypt(b'{"token": "old"}'))
+    hub = await house.hub()
+    await house.reach(hub, "ready")
+    await hub.stop()
+    await house.until("stopped")
+    assert told == [{"token": "old"}, ("ada", {"token": "newer"}), {"token": "newer"}]
+
+
+async def test_a_spawner_of_the_next_hub_process_reads_the_state_too(house: House) -> None:
+    house.ctx = replace(house.ctx, encryption=FernetEncryption([bytes(32)]))
+    server = await house.reach(await house.hub(), "ready")
+    await StoredAuthState(house.ctx, server.user_id).put({"token": "x"})
+    assert await house.process().steps.spawner(server).user.get_auth_state() == {"token": "x"}

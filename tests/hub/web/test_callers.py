@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -9,7 +11,9 @@ from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
 from perijove.hub.core.errors import Code, PerijoveError
-from perijove.hub.testing.running import RunningHub
+from perijove.hub.core.events import SignedOut
+from perijove.hub.testing.fakes import FakeAuthenticator
+from perijove.hub.testing.running import RunningHub, running_hub
 from perijove.hub.web.callers import MAX_DEPTH, parse_json, token_of
 
 
@@ -205,3 +209,75 @@ async def test_cve_2024_28233_a_sign_in_planted_beside_ones_own_counts_for_nobod
     stale = await hub.client(Cookie=f"{name}=over; {name}={ada.cookies[name]}").get(f"{hub.prefix}home")
     assert stale.status_code == 200
     assert "Clear-Site-Data" not in stale.headers
+
+
+class Refreshing(FakeAuthenticator):
+    """Answers every refresh with `answer`."""
+
+    answer: Any = True
+    asked: Any = None
+
+    async def refresh_user(self, user: Any, handler: Any = None) -> Any:
+        self.asked = handler
+        return self.answer
+
+
+@contextlib.asynccontextmanager
+async def refreshing_hub(answer: Any, **options: Any) -> AsyncIterator[tuple[RunningHub, Refreshing]]:
+    authenticator = Refreshing(allow_all=True, **options)
+    async with running_hub(authenticator=authenticator) as hub:
+        authenticator.answer = answer
+        yield hub, authenticator
+
+
+async def test_a_session_ends_when_the_authenticator_says_so() -> None:
+    async with refreshing_hub(True) as (hub, authenticator):
+        browser = await hub.browser("ada")
+        assert (await browser.get(f"{hub.api}/user")).status_code == 200
+        assert authenticator.asked.headers["host"] == "hub.test"
+        authenticator.answer = False
+        assert (await browser.get(f"{hub.api}/user")).status_code == 200
+        hub.clock.advance(300)
+        assert (await browser.get(f"{hub.api}/user")).status_code == 403
+        answer = await browser.get(f"{hub.prefix}home")
+        assert answer.headers["Location"].startswith(f"{hub.prefix}login")
+        assert hub.telemetry.of(SignedOut) == [SignedOut("ada")]
+        # It is over on the server: a later yes does not bring it back.
+        authenticator.answer = True
+        hub.clock.advance(300)
+        assert (await browser.get(f"{hub.api}/user")).status_code == 403
+
+
+async def test_tokens_go_on_unless_refreshes_are_strict() -> None:
+    for strict, status in ((False, 200), (True, 403)):
+        async with refreshing_hub(False, auth_refresh_strict=strict) as (hub, _):
+            client = hub.client(await hub.token("ada"))
+            assert (await client.get(f"{hub.api}/user")).status_code == status
+            service = hub.client(await hub.token("ops", "list:users", service=True))
+            assert (await service.get(f"{hub.api}/user")).status_code == 200
+
+
+async def test_what_a_server_does_by_itself_asks_nobody() -> None:
+    async with refreshing_hub(True) as (hub, authenticator):
+        ada = await hub.add_user("ada")
+        async with hub.store.transaction() as tx:
+            server = await tx.servers.add(ada.id, "")
+        client = hub.client(await hub.token("ada", server_id=server.id))
+        assert (await client.get(f"{hub.api}/user")).status_code == 200
+        assert authenticator.asked is None
+
+
+async def test_what_a_refresh_takes_away_is_gone_in_the_same_request() -> None:
+    async with refreshing_hub({"admin": False}) as (hub, _):
+        await hub.add_user("root", admin=True)
+        browser = await hub.browser("root")
+        assert (await browser.get(f"{hub.api}/users")).status_code == 403
+        client = hub.client(await hub.token("root2", admin=True))
+        assert (await client.get(f"{hub.api}/users")).status_code == 403
+
+
+async def test_an_authenticator_that_fails_signs_nobody_out() -> None:
+    async with refreshing_hub(RuntimeError("no")) as (hub, authenticator):
+        authenticator.answer = "nonsense"
+        browser = await hub.browser("ada")
+        assert (await browser.get(f"{hub.api}/user")).status_code == 200

@@ -51,6 +51,7 @@ _ENVIRONMENT = """
 | variable | meaning |
 | --- | --- |
 | `JPY_COOKIE_SECRET` | the cookie secret in hexadecimal digits, if `c.JupyterHub.cookie_secret` is not set |
+| `JUPYTERHUB_CRYPT_KEY` | keys for `c.Authenticator.enable_auth_state`, the newest first, separated by semicolons |
 | `CONFIGPROXY_AUTH_TOKEN` | the token of the proxy's admin API, if `c.ConfigurableHTTPProxy.auth_token` is not set |
 | `PERIJOVE_DATA_DIR` | the folder of the hub's own files, if there is no configuration file |
 | `XDG_DATA_HOME` | the folder in which that folder is, if `PERIJOVE_DATA_DIR` is not set |

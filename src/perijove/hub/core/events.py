@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from perijove.hub.core.facts import Audited, Fact
+from perijove.hub.core.facts import Audited, Fact, seconds_words, server_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,7 @@ class SignInRefused(Fact):
 
 @dataclass(frozen=True, slots=True)
 class GuessingSlowed(Fact):
-    """So many tries failed that further ones are refused unread for *seconds*; *by* is ``name`` or ``address``.
-
-    Told once when it begins, not for each try that is refused.
-    """
+    """So many tries failed that further ones are refused unread for *seconds*; told once, when that begins."""
 
     warning = True
     audited = Audited("session.limit", "user", whom="name", who="name", outcome="refused")
@@ -146,6 +143,18 @@ class AdminChanged(Fact):
     def sentence(self) -> str:
         became = "an administrator" if self.admin else "no administrator any more"
         return f"User {self.user} was made {became} by {self.by}"
+
+
+@dataclass(frozen=True, slots=True)
+class AuthStateChanged(Fact):
+    """Somebody replaced what the authenticator keeps about a user; what it is, is told nowhere."""
+
+    audited = Audited("user.auth_state", "user", whom="user")
+    user: str
+    by: str
+
+    def sentence(self) -> str:
+        return f"The authentication state of {self.user} was replaced by {self.by}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +268,7 @@ class ServerStartRequested(Fact):
     by: str
 
     def sentence(self) -> str:
-        return f"{_server(self.server)} was asked for by {self.by}"
+        return f"{server_words(self.server)} was asked for by {self.by}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +280,7 @@ class ServerStopRequested(Fact):
     by: str
 
     def sentence(self) -> str:
-        return f"{_server(self.server)} was asked to stop by {self.by}"
+        return f"{server_words(self.server)} was asked to stop by {self.by}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +292,7 @@ class ServerAccessed(Fact):
     by: str
 
     def sentence(self) -> str:
-        return f"{_server(self.server)} was opened by {self.by}"
+        return f"{server_words(self.server)} was opened by {self.by}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +303,7 @@ class ServerReady(Fact):
     seconds: float
 
     def sentence(self) -> str:
-        return f"{_server(self.server)} is ready after {_s(self.seconds)}"
+        return f"{server_words(self.server)} is ready after {seconds_words(self.seconds)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +316,7 @@ class ServerFailed(Fact):
     seconds: float
 
     def sentence(self) -> str:
-        return f"{_server(self.server)} failed after {_s(self.seconds)}: {self.reason}"
+        return f"{server_words(self.server)} failed after {seconds_words(self.seconds)}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,7 +327,7 @@ class ServerStopped(Fact):
     seconds: float
 
     def sentence(self) -> str:
-        return f"{_server(self.server)} stopped within {_s(self.seconds)}"
+        return f"{server_words(self.server)} stopped within {seconds_words(self.seconds)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +337,7 @@ class ServerAdopted(Fact):
     server: str
 
     def sentence(self) -> str:
-        return f"{_server(self.server)} was found running, started by an earlier hub process"
+        return f"{server_words(self.server)} was found running, started by an earlier hub process"
 
 
 @dataclass(frozen=True, slots=True)
@@ -400,7 +409,7 @@ class ServerShared(Fact):
     code: str = ""
 
     def sentence(self) -> str:
-        return f"{_server(self.server)} was shared with {self.holder} by {self.code or self.by}: {self.scopes}"
+        return f"{server_words(self.server)} was shared with {self.holder} by {self.code or self.by}: {self.scopes}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -415,7 +424,7 @@ class ShareRevoked(Fact):
 
     def sentence(self) -> str:
         whom, what = self.holder or "everybody", self.scopes or "everything"
-        return f"{_server(self.server)} is shared no longer with {whom}, says {self.by}: {what}"
+        return f"{server_words(self.server)} is shared no longer with {whom}, says {self.by}: {what}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -471,7 +480,7 @@ class ProxyRestarted(Fact):
 
     def sentence(self) -> str:
         count = "1 route" if self.routes == 1 else f"{self.routes} routes"
-        return f"The proxy was found dead; it was back with {count} after {_s(self.seconds)}"
+        return f"The proxy was found dead; it was back with {count} after {seconds_words(self.seconds)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -489,12 +498,3 @@ def kinds() -> list[type[Fact]]:
     """Return every kind of fact, by name."""
     found = [kind for kind in globals().values() if isinstance(kind, type) and issubclass(kind, Fact)]
     return sorted((kind for kind in found if kind is not Fact), key=lambda kind: kind.__name__)
-
-
-def _server(full_name: str) -> str:
-    user, _, name = full_name.partition("/")
-    return f"Server {name} of {user}" if name else f"Server of {user}"
-
-
-def _s(seconds: float) -> str:
-    return f"{seconds:.1f} s"

@@ -63,3 +63,14 @@ class Fact(ABC):
     @abstractmethod
     def sentence(self) -> str:
         """Return what happened, for people."""
+
+
+def server_words(full_name: str) -> str:
+    """Return how a sentence names the server ``user/name``."""
+    user, _, name = full_name.partition("/")
+    return f"Server {name} of {user}" if name else f"Server of {user}"
+
+
+def seconds_words(seconds: float) -> str:
+    """Return how a sentence tells a duration."""
+    return f"{seconds:.1f} s"

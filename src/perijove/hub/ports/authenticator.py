@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from traitlets import Any as AnyTrait
-from traitlets import Bool, Dict, Float, Set, TraitError, Unicode, default, validate
+from traitlets import Bool, Dict, Float, Integer, Set, TraitError, Unicode, default, validate
 from traitlets.config import LoggingConfigurable
 
+from perijove.hub.core.auth_models import AuthModel, checked_model
+from perijove.hub.core.errors import PerijoveError
 from perijove.hub.core.names import normalize_user_name
+from perijove.hub.ports.spawner import SpawnerUser
 from perijove.hub.ports.traits import call_plugin
-
-AuthModel = dict[str, Any]
-"""``name`` and, if the authenticator knows, ``admin`` (True, False or None for "as before")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,11 @@ class Authenticator(LoggingConfigurable):
         help="Let everybody in who is a user already. On by default where allowed_users is set, so that users made "
         "by an administrator may sign in."
     ).tag(config=True)
-    username_map = Dict(Unicode(), help="The user name to take in place of the one the authenticator gives.").tag(
-        config=True
-    )
+    username_map = Dict(
+        key_trait=Unicode(),
+        value_trait=Unicode(),
+        help="The user name to take in place of the one the authenticator gives.",
+    ).tag(config=True)
     username_pattern = Unicode("", help="A regular expression that the whole of every user name must match.").tag(
         config=True
     )
@@ -65,6 +67,60 @@ class Authenticator(LoggingConfigurable):
         allow_none=True,
         help="A function (authenticator, handler, auth_model) called after a sign-in; it returns the model, or None to "
         "refuse.",
+    ).tag(config=True)
+    manage_groups = Bool(
+        False,
+        help="Let the authenticator say in which groups people are, at each sign-in and refresh; it must tell all of "
+        "them then. What the API changes holds until the next time.",
+    ).tag(config=True)
+    manage_roles = Bool(
+        False,
+        help="Let the authenticator give roles, at the start of the hub, at each sign-in and refresh. Roles given "
+        "otherwise stay.",
+    ).tag(config=True)
+    reset_managed_roles_on_startup = Bool(
+        False,
+        help="Forget at the start of the hub every role, and who has it, that came from the authenticator and that its "
+        "load_managed_roles() does not give again.",
+    ).tag(config=True)
+    enable_auth_state = Bool(
+        False,
+        help="Keep what the authenticator wants to remember of people, such as their tokens, encrypted in the "
+        "database. Needs a key in the environment variable JUPYTERHUB_CRYPT_KEY.",
+    ).tag(config=True)
+    reconcile_auth_state_hook = AnyTrait(
+        None,
+        allow_none=True,
+        help="A function (authenticator, auth_model, existing_auth_state) that returns the state to keep at a sign-in "
+        "or refresh.",
+    ).tag(config=True)
+    auth_refresh_age = Integer(
+        300,
+        min=0,
+        help="Seconds after which the authenticator is asked, with the next request, whether somebody is still who "
+        "they were; 0 to ask only where refresh_pre_spawn and refresh_pre_stop say so.",
+    ).tag(config=True)
+    auth_refresh_strict = Bool(
+        False,
+        help="Refuse tokens too, and starts of servers by others, while the authenticator says that somebody must "
+        "sign in again; otherwise only their sessions with the hub end.",
+    ).tag(config=True)
+    refresh_pre_spawn = Bool(
+        False, help="Ask the authenticator before each start of a server; who must sign in again starts none."
+    ).tag(config=True)
+    refresh_pre_stop = Bool(
+        False, help="Ask the authenticator before each stop of a server. It is stopped whatever the answer is."
+    ).tag(config=True)
+    refresh_timeout = Float(
+        10.0,
+        min=0.1,
+        help="Seconds after which a refresh is given up that the authenticator does not answer; who is signed in stays "
+        "so.",
+    ).tag(config=True)
+    delete_invalid_users = Bool(
+        False,
+        help="Delete at the start of the hub users whose name the authenticator does not allow (username_pattern), "
+        "with all of theirs.",
     ).tag(config=True)
     sign_in_timeout = Float(
         60.0, min=1.0, help="Seconds after which a sign-in is given up that the authenticator does not answer."
@@ -78,6 +134,13 @@ class Authenticator(LoggingConfigurable):
     def _normalize_names(self, proposal: Any) -> set[str]:
         return {normalize_user_name(name) for name in proposal.value}
 
+    @validate("username_map")
+    def _normalize_map(self, proposal: Any) -> dict[str, str]:
+        try:
+            return {normalize_user_name(given): normalize_user_name(name) for given, name in proposal.value.items()}
+        except PerijoveError as error:
+            raise TraitError(f"username_map: {error.message}") from None
+
     @validate("username_pattern")
     def _compile_pattern(self, proposal: Any) -> str:
         pattern = str(proposal.value)
@@ -90,7 +153,8 @@ class Authenticator(LoggingConfigurable):
     @property
     def any_allow_config(self) -> bool:
         """Whether any rule lets anybody in."""
-        return self.allow_all or self.allow_existing_users or bool(self.allowed_users) or bool(self.admin_users)
+        rules = [name for name in self.trait_names() if name.startswith("allow")]
+        return any(getattr(self, name) for name in (*rules, "admin_users"))
 
     def authenticate(self, handler: SignInRequest, data: Mapping[str, str]) -> Any:
         """Return a name, an `AuthModel`, or None if the credentials are wrong; may be a coroutine.
@@ -123,6 +187,22 @@ class Authenticator(LoggingConfigurable):
         if authentication.get("admin") is not None:
             return authentication["admin"]
         return True if authentication["name"] in self.admin_users else None
+
+    def refresh_user(self, user: SpawnerUser, handler: SignInRequest | None = None) -> Any:
+        """Return True if *user* is still who they were, False if they must sign in again; may be a coroutine.
+
+        An `AuthModel` is taken in like one of a sign-in; what it does not say stays. An exception means: not known,
+        and changes nothing.
+
+        Args:
+            user: whom; ``await user.get_auth_state()`` gives what is kept about them.
+            handler: the request that made the hub ask; None if it was none of theirs.
+        """
+        return True
+
+    def load_managed_roles(self) -> Any:
+        """Return roles as in load_roles, made and given at the start of the hub; may be a coroutine."""
+        return []
 
     def pre_spawn_start(self, user: Any, spawner: Any) -> Any:
         """Prepare what *user* needs before the server starts; may be a coroutine."""
@@ -170,6 +250,35 @@ class Authenticator(LoggingConfigurable):
             model["name"] = normalize_user_name(model["name"])
             return model if await self._may_be_user(model) else None
 
+    async def get_refreshed_user(self, user: SpawnerUser, handler: SignInRequest | None) -> AuthModel | bool:
+        """Return True if *user* may go on, False if they must sign in again, or what is told of them now.
+
+        Whoever is blocked, or whom no rule lets in any more by what is told now, must sign in again.
+
+        Raises:
+            TypeError: `refresh_user` gave what it may not give, or somebody else.
+            TimeoutError: it took longer than `refresh_timeout`.
+        """
+        source = self._called("refresh_user")
+        async with asyncio.timeout(self.refresh_timeout):
+            answer = await call_plugin(self.refresh_user, user, handler)
+            if not answer or answer is True:
+                return bool(answer)
+            if not isinstance(answer, Mapping):
+                raise TypeError(f"{source} gave a {type(answer).__name__}: it must give True, False or a dictionary")
+            model = checked_model({"name": user.name, **answer}, source)
+            if model is None or (model["name"] != user.name and self.normalize_username(model["name"]) != user.name):
+                raise TypeError(f"{source} gave somebody else than {user.name}")
+            model["name"] = user.name
+            model.setdefault("admin", None)
+            if not await call_plugin(self.check_blocked_users, user.name, model):
+                return False
+
+            async def existing(name: str) -> bool:
+                return True
+
+            return model if user.admin or await self._is_allowed(model, existing) else False
+
     def _called(self, method: str) -> str:
         return f"{type(self).__name__}.{method}"
 
@@ -185,30 +294,6 @@ class Authenticator(LoggingConfigurable):
             or (self.allow_existing_users and await existing(name))
             or await call_plugin(self.check_allowed, name, model)
         )
-
-
-def checked_model(answer: Any, source: str) -> AuthModel | None:
-    """Return what a plug-in said of who signs in, as a model; None if it said nobody.
-
-    Args:
-        answer: a name, a dictionary with a name, or None.
-        source: which method said it, for the error.
-
-    Raises:
-        TypeError: it is anything else, or one of its values is not what it must be.
-    """
-    if not answer:
-        return None
-    if isinstance(answer, str):
-        return {"name": answer}
-    if not isinstance(answer, Mapping):
-        raise TypeError(f"{source} gave a {type(answer).__name__}: it must give a name, a dictionary with one, or None")
-    if not isinstance(answer.get("name"), str):
-        raise TypeError(f"{source} gave no name: 'name' must be a text, not {type(answer.get('name')).__name__}")
-    if not isinstance(answer.get("admin"), bool | None):
-        # The text "False" would count as true.
-        raise TypeError(f"{source} gave 'admin' as {type(answer['admin']).__name__}: it must be True, False or None")
-    return dict(answer)
 
 
 PasswordCheck = Callable[[str, str], Awaitable[bool]]

@@ -11,14 +11,17 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from traitlets import Any as AnyTrait
-from traitlets import Bool, Dict, Float, Integer, List, Unicode, Union
+from traitlets import Bool, Dict, Float, Integer, List, TraitError, Unicode, Union, validate
 from traitlets import Callable as AnyCallable
 from traitlets.config import LoggingConfigurable
 
+from perijove.hub.core.errors import Code, PerijoveError
+from perijove.hub.core.groups import Group
+from perijove.hub.core.overrides import merged, parse_overrides
 from perijove.hub.core.site import Site
 from perijove.hub.ports.traits import ByteSpecification, call_plugin
 from perijove.wire import environment as names
@@ -52,13 +55,53 @@ class HubInfo:
         return self.site.origin
 
 
+class AuthStateAccess(Protocol):
+    """What the authenticator keeps about one person, decrypted for plug-ins."""
+
+    async def get(self) -> dict[str, Any] | None:
+        """Return it; None if there is nothing, or if it is not enabled or cannot be decrypted."""
+        ...
+
+    async def put(self, state: Mapping[str, Any] | None) -> None:
+        """Replace it; None forgets it. Nothing happens where it is not enabled."""
+        ...
+
+
+class _NoAuthState:
+    async def get(self) -> dict[str, Any] | None:
+        return None
+
+    async def put(self, state: Mapping[str, Any] | None) -> None:
+        pass
+
+
 @dataclass(frozen=True, slots=True)
 class SpawnerUser:
-    """The owner of a server, as a spawner sees them."""
+    """A person, as plug-ins see them: the owner of a server for a spawner, whoever is refreshed for an authenticator.
+
+    Attributes:
+        id: their number, for ever.
+        name: normalised.
+        admin: whether they are an administrator.
+        groups: their groups with properties, by name; known from the start of a server on, and to authenticators.
+        user_info: what the authenticator tells everybody about them; known when *groups* are.
+        auth_state: where `get_auth_state` and `save_auth_state` find what they give and take.
+    """
 
     id: int
     name: str
     admin: bool
+    groups: tuple[Group, ...] = ()
+    user_info: Mapping[str, object] | None = None
+    auth_state: AuthStateAccess = field(default=_NoAuthState(), repr=False, compare=False)
+
+    async def get_auth_state(self) -> dict[str, Any] | None:
+        """Return what the authenticator keeps about them; None if there is nothing that can be read."""
+        return await self.auth_state.get()
+
+    async def save_auth_state(self, state: Mapping[str, Any] | None) -> None:
+        """Replace it; None forgets it. Raises TypeError or ValueError for what cannot be kept."""
+        await self.auth_state.put(state)
 
     @property
     def escaped_name(self) -> str:
@@ -127,12 +170,34 @@ class Spawner(LoggingConfigurable):
     hub_connect_url = Unicode(
         None, allow_none=True, help="The URL of the hub as its servers reach it, if it is another than the hub's own."
     ).tag(config=True)
+    group_overrides = Union(
+        [Dict(), AnyCallable()],
+        default_value={},
+        help='Options that are others for members of groups: {"<key>": {"groups": […], "spawner_override": {…}}}, '
+        "taken in the order of the keys, or a function of the spawner that returns this. A value may be a function of "
+        "the spawner; dictionaries are merged, and None takes a key away.",
+    ).tag(config=True, wanted="a dictionary or a function")
+    auth_state_hook = AnyTrait(
+        None,
+        allow_none=True,
+        help="A function (spawner, auth_state) called before the server starts, with what the authenticator keeps "
+        "about its owner, or None; may be a coroutine function.",
+    ).tag(config=True)
     pre_spawn_hook = AnyTrait(
         None, allow_none=True, help="A function (spawner) called before the server starts; may be a coroutine function."
     ).tag(config=True)
     post_stop_hook = AnyTrait(
         None, allow_none=True, help="A function (spawner) called after the server stopped; may be a coroutine function."
     ).tag(config=True)
+
+    @validate("group_overrides")
+    def _check_overrides(self, proposal: Any) -> Any:
+        try:
+            if not callable(proposal.value):
+                parse_overrides(proposal.value)
+        except PerijoveError as error:
+            raise TraitError(error.message) from None
+        return proposal.value
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -271,6 +336,31 @@ class Spawner(LoggingConfigurable):
             names.CPU_GUARANTEE: self.cpu_guarantee,
         }
         return env | {key: str(value) for key, value in limits.items() if value is not None}
+
+    async def apply_group_overrides(self) -> None:
+        """Set the options that are others for the groups of the server's owner.
+
+        Raises:
+            PerijoveError: INVALID, if they are no overrides; FAILED, if one names no option or gives it a wrong value.
+        """
+        given = self.group_overrides
+        groups = {group.name for group in self.user.groups}
+        for override in parse_overrides(await call_plugin(given, self) if callable(given) else given):
+            if override.meets(groups):
+                for option, value in override.changes.items():
+                    self._override(option, await call_plugin(value, self) if callable(value) else value, override.key)
+
+    def _override(self, option: str, value: Any, key: str) -> None:
+        try:
+            if option not in self.traits(config=True):
+                raise TraitError(f"{type(self).__name__} has no option {option}")
+            before = getattr(self, option)
+            both = isinstance(before, Mapping) and isinstance(value, Mapping)
+            setattr(self, option, merged(before, value) if both else value)
+        except TraitError as error:
+            raise PerijoveError(
+                Code.FAILED, f"The configuration of group_overrides[{key!r}] is wrong: {error}"
+            ) from None
 
     async def run_hook(self, hook: Any) -> None:
         """Call one of the hooks with this spawner, if it is set."""

@@ -12,12 +12,11 @@ from perijove.hub.core.scopes import BUILT_IN, Catalogue
 from perijove.hub.settings.mistakes import did_you_mean, refusals, shown, wrong_texts
 from perijove.hub.settings.scopes import wrong_scope
 
+OPTION = "c.JupyterHub.load_roles"
 EXTRA = "c.JupyterHub.extra_user_scopes"
 USER = DEFAULT_ROLES["user"]
 KEYS = ("name", "description", "scopes", "users", "groups", "services")
-UNAVAILABLE_KEYS = {
-    "managed_by_auth": "is set by the hub for what load_managed_roles() of the authenticator gives; remove it",
-}
+MANAGED = "managed_by_auth"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,27 +60,34 @@ def parse_roles(
     services: Iterable[str],
     catalogue: Catalogue = BUILT_IN,
     extra_user_scopes: Iterable[str] = (),
+    *,
+    option: str = OPTION,
+    managed: bool = False,
 ) -> ParsedRoles:
     """Return what ``c.JupyterHub.load_roles`` and ``extra_user_scopes`` say, with every mistake in them.
+
+    What an authenticator says of roles has the same form.
 
     Args:
         value: the option.
         services: the names of all services.
         catalogue: all scopes there are.
         extra_user_scopes: what the role user has beside its usual scopes.
+        option: what *value* is called in mistakes.
+        managed: whether it came from the authenticator, which may say so of each role.
     """
     services = frozenset(services)
     roles: list[RoleSpec] = []
     mistakes: list[str] = []
     for index, item in enumerate(value):
-        wrong = list(_mistakes(item, services, catalogue))
+        wrong = list(_mistakes(item, services, catalogue, managed))
         if not wrong:
             role = _role(item)
             if any(other.name == role.name for other in roles):
                 wrong.append("there is another role of that name; put both into one")
             roles.append(role)
         name = item.get("name") if isinstance(item, Mapping) else None
-        place = f"c.JupyterHub.load_roles[{index}]" + (f" ({shorten(name)})" if isinstance(name, str) else "")
+        place = f"{option}[{index}]" + (f" ({shorten(name)})" if isinstance(name, str) else "")
         mistakes += [f"{place}: {text}" for text in wrong]
     extra = tuple(sorted(extra_user_scopes))
     wrong_extra = [f"{EXTRA}: {text}" for scope in extra for text in wrong_scope(scope, catalogue)]
@@ -106,14 +112,14 @@ def _role(item: Mapping[str, Any]) -> RoleSpec:
     )
 
 
-def _mistakes(item: Any, services: frozenset[str], catalogue: Catalogue) -> Iterable[str]:
+def _mistakes(item: Any, services: frozenset[str], catalogue: Catalogue, managed: bool) -> Iterable[str]:
     if not isinstance(item, Mapping):
         yield f'a role is a dictionary such as {{"name": "ops", "scopes": […]}}, not {type(item).__name__}'
         return
     for key in item:
-        if key in UNAVAILABLE_KEYS:
-            yield f"{key}: {UNAVAILABLE_KEYS[key]}"
-        elif key not in KEYS:
+        if key == MANAGED and not managed:
+            yield f"{key} is set by the hub for what load_managed_roles() of the authenticator gives; remove it"
+        elif key not in (*KEYS, MANAGED):
             yield f"there is no key {shown(key)}{did_you_mean(str(key), KEYS)}"
     name = item.get("name")
     if isinstance(name, str):

@@ -20,9 +20,8 @@ def _lacks(what: str, instead: str = "remove it") -> str:
 
 _INTERNAL_TLS = _lacks("encryption between hub, proxy and servers")
 _LOOKS = _lacks("own templates and page data")
-_GROUPS = _lacks("groups")
+_SYSTEM_GROUPS = _lacks("sign-in with accounts of the system")
 _LOG = "is not available in this version; set c.JupyterHub.log_level, and send the output where you want it"
-_ROLES = "is not available in this version; list the users of a role in c.JupyterHub.load_roles"
 
 OPTIONS: dict[str, dict[str, str]] = {
     "JupyterHub": {
@@ -80,30 +79,20 @@ OPTIONS: dict[str, dict[str, str]] = {
         "user_redirect_hook": _GONE,
     },
     "Authenticator": {
-        "auth_refresh_age": _GONE,
         "auto_login": _GONE,
         "auto_login_oauth2_authorize": _GONE,
-        "delete_invalid_users": _GONE,
-        "enable_auth_state": _GONE,
-        "manage_groups": _GROUPS,
-        "manage_roles": _ROLES,
-        "reset_managed_roles_on_startup": _ROLES,
         "any_allow_config": "follows from the other options of c.Authenticator; remove it",
         "otp_prompt": _GONE,
         "request_otp": _GONE,
-        "refresh_pre_spawn": _GONE,
-        "refresh_pre_stop": _GONE,
         "whitelist": _moved("c.Authenticator.allowed_users"),
         "blacklist": _moved("c.Authenticator.blocked_users"),
-        "admin_groups": _GROUPS,
-        "allowed_groups": _GROUPS,
-        "group_whitelist": _GROUPS,
+        "admin_groups": _SYSTEM_GROUPS,
+        "allowed_groups": _SYSTEM_GROUPS,
+        "group_whitelist": _SYSTEM_GROUPS,
     },
     "Spawner": {
         "apply_user_options": _lacks("a form with options"),
-        "auth_state_hook": _lacks("authentication state"),
         "consecutive_failure_limit": "is not needed: the hub does not stop because servers fail; remove it",
-        "group_overrides": _GROUPS,
         "oauth_client_allowed_scopes": _GONE,
         "oauth_roles": _GONE,
         "options_form": _lacks("a form with options"),
@@ -284,7 +273,7 @@ SECTIONS: dict[str, str] = {
     "Application": "is not a section here; write c.JupyterHub",
     "SingletonConfigurable": "is not a section here; write c.JupyterHub",
     "Service": "is not a section here; write c.JupyterHub.services",
-    "CryptKeeper": _lacks("authentication state"),
+    "CryptKeeper": "is not a section here; write the keys into the environment variable JUPYTERHUB_CRYPT_KEY",
     "JupyterHubHTTPClient": _GONE,
     "AsyncHTTPClient": _GONE,
     "EventLogger": _GONE,

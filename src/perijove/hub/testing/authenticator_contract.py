@@ -10,7 +10,11 @@ from typing import Any
 
 import pytest
 
+from perijove.hub.core.auth_models import checked_model, groups_of, info_of, roles_of, state_bytes
 from perijove.hub.ports.authenticator import Authenticator, SignInRequest
+from perijove.hub.ports.spawner import Spawner, SpawnerUser
+from perijove.hub.ports.traits import call_plugin
+from perijove.hub.settings.roles import parse_roles
 
 REQUEST = SignInRequest(address="192.0.2.7")
 
@@ -22,6 +26,19 @@ async def sign_in(authenticator: Authenticator, data: Mapping[str, str]) -> dict
         return False
 
     return await authenticator.get_authenticated_user(REQUEST, data, existing=existing)
+
+
+class _Kept:
+    """What a sign-in gave to keep."""
+
+    def __init__(self, state: Mapping[str, Any] | None) -> None:
+        self.state = state
+
+    async def get(self) -> dict[str, Any] | None:
+        return None if self.state is None else dict(self.state)
+
+    async def put(self, state: Mapping[str, Any] | None) -> None:
+        self.state = state
 
 
 class AuthenticatorContract:
@@ -77,6 +94,47 @@ class AuthenticatorContract:
 
     async def test_an_empty_form_is_refused_without_an_error(self, authenticator: Authenticator) -> None:
         assert await sign_in(authenticator, {}) is None
+
+    async def test_what_is_told_can_be_taken_in(
+        self, authenticator: Authenticator, credentials: dict[str, str]
+    ) -> None:
+        model = await sign_in(authenticator, credentials)
+        assert model is not None
+        source = type(authenticator).__name__
+        assert checked_model(model, source) == model
+        managed = authenticator.manage_groups
+        groups_of(model, source, managed=managed, required=managed)
+        roles_of(model, source, managed=authenticator.manage_roles)
+        info_of(model)
+        if model.get("auth_state") is not None:
+            state_bytes(model["auth_state"])
+
+    async def test_whoever_has_just_signed_in_is_still_good(
+        self, authenticator: Authenticator, credentials: dict[str, str]
+    ) -> None:
+        model = await sign_in(authenticator, credentials)
+        assert model is not None
+        kept = _Kept(model.get("auth_state"))
+        person = SpawnerUser(1, model["name"], bool(model["admin"]), auth_state=kept)
+        answer = await authenticator.get_refreshed_user(person, REQUEST)
+        assert answer is True or (isinstance(answer, dict) and answer["name"] == model["name"])
+        # There is not always a request of theirs, and not always something kept.
+        bare = await authenticator.get_refreshed_user(SpawnerUser(1, model["name"], False), None)
+        assert isinstance(bare, (bool, dict))
+
+    async def test_roles_at_the_start_are_a_list(self, authenticator: Authenticator) -> None:
+        if authenticator.manage_roles:
+            roles = await call_plugin(authenticator.load_managed_roles)
+            assert parse_roles(roles, (), managed=True).mistakes == ()
+
+    async def test_a_server_may_start_and_stop_without_anything_kept(
+        self, authenticator: Authenticator, credentials: dict[str, str]
+    ) -> None:
+        person = SpawnerUser(1, credentials["username"], False)
+        spawner = Spawner()
+        spawner.user = person
+        await call_plugin(authenticator.pre_spawn_start, person, spawner)
+        await call_plugin(authenticator.post_spawn_stop, person, spawner)
 
 
 class PasswordContract(AuthenticatorContract):

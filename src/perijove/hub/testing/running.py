@@ -19,6 +19,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
+from perijove.hub.adapters.encryption import FernetEncryption
 from perijove.hub.adapters.telemetry.metrics import Metrics
 from perijove.hub.core.admission import Limits
 from perijove.hub.core.errors import Code, PerijoveError
@@ -42,7 +43,7 @@ from perijove.hub.testing.fakes import (
     RecordingTelemetry,
 )
 from perijove.hub.testing.memory_store import MemoryStore, MemoryTransaction
-from perijove.hub.usecases import sign_in
+from perijove.hub.usecases import people, sign_in
 from perijove.hub.usecases.accounts import Accounts
 from perijove.hub.usecases.activity import Activity
 from perijove.hub.usecases.context import Context
@@ -50,6 +51,7 @@ from perijove.hub.usecases.guessing import Guard
 from perijove.hub.usecases.identity import Identities
 from perijove.hub.usecases.keeping import Keeper
 from perijove.hub.usecases.lifecycle import Lifecycle
+from perijove.hub.usecases.refreshes import Refreshes
 from perijove.hub.usecases.removal import Removal
 from perijove.hub.usecases.routes import Routes
 from perijove.hub.usecases.servers import ServerRules, Servers
@@ -175,7 +177,7 @@ class RunningHub:
         """Return the user called *name*, made with `PASSWORD` if need be."""
         hasher = PlainPasswordHasher()
         async with self.store.transaction() as tx:
-            user, created = await sign_in.ensure_user(self.state.ctx, tx, name, admin=admin)
+            user, created = await people.ensure_user(self.state.ctx, tx, name, admin=admin)
             if created and await tx.accounts.get(name) is None:
                 await tx.accounts.add(Account(name, await hasher.hash(PASSWORD), True, self.clock.now()))
         if isinstance(self.state.authenticator, FakeAuthenticator):
@@ -265,18 +267,17 @@ async def running_hub(
     """
     site = settings.pop("site", None) or Site(normalize_base_url(base_url))
     store, clock, telemetry, world = InterruptibleStore(), FakeClock(), RecordingTelemetry(), FakeWorld()
-    ctx = Context(store, clock, telemetry)
+    ctx = Context(store, clock, telemetry, encryption=FernetEncryption([bytes(32)]))
     tasks, signals, activity, proxy, probe = Tasks(), Signals(), Activity(ctx), FakeProxy(), FakeProbe()
     programs = FakePrograms()
-    authenticator = authenticator or FakeAuthenticator(allow_all=True)
-    limits = limits or Limits()
+    authenticator, limits = authenticator or FakeAuthenticator(allow_all=True), limits or Limits()
     lifecycle = Lifecycle(ctx, signals, tasks, owner="hub-in-a-test")
     plugins = Plugins(_factory(spawner_class or world.spawner_class(), site), authenticator, proxy, probe)
     steps = Steps(ctx, lifecycle, signals, plugins=plugins, limits=limits, site=site)
     routes = Routes(ctx, proxy, activity, site=site, hub_url="http://127.0.0.1:8081")
     keeper = Keeper(ctx, programs, probe, specs=services, hub=HubInfo(site, "http://127.0.0.1:8081/hub/api", ""))
-    removal = Removal(ctx, authenticator, signals, steps.spawner)
     info = PluginInfo("fake", "0")
+    refreshes = Refreshes(ctx, authenticator)
     state = HubState(
         ctx=ctx,
         settings=replace(_settings(site), **settings),
@@ -285,8 +286,9 @@ async def running_hub(
         accounts=Accounts(ctx, PlainPasswordHasher(), administrators=frozenset()) if keeps_accounts else None,
         guard=Guard(ctx, guess_limits or GuessLimits()),
         authenticator=authenticator,
-        servers=Servers(ctx, lifecycle, signals, ServerRules(site, named_servers, 0, limits)),
-        removal=removal,
+        removal=Removal(ctx, authenticator, signals, steps.spawner),
+        refreshes=refreshes,
+        servers=Servers(ctx, lifecycle, signals, ServerRules(site, named_servers, 0, limits), refreshes),
         routes=routes,
         services=Services(ctx, routes, keeper, site=site),
         shutdown=Shutdown(ctx, servers=True, proxy=True),
@@ -300,7 +302,7 @@ async def running_hub(
     telemetry.facts.clear()
     await proxy.start()
     await routes.reconcile()
-    lifecycle.begin(steps.table(), steps.forget, removal.server)
+    lifecycle.begin(steps.table(), steps.forget, state.removal.server)
     hub = RunningHub(
         create_app(state), state, store, clock, world, proxy, probe, telemetry, lifecycle, programs, keeper
     )

@@ -23,7 +23,8 @@ from perijove.hub.ports.passwords import PasswordHasher
 from perijove.hub.ports.store import Transaction
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.identity import Visitor
-from perijove.hub.usecases.sign_in import NewSession, begin_session, ensure_user
+from perijove.hub.usecases.people import ensure_user
+from perijove.hub.usecases.sign_in import NewSession, begin_session
 from perijove.hub.usecases.tokens import new_secret
 
 MAX_WAITING = 1000

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from perijove.hub.core.admission import Limits, check_active
-from perijove.hub.core.errors import Code, PerijoveError, conflict, invalid, not_found
+from perijove.hub.core.errors import Code, PerijoveError, conflict, forbidden, invalid, not_found
 from perijove.hub.core.events import ServerStartRequested, ServerStopRequested
 from perijove.hub.core.names import shorten, validate_server_name
 from perijove.hub.core.principals import Principal
@@ -21,6 +21,7 @@ from perijove.hub.ports.store import Transaction
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.lifecycle import PROGRESS, Lifecycle
 from perijove.hub.usecases.reach import reached
+from perijove.hub.usecases.refreshes import Refreshes
 from perijove.hub.usecases.signals import Signals
 
 LOOK = 1.0
@@ -49,8 +50,11 @@ class ServerRules:
 class Servers:
     """The use cases of servers."""
 
-    def __init__(self, ctx: Context, lifecycle: Lifecycle, signals: Signals, rules: ServerRules) -> None:
+    def __init__(
+        self, ctx: Context, lifecycle: Lifecycle, signals: Signals, rules: ServerRules, refreshes: Refreshes
+    ) -> None:
         self._ctx = ctx
+        self._refreshes = refreshes
         self._lifecycle = lifecycle
         self._signals = signals
         self.rules = rules
@@ -106,6 +110,7 @@ class Servers:
         principal.require_some("start:servers")
         validate_server_name(name)
         _check_display_name(display_name)
+        await self._refresh_before_start(principal, user_name, name)
         async with self._ctx.store.transaction() as tx:
             user = await reached(tx, principal, "start:servers", name=user_name, server=name)
             server = await tx.servers.get(user.id, name) or await self._add(tx, user, name)
@@ -128,6 +133,19 @@ class Servers:
         self._ctx.telemetry.emit(ServerStartRequested(changed.full_name, principal.name))
         self._lifecycle.wake(changed.id, changed.state)
         return changed
+
+    async def _refresh_before_start(self, principal: Principal, user_name: str, name: str) -> None:
+        """Ask the authenticator about the owner, if it wants that. Raises PerijoveError FORBIDDEN, NOT_FOUND."""
+        authenticator = self._refreshes.authenticator
+        if not authenticator.refresh_pre_spawn:
+            return
+        async with self._ctx.store.transaction() as tx:
+            user = await reached(tx, principal, "start:servers", name=user_name, server=name)
+        # Whoever starts servers for others cannot sign in for them.
+        themselves = principal.user_id == user.id and principal.token_id is None
+        good = await self._refreshes.still_good(user.id, force=True)
+        if not good and (themselves or authenticator.auth_refresh_strict):
+            raise forbidden(f"{user.name} must sign in again before a server can start.")
 
     async def create(
         self,
@@ -221,6 +239,9 @@ class Servers:
         if remove and not name:
             raise invalid("The default server cannot be deleted.")
         server = await self.get(principal, user_name, name, scope="delete:servers")
+        if self._refreshes.authenticator.refresh_pre_stop:
+            # What ends the server may need what the authenticator keeps; nobody's server runs on for want of it.
+            await self._refreshes.still_good(server.user_id, force=True)
         changed = await self.stop_server(server, remove=remove)
         if changed.version != server.version:
             self._ctx.telemetry.emit(ServerStopRequested(changed.full_name, principal.name))

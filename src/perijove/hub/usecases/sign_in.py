@@ -9,23 +9,23 @@ from datetime import timedelta
 
 import structlog
 
+from perijove.hub.core.auth_models import AuthModel, checked_model
 from perijove.hub.core.errors import Code, PerijoveError, forbidden
-from perijove.hub.core.events import AdminChanged, SignedIn, SignedOut, SignInRefused, UserCreated
+from perijove.hub.core.events import SignedIn, SignedOut, SignInRefused
 from perijove.hub.core.names import normalize_user_name, shorten
 from perijove.hub.core.principals import Principal
-from perijove.hub.core.roles import DEFAULT_ROLES
 from perijove.hub.core.tokens import hash_token
 from perijove.hub.core.users import Session, User
-from perijove.hub.ports.authenticator import Authenticator, AuthModel, SignInRequest, checked_model
+from perijove.hub.ports.authenticator import Authenticator, SignInRequest
 from perijove.hub.ports.store import Transaction
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.identity import Visitor, of_user
+from perijove.hub.usecases.people import take_in, understood
 from perijove.hub.usecases.tokens import new_secret
 
 log = structlog.get_logger(__name__)
 
 REFUSED = "Invalid username or password"
-BY_AUTHENTICATOR = "the authenticator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +58,17 @@ async def sign_in(
         PerijoveError: see `identify`.
     """
     model = await identify(ctx, authenticator, request, data)
+    try:
+        told = await understood(ctx, authenticator, model)
+    except PerijoveError:
+        raise
+    except Exception as error:
+        raise _broken(authenticator, error) from None
     async with ctx.store.transaction() as tx:
-        before = await tx.users.get(model["name"])
-        user, created = await ensure_user(ctx, tx, model["name"], admin=model.get("admin"))
+        user, facts = await take_in(ctx, tx, told)
         session = await begin_session(ctx, tx, user, lifetime)
-    if created:
-        ctx.telemetry.emit(UserCreated(user.name, user.name))
-    if user.admin != (before is not None and before.admin):
-        ctx.telemetry.emit(AdminChanged(user.name, user.admin, BY_AUTHENTICATOR))
-    ctx.telemetry.emit(SignedIn(user.name))
+    for fact in (*facts, SignedIn(user.name)):
+        ctx.telemetry.emit(fact)
     return session
 
 
@@ -112,36 +114,22 @@ async def identify(
         # A name that cannot exist is told apart from a wrong password by nobody.
         raise forbidden(REFUSED) if error.code is Code.INVALID else error from None
     except Exception as error:
-        silent = isinstance(error, TimeoutError)
-        log.exception(
-            "the authenticator did not answer in time" if silent else "the authenticator failed",
-            authenticator=type(authenticator).__name__,
-        )
-        raise PerijoveError(Code.UNAVAILABLE, "Signing in does not work at the moment. Try again later.") from None
-    if model is None or model["name"] in authenticator.blocked_users:
-        ctx.telemetry.emit(SignInRefused(typed, "not recognised or not allowed"))
-        raise forbidden(REFUSED)
-    return model
+        raise _broken(authenticator, error) from None
+    if model is not None and model["name"] not in authenticator.blocked_users:
+        return model
+    ctx.telemetry.emit(SignInRefused(typed, "not recognised or not allowed"))
+    raise forbidden(REFUSED)
 
 
-async def ensure_user(ctx: Context, tx: Transaction, name: str, *, admin: bool | None) -> tuple[User, bool]:
-    """Return the user called *name*, made if need be, and whether it was made; *admin* None leaves that as it is."""
-    user = await tx.users.get(name)
-    created = user is None
-    if user is None:
-        user = await tx.users.add(name, admin=bool(admin), now=ctx.clock.now())
-        await tx.roles.assign(DEFAULT_ROLES["user"].name, "user", user.id)
-    if admin is not None:
-        await set_admin(tx, user, admin)
-    refreshed = await tx.users.by_id(user.id)
-    return refreshed or user, created
-
-
-async def set_admin(tx: Transaction, user: User, admin: bool) -> None:
-    """Make *user* an administrator or not: the flag and the role go together."""
-    await tx.users.set_admin(user.id, admin)
-    change = tx.roles.assign if admin else tx.roles.revoke
-    await change(DEFAULT_ROLES["admin"].name, "user", user.id)
+def _broken(authenticator: Authenticator, error: Exception) -> PerijoveError:
+    """Log what the authenticator did wrong; return what the visitor is told."""
+    silent = isinstance(error, TimeoutError)
+    log.error(
+        "the authenticator did not answer in time" if silent else "the authenticator failed",
+        authenticator=type(authenticator).__name__,
+        exc_info=error,
+    )
+    return PerijoveError(Code.UNAVAILABLE, "Signing in does not work at the moment. Try again later.")
 
 
 async def begin_session(ctx: Context, tx: Transaction, user: User, lifetime: timedelta) -> NewSession:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import replace
 
-from perijove.hub.core.errors import invalid
+import structlog
+
+from perijove.hub.core.errors import Code, PerijoveError, invalid
 from perijove.hub.core.events import (
     AdminChanged,
     GroupCreated,
@@ -14,6 +16,7 @@ from perijove.hub.core.events import (
     RoleChanged,
     RoleDeleted,
     UserCreated,
+    UserDeleted,
 )
 from perijove.hub.core.facts import Fact
 from perijove.hub.core.paging import Window
@@ -25,14 +28,16 @@ from perijove.hub.core.tokens import Token, hash_token
 from perijove.hub.core.users import User
 from perijove.hub.ports.authenticator import Authenticator
 from perijove.hub.ports.store import Transaction, UserQuery
+from perijove.hub.ports.traits import call_plugin
 from perijove.hub.settings.groups import GroupSpec
-from perijove.hub.settings.roles import RoleSpec
+from perijove.hub.settings.roles import RoleSpec, parse_roles
 from perijove.hub.settings.services import ServiceSpec
 from perijove.hub.settings.tokens import TokenSpec
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.oauth import put_service_client
-from perijove.hub.usecases.sign_in import ensure_user, set_admin
+from perijove.hub.usecases.people import ADMIN, BY_AUTHENTICATOR, ensure_user, make_managed_roles, set_admin
 
+log = structlog.get_logger(__name__)
 BY_CONFIGURATION = "the configuration"
 CONFIG_TOKEN_NOTE = "From the configuration file"
 
@@ -47,7 +52,9 @@ async def apply_configuration(
     *,
     site: Site,
 ) -> None:
-    """Bring users, services, groups and roles of the configuration into the store, in one transaction.
+    """Bring users, services, groups and roles of the configuration, and of the authenticator, into the store.
+
+    All of it in one transaction.
 
     Args:
         ctx: ports.
@@ -59,8 +66,10 @@ async def apply_configuration(
         site: where browsers find the services.
 
     Raises:
-        PerijoveError: INVALID, if a token of the configuration belongs to somebody else.
+        PerijoveError: INVALID, if a token of the configuration belongs to somebody else, or if the authenticator gives
+            roles that are none; UNAVAILABLE, if it does not give them.
     """
+    managed = await managed_roles(ctx, authenticator, [spec.name for spec in services])
     async with ctx.store.transaction() as tx:
         wanted = merged_roles(roles)
         facts: list[Fact] = _role_changes(await tx.roles.list(), wanted)
@@ -80,6 +89,8 @@ async def apply_configuration(
             await _give_token(ctx, tx, token)
         for spec in roles:
             await _holders(ctx, tx, spec, authenticator.admin_users)
+        facts += await _give_managed(ctx, tx, managed, reset=authenticator.reset_managed_roles_on_startup)
+        facts += await _invalid_users(ctx, tx, authenticator)
         # Last, because blocked beats everything that was given above.
         for name in sorted(authenticator.blocked_users):
             if (blocked := await tx.users.get(name)) is not None:
@@ -89,9 +100,13 @@ async def apply_configuration(
         ctx.telemetry.emit(fact)
 
 
-def _role_changes(before: Iterable[Role], wanted: Iterable[Role]) -> list[Fact]:
-    """Return what is different in *wanted*; the default roles are no news in an empty store."""
-    old = {role.name: role.scopes for role in before}
+def _role_changes(before: Iterable[Role], wanted: Sequence[Role]) -> list[Fact]:
+    """Return what is different in *wanted*; the default roles are no news in an empty store.
+
+    Roles of the authenticator are not the configuration's to delete.
+    """
+    names = {role.name for role in wanted}
+    old = {role.name: role.scopes for role in before if not role.managed or role.name in names}
     new = {role.name: role.scopes for role in wanted}
     known = old or {name: role.scopes for name, role in DEFAULT_ROLES.items()}
     changed = [RoleChanged(name, " ".join(new[name]), BY_CONFIGURATION) for name in new if known.get(name) != new[name]]
@@ -239,11 +254,105 @@ async def _holders(ctx: Context, tx: Transaction, spec: RoleSpec, admin_users: C
         await tx.roles.set_holders(spec.name, "service", [service.id for service in services])
 
 
-async def _no_other_administrators(tx: Transaction, kept: Collection[int]) -> None:
+async def managed_roles(ctx: Context, authenticator: Authenticator, services: Collection[str]) -> tuple[RoleSpec, ...]:
+    """Return the roles that the authenticator gives at the start of the hub.
+
+    Raises:
+        PerijoveError: INVALID, if they are none, or if the options do not go together; UNAVAILABLE, if it fails.
+    """
+    source = f"{type(authenticator).__name__}.load_managed_roles"
+    if not authenticator.manage_roles:
+        if authenticator.reset_managed_roles_on_startup:
+            raise invalid(
+                "c.Authenticator.reset_managed_roles_on_startup is for roles of the authenticator: "
+                "set c.Authenticator.manage_roles = True too"
+            )
+        return ()
+    try:
+        told = await call_plugin(authenticator.load_managed_roles, timeout=authenticator.sign_in_timeout)
+    except Exception:
+        log.exception("the authenticator failed", source=source)
+        raise PerijoveError(Code.UNAVAILABLE, f"{source} failed or did not answer; the log says why") from None
+    if not isinstance(told, (list, tuple)):
+        raise invalid(f"{source} gave a {type(told).__name__}: it must give a list of roles")
+    parsed = parse_roles(told, services, ctx.catalogue, option=f"{source}()", managed=True)
+    if parsed.mistakes:
+        raise invalid("; ".join(parsed.mistakes))
+    return parsed.roles
+
+
+async def _give_managed(ctx: Context, tx: Transaction, roles: Sequence[RoleSpec], *, reset: bool) -> list[Fact]:
+    """Make and give the roles of the authenticator; with *reset*, none of its earlier ones are left."""
+    before = {role.name: role.scopes for role in await tx.roles.list() if role.managed}
+    if reset:
+        await tx.roles.delete_managed()
+    made = await make_managed_roles(tx, roles)
+    for spec in roles:
+        await _managed_holders(ctx, tx, spec)
+    if not reset:
+        return made
+    async for user in _all_users(tx):
+        if user.admin and all(role.name != ADMIN for role in await tx.roles.of("user", user.id)):
+            await tx.users.set_admin(user.id, False)
+    now = {role.name: role.scopes for role in await tx.roles.list() if role.managed}
+    changed = [name for name in now if before.get(name) != now[name]]
+    return [
+        *(RoleChanged(name, " ".join(now[name]), BY_AUTHENTICATOR) for name in changed),
+        *(RoleDeleted(name, BY_AUTHENTICATOR) for name in before if name not in now),
+    ]
+
+
+async def _managed_holders(ctx: Context, tx: Transaction, spec: RoleSpec) -> None:
+    """Give a role of the authenticator to whom that says, beside those who have it."""
+    for name in spec.users or ():
+        user, _ = await ensure_user(ctx, tx, name, admin=None)
+        await tx.roles.assign(spec.name, "user", user.id, managed=True)
+        if spec.name == ADMIN:
+            await tx.users.set_admin(user.id, True)
+    for name in spec.groups or ():
+        group = await tx.groups.get(name) or await tx.groups.add(name)
+        await tx.roles.assign(spec.name, "group", group.id, managed=True)
+    for name in spec.services or ():
+        if (service := await tx.services.get(name)) is not None:
+            await tx.roles.assign(spec.name, "service", service.id, managed=True)
+
+
+async def _invalid_users(ctx: Context, tx: Transaction, authenticator: Authenticator) -> list[Fact]:
+    """Delete, or only tell of, users whose name the authenticator does not allow."""
+    facts: list[Fact] = []
+    if not authenticator.username_pattern and type(authenticator).validate_username is Authenticator.validate_username:
+        return facts
+    async for user in _all_users(tx):
+        if user.remove_wanted or authenticator.validate_username(user.name):
+            continue
+        if not authenticator.delete_invalid_users:
+            log.warning(
+                "the authenticator does not allow this user's name: set c.Authenticator.delete_invalid_users = True to "
+                "delete such users at the start",
+                user=user.name,
+            )
+            continue
+        # What runs is stopped first, and what spawners keep is deleted, once the hub has taken up its work.
+        await _shut_out(ctx, tx, user)
+        await tx.users.want_removal(user.id, True)
+        for server in await tx.servers.list_of([user.id]):
+            await tx.servers.save(replace(server, remove_wanted=True, version=server.version + 1))
+        facts.append(UserDeleted(user.name, BY_CONFIGURATION))
+    return facts
+
+
+async def _all_users(tx: Transaction) -> AsyncIterator[User]:
+    users: list[User] = []
     window: Window | None = Window(0, 1000)
     while window is not None:
         page = await tx.users.list(UserQuery(window))
-        for user in page.items:
-            if user.admin and user.id not in kept:
-                await set_admin(tx, user, False)
+        users += page.items
         window = page.next
+    for user in users:
+        yield user
+
+
+async def _no_other_administrators(tx: Transaction, kept: Collection[int]) -> None:
+    async for user in _all_users(tx):
+        if user.admin and user.id not in kept:
+            await set_admin(tx, user, False)

@@ -22,11 +22,13 @@ from perijove.hub.core.tokens import Token, hash_token
 from perijove.hub.ports.authenticator import Authenticator
 from perijove.hub.ports.probe import Probe
 from perijove.hub.ports.proxy import Proxy
-from perijove.hub.ports.spawner import KeepsLog, SignalsExit, Spawner
+from perijove.hub.ports.spawner import KeepsLog, SignalsExit, Spawner, SpawnerUser
 from perijove.hub.ports.store import Transaction
 from perijove.hub.ports.traits import call_plugin
+from perijove.hub.usecases.auth_states import StoredAuthState
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.lifecycle import Lifecycle, Outcome, Step
+from perijove.hub.usecases.people import for_plugins
 from perijove.hub.usecases.signals import QUEUE, Signals
 from perijove.hub.usecases.tokens import new_secret
 from perijove.wire.prefixes import server_prefix
@@ -119,6 +121,7 @@ class Steps:
         """Return the spawner object of *server*, made from the store if this process has none yet."""
         if server.id not in self._spawners:
             spawner = self._new_spawner(server)
+            spawner.user = replace(spawner.user, auth_state=StoredAuthState(self._ctx, server.user_id))
             spawner.durable = {kind: str(name) for kind, name in server.durable.get(DURABLE, {}).items()}
             spawner.load_state(server.run_state)
             spawner.checkpoint = self._checkpoint(server, spawner)
@@ -186,6 +189,9 @@ class Steps:
 
         async def hooks() -> None:
             await call_plugin(self._authenticator.pre_spawn_start, spawner.user, spawner)
+            if spawner.auth_state_hook is not None:
+                await call_plugin(spawner.auth_state_hook, spawner, await spawner.user.get_auth_state())
+            await spawner.apply_group_overrides()
             await spawner.run_hook(spawner.pre_spawn_hook)
 
         await _within(HOOK_TIMEOUT, "get what it needs before its start", hooks())
@@ -228,7 +234,7 @@ class Steps:
 
         configured = await self._token_scopes(spawner)
 
-        async def store(tx: Transaction) -> bool:
+        async def store(tx: Transaction) -> SpawnerUser:
             await tx.tokens.delete_of_server(server.id)
             default = None if configured else await tx.roles.get("server")
             scopes = configured or (() if default is None else default.scopes)
@@ -256,9 +262,9 @@ class Steps:
                 )
             )
             user = await tx.users.by_id(server.user_id)
-            return user is not None and user.admin
+            return spawner.user if user is None else await for_plugins(self._ctx, tx, user)
 
-        spawner.user = replace(spawner.user, admin=await self._lifecycle.stored(store))
+        spawner.user = await self._lifecycle.stored(store)
         return value, client_id
 
     async def _token_scopes(self, spawner: Spawner) -> tuple[str, ...]:

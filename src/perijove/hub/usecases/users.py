@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from perijove.hub.core.errors import conflict, forbidden, invalid, not_found
-from perijove.hub.core.events import AdminChanged, RolesChanged, UserCreated, UserDeleted, UserRenamed
+from perijove.hub.core.events import AdminChanged, AuthStateChanged, RolesChanged, UserCreated, UserDeleted, UserRenamed
 from perijove.hub.core.facts import Fact
 from perijove.hub.core.names import normalize_user_name
 from perijove.hub.core.paging import Page
@@ -19,11 +19,12 @@ from perijove.hub.core.users import User
 from perijove.hub.core.visibility import READ_USER, fields_of_users, require_user
 from perijove.hub.ports.authenticator import Authenticator
 from perijove.hub.ports.store import Transaction, UserQuery
+from perijove.hub.usecases.auth_states import auth_state_of, sealed
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.groups import set_groups_of
+from perijove.hub.usecases.people import set_admin
 from perijove.hub.usecases.reach import reached
 from perijove.hub.usecases.removal import Removal
-from perijove.hub.usecases.sign_in import set_admin
 from perijove.hub.usecases.slices import in_slices
 
 log = structlog.get_logger(__name__)
@@ -33,12 +34,16 @@ HOOK_TIMEOUT = 60.0
 
 @dataclass(frozen=True, slots=True)
 class UserView:
-    """A user with what is shown beside them; *fields* names what the caller may see of it."""
+    """A user with what is shown beside them; *fields* names what the caller may see of it.
+
+    *auth_state* is known only where one user is asked for by somebody who may see it.
+    """
 
     user: User
     roles: Sequence[str]
     servers: Sequence[Server]
     fields: frozenset[str]
+    auth_state: Mapping[str, object] | None = None
 
 
 async def list_users(ctx: Context, principal: Principal, query: UserQuery) -> Page[UserView]:
@@ -64,7 +69,13 @@ async def get_user(ctx: Context, principal: Principal, name: str) -> UserView:
         require_user(principal, user or Target(name))
         if user is None:
             raise not_found("No such user")
-        return (await _views(tx, principal, [user]))[0]
+        return await _with_auth_state(ctx, tx, (await _views(tx, principal, [user]))[0])
+
+
+async def _with_auth_state(ctx: Context, tx: Transaction, view: UserView) -> UserView:
+    if "auth_state" not in view.fields:
+        return view
+    return replace(view, auth_state=await auth_state_of(ctx, tx, view.user.id))
 
 
 async def view_of(ctx: Context, principal: Principal, user_id: int) -> UserView:
@@ -171,6 +182,7 @@ class UserChanges:
     admin: bool | None = None
     groups: Sequence[str] | None = None
     roles: Sequence[str] | None = None
+    auth_state: Mapping[str, object] | None = None
 
 
 async def change_user(
@@ -181,7 +193,8 @@ async def change_user(
     Raises:
         PerijoveError: NOT_FOUND; FORBIDDEN, also for what only administrators may do: make, unmake and change
             administrators, and give roles; INVALID for a name that is impossible or taken, while a server of theirs
-            runs that a new name would cut off, and for groups and roles that do not exist.
+            runs that a new name would cut off, for groups and roles that do not exist, and for an auth_state that
+            cannot be kept.
     """
     principal.require_some("admin:users")
     new_name = None if changes.name is None else (await _valid_names(authenticator, [changes.name]))[0]
@@ -200,10 +213,25 @@ async def change_user(
         if new_name is not None and new_name != user.name:
             facts.append(await _rename(tx, principal, user, new_name))
         changed = await tx.users.by_id(user.id)
-        views = await _views(tx, principal, [changed or user])
+        if changes.auth_state is not None:
+            facts.append(await _set_auth_state(ctx, tx, principal, changed or user, changes.auth_state))
+        view = await _with_auth_state(ctx, tx, (await _views(tx, principal, [changed or user]))[0])
     for fact in facts:
         ctx.telemetry.emit(fact)
-    return views[0]
+    return view
+
+
+async def _set_auth_state(
+    ctx: Context, tx: Transaction, principal: Principal, user: User, state: Mapping[str, object]
+) -> Fact:
+    principal.require("admin:auth_state", user=user)
+    if ctx.encryption is None:
+        raise invalid("This hub keeps no auth_state: c.Authenticator.enable_auth_state is off")
+    try:
+        await tx.users.set_auth_state(user.id, sealed(ctx, state))
+    except (TypeError, ValueError) as error:
+        raise invalid(str(error)) from None
+    return AuthStateChanged(user.name, principal.name)
 
 
 async def _rename(tx: Transaction, principal: Principal, user: User, name: str) -> Fact:

@@ -14,8 +14,10 @@ from starlette.datastructures import Headers
 from perijove.hub.core.errors import Code, PerijoveError, invalid
 from perijove.hub.core.names import shorten
 from perijove.hub.core.principals import Principal
+from perijove.hub.ports.authenticator import SignInRequest
 from perijove.hub.ports.telemetry import ORIGIN
 from perijove.hub.usecases.identity import Visitor
+from perijove.hub.usecases.sign_in import sign_out
 from perijove.hub.web import security
 from perijove.hub.web.permissions import Access, Who, declare
 from perijove.hub.web.schemas import takes as takes  # noqa: PLC0414 - its place until resources import it from there
@@ -79,7 +81,7 @@ async def find_caller(request: Request, hub: HubState) -> Principal | None:
     """
     token = token_of(request.headers)
     if token is not None:
-        principal = await hub.identities.by_token(token)
+        principal = await _by_token(request, hub, token)
         if principal is not None:
             remember(principal)
         return principal
@@ -91,6 +93,19 @@ async def find_caller(request: Request, hub: HubState) -> Principal | None:
         return None
     security.check_call(request, hub.settings, visitor)
     return visitor.principal
+
+
+async def _by_token(request: Request, hub: HubState, token: str) -> Principal | None:
+    """Return whom *token* belongs to, as the authenticator knows them now; None if nobody."""
+    principal = await hub.identities.by_token(token)
+    if not hub.refreshes.enabled or principal is None or principal.user_id is None:
+        return principal
+    strict = hub.authenticator.auth_refresh_strict
+    if not principal.activity and not strict:
+        # What a server does by itself says nothing about its owner.
+        return principal
+    good = await hub.refreshes.still_good(principal.user_id, as_asked(request))
+    return await hub.identities.by_token(token) if good or not strict else None
 
 
 async def identified(request: Request, hub: HubState, *scopes: str) -> Principal:
@@ -106,16 +121,28 @@ async def identified(request: Request, hub: HubState, *scopes: str) -> Principal
 async def find_visitor(request: Request, hub: HubState) -> Visitor | None:
     """Return the person whose session cookie came along; None if nobody is signed in, or more than one."""
     keys = security.cookie_values(request, hub.settings, security.SESSION_COOKIE)
-    found = [visitor for key in keys if (visitor := await hub.identities.by_session(key)) is not None]
+    found = {key: visitor for key in keys if (visitor := await hub.identities.by_session(key)) is not None}
     if len(found) > 1:
         # Somebody's page has put its own sign-in beside the visitor's; nobody can tell which is which.
         request.state.planted = True
     if len(found) != 1:
         return None
-    request.state.visitor = found[0]
-    hub.activity.user_active(found[0].user.id)
-    remember(found[0].principal)
-    return found[0]
+    ((key, visitor),) = found.items()
+    if hub.refreshes.enabled:
+        if not await hub.refreshes.still_good(visitor.user.id, as_asked(request)):
+            await sign_out(hub.ctx, visitor)
+            return None
+        # What the authenticator told may have changed their rights.
+        visitor = await hub.identities.by_session(key) or visitor
+    request.state.visitor = visitor
+    hub.activity.user_active(visitor.user.id)
+    remember(visitor.principal)
+    return visitor
+
+
+def as_asked(request: Request) -> SignInRequest:
+    """Return what an authenticator may know of *request*."""
+    return SignInRequest(address_of(request), dict(request.headers))
 
 
 def address_of(request: Request) -> str:

@@ -102,7 +102,7 @@ def user_model(
         "pending": default.pending if default else None,
         "created": timestamp(user.created),
         "last_activity": timestamp(user.last_activity),
-        "auth_state": None,
+        "auth_state": None if view.auth_state is None else dict(view.auth_state),
         "servers": {
             server.name: server_model(server, settings, state=sees_server_state(principal, user, server.name))
             for server in view.servers

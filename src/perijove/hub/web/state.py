@@ -16,6 +16,7 @@ from perijove.hub.usecases.activity import Activity
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.guessing import Guard
 from perijove.hub.usecases.identity import Identities
+from perijove.hub.usecases.refreshes import Refreshes
 from perijove.hub.usecases.removal import Removal
 from perijove.hub.usecases.routes import Routes
 from perijove.hub.usecases.servers import Servers
@@ -100,6 +101,7 @@ class HubState:
     accounts: Accounts | None
     guard: Guard
     authenticator: Authenticator
+    refreshes: Refreshes
     servers: Servers
     removal: Removal
     routes: Routes

@@ -131,6 +131,18 @@ async def test_the_token_is_not_in_the_command_line_and_is_asked_for(make: Make,
         assert (await anybody.get(f"{proxy.api_url}/api/routes")).status_code == 403
 
 
+async def test_the_hubs_own_secrets_stay_with_the_hub(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("JUPYTERHUB_CRYPT_KEY", "JPY_COOKIE_SECRET", "OTHER"):
+        monkeypatch.setenv(name, "value-of-the-environment")
+    await make().start()
+    environment = Path(f"/proc/{process_in(tmp_path).pid}/environ").read_bytes().split(b"\0")
+    assert [line for line in environment if line.endswith(b"=value-of-the-environment")] == [
+        b"OTHER=value-of-the-environment"
+    ]
+
+
 async def test_a_dead_proxy_is_noticed_and_started_again(make: Make, tmp_path: Path) -> None:
     proxy = make()
     await proxy.start()

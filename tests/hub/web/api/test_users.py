@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
+from perijove.hub.core.events import AuthStateChanged
 from perijove.hub.testing.running import RunningHub
+from perijove.hub.usecases.auth_states import StoredAuthState
 from perijove.hub.web.api.users import flag
 
 
@@ -331,3 +333,52 @@ async def test_whoever_reaches_some_users_only_gives_no_names_and_no_groups(hub:
     assert (await some.patch(f"{hub.api}/users/ada", json={"groups": ["staff"]})).status_code == 404
     assert (await some.patch(f"{hub.api}/users/ada", json={"name": "admin"})).status_code == 403
     assert (await some.patch(f"{hub.api}/users/ada", json={"groups": ["guests"]})).status_code == 200
+
+
+async def keep(hub: RunningHub, state: dict[str, Any]) -> None:
+    user = await hub.add_user("ada")
+    await StoredAuthState(hub.state.ctx, user.id).put(state)
+
+
+async def test_the_authentication_state_is_shown_to_its_scope_alone(hub: RunningHub, admin: Any) -> None:
+    await keep(hub, {"token": "secret"})
+    url = f"{hub.api}/users/ada"
+    assert (await admin.get(url)).json()["auth_state"] == {"token": "secret"}
+    reader = hub.client(await hub.token("reader", "admin:auth_state", "read:users", service=True))
+    assert (await reader.get(url)).json()["auth_state"] == {"token": "secret"}
+    # In lists there is the field and nothing in it.
+    models = {model["name"]: model for model in (await admin.get(f"{hub.api}/users")).json()}
+    assert models["ada"]["auth_state"] is None
+    for scope in ("read:users", "admin:auth_state!user=eve"):
+        other = hub.client(await hub.token(f"other-{len(scope)}", scope, "read:users", service=True))
+        answer = await other.get(url)
+        assert "auth_state" not in answer.json()
+        assert "secret" not in answer.text
+    ada = hub.client(await hub.token("ada"))
+    for place in (url, f"{hub.api}/user"):
+        assert "secret" not in (await ada.get(place)).text
+
+
+async def test_the_authentication_state_can_be_replaced(hub: RunningHub, admin: Any) -> None:
+    await keep(hub, {"token": "secret"})
+    url = f"{hub.api}/users/ada"
+    answer = await admin.patch(url, json={"auth_state": {"token": "newer"}})
+    assert (answer.status_code, answer.json()["auth_state"]) == (200, {"token": "newer"})
+    assert hub.telemetry.of(AuthStateChanged) == [AuthStateChanged("ada", "root")]
+    assert (await admin.patch(url, json={"admin": False})).json()["auth_state"] == {"token": "newer"}
+    for wrong in ("newest", ["x"], None):
+        assert (await admin.patch(url, json={"auth_state": wrong})).status_code == 400
+    answer = await admin.patch(url, json={"admin": True, "auth_state": {"token": "x" * 300_000}})
+    assert answer.status_code == 400
+    shown = (await admin.get(url)).json()
+    assert (shown["auth_state"], shown["admin"]) == ({"token": "newer"}, False)
+    assert (await hub.client(await hub.token("ada")).patch(url, json={"auth_state": {}})).status_code == 403
+
+
+async def test_what_the_authenticator_tells_everybody_is_shown(hub: RunningHub, admin: Any) -> None:
+    user = await hub.add_user("ada")
+    async with hub.store.transaction() as tx:
+        await tx.users.set_user_info(user.id, {"display_name": "Ada"})
+    ada = hub.client(await hub.token("ada"))
+    assert (await ada.get(f"{hub.api}/user")).json()["user_info"] == {"display_name": "Ada"}
+    assert (await admin.get(f"{hub.api}/users/ada")).json()["user_info"] == {"display_name": "Ada"}

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from perijove.hub.core.auth_models import AuthModel
 from perijove.hub.core.errors import PerijoveError
 from perijove.hub.core.names import MAX_NAME_LENGTH, normalize_user_name
-from perijove.hub.ports.authenticator import Authenticator, AuthModel, PasswordCheck, SignInRequest
+from perijove.hub.ports.authenticator import Authenticator, PasswordCheck, SignInRequest
 
 MAX_PASSWORD_LENGTH = 1024
 """Longer ones are refused unread: hashing them would be work for nothing."""

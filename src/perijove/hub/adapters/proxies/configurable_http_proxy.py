@@ -25,6 +25,8 @@ from perijove.hub.adapters.proxies.record import ProxyRecord
 from perijove.hub.core.errors import Code, PerijoveError, invalid
 from perijove.hub.core.routes import Route
 from perijove.hub.ports.proxy import Proxy
+from perijove.hub.settings.crypt_keys import VARIABLE as CRYPT_KEYS
+from perijove.hub.settings.loading import COOKIE_SECRET
 from perijove.wire.environment import PROXY_AUTH_TOKEN
 
 START_SECONDS: Final = 10.0
@@ -176,7 +178,7 @@ class ConfigurableHTTPProxy(Proxy):
         try:
             return Child(
                 command,
-                env={**os.environ, PROXY_AUTH_TOKEN: self._token},
+                env={**_environment(), PROXY_AUTH_TOKEN: self._token},
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
@@ -307,6 +309,11 @@ def _is_of(info: Mapping[str, Any], process: ProcessIdentity) -> bool:
         return True
     found = processes.info(pid)
     return found is not None and found.session == process.pid
+
+
+def _environment() -> dict[str, str]:
+    """Return the hub's environment without the secrets that are its own."""
+    return {name: value for name, value in os.environ.items() if name not in (COOKIE_SECRET, CRYPT_KEYS)}
 
 
 def _unavailable(message: str) -> PerijoveError:

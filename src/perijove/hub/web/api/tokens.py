@@ -11,11 +11,10 @@ from perijove.hub.core.errors import Code, PerijoveError, forbidden, invalid, no
 from perijove.hub.core.guessing import Try
 from perijove.hub.core.names import normalize_user_name
 from perijove.hub.core.principals import Principal
-from perijove.hub.ports.authenticator import SignInRequest
 from perijove.hub.usecases import sign_in, tokens
 from perijove.hub.usecases.tokens import TokenRequest
 from perijove.hub.web import security
-from perijove.hub.web.callers import Hub, JsonBody, address_of, needs, needs_if_known, remember
+from perijove.hub.web.callers import Hub, JsonBody, as_asked, needs, needs_if_known, remember
 from perijove.hub.web.models import token_model
 from perijove.hub.web.permissions import Router
 from perijove.hub.web.schemas import takes
@@ -82,7 +81,7 @@ async def _by_credentials(request: Request, hub: HubState, body: Any) -> Princip
     if data is None:
         raise PerijoveError(Code.UNAUTHENTICATED, "Missing or invalid credentials.")
     security.check_origin(request, hub.settings)
-    asked = SignInRequest(address_of(request), dict(request.headers))
+    asked = as_asked(request)
     async with hub.guard.guarding(Try("sign-in", data.get("username", ""), asked.address)):
         principal = await sign_in.by_credentials(hub.ctx, hub.authenticator, asked, data)
     remember(principal, "password")

@@ -54,6 +54,7 @@ CHANGES = takes(
     admin={"type": "boolean"},
     groups={"type": "array", "items": {"type": "string"}, "description": "All groups that the user shall be in"},
     roles={"type": "array", "items": {"type": "string"}, "description": "All roles that the user shall hold"},
+    auth_state={"type": "object", "description": "What the authenticator shall keep about the user"},
 )
 ACTIVITY = takes(
     "When; at least one of the two",
@@ -163,13 +164,14 @@ async def create_user(
 async def change_user(
     hub: Hub, principal: Annotated[Principal, needs("admin:users")], user_name: str, body: JsonBody
 ) -> UserModel:
-    """Change name, administrator's rights, groups or roles of a user."""
-    given = checked_object(body, {"name": str, "admin": bool, "groups": list, "roles": list})
+    """Change name, administrator's rights, groups, roles or authentication state of a user."""
+    given = checked_object(body, {"name": str, "admin": bool, "groups": list, "roles": list, "auth_state": dict})
     changes = users.UserChanges(
         given.get("name"),
         given.get("admin"),
         texts(given, "groups") if "groups" in given else None,
         texts(given, "roles") if "roles" in given else None,
+        given.get("auth_state"),
     )
     changed = await users.change_user(hub.ctx, hub.authenticator, principal, normalize_user_name(user_name), changes)
     return user_model(changed, principal, hub.settings)

@@ -10,11 +10,10 @@ from fastapi.responses import RedirectResponse
 
 from perijove.hub.core.errors import Code, PerijoveError, forbidden, not_found
 from perijove.hub.core.guessing import Try
-from perijove.hub.ports.authenticator import SignInRequest
 from perijove.hub.usecases import sign_in as use_case
 from perijove.hub.usecases.accounts import TAKEN_INVITATION, Accounts, matching
 from perijove.hub.web import security
-from perijove.hub.web.callers import Hub, address_of, find_visitor
+from perijove.hub.web.callers import Hub, address_of, as_asked, find_visitor
 from perijove.hub.web.errors import STATUS
 from perijove.hub.web.pages.common import FormToken, FormVisitor, PageVisitor, go, next_target, with_next
 from perijove.hub.web.permissions import Router, public
@@ -71,7 +70,7 @@ async def login(request: Request, hub: Hub) -> Response:
         security.check_form(request, hub.settings, visitor, data.pop(security.FORM_FIELD, ""))
         if any(len(value) > MAX_FIELD_LENGTH for value in data.values()):
             raise forbidden(use_case.REFUSED)
-        asked = SignInRequest(address_of(request), dict(request.headers))
+        asked = as_asked(request)
         attempt = Try("sign-in", typed, asked.address, security.known_device(request, hub.settings, typed))
         async with hub.guard.guarding(attempt):
             session = await use_case.sign_in(
@@ -82,6 +81,7 @@ async def login(request: Request, hub: Hub) -> Response:
         if visitor is not None:
             return go(_after_sign_in(request, hub, target))
         return _again(request, error, "login.html", username=typed[:MAX_SHOWN], **_form(request, hub))
+    hub.refreshes.signed_in(session.user.id)
     response = RedirectResponse(_after_sign_in(request, hub, target), status_code=302)
     security.begin(request, hub.settings, response, session)
     security.remember_device(request, hub.settings, response, session.user.name)
