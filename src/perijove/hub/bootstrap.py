@@ -39,7 +39,7 @@ from perijove.hub.adapters.telemetry.fan_out import FanOut
 from perijove.hub.adapters.telemetry.logs import configure_logging
 from perijove.hub.adapters.telemetry.metrics import Metrics
 from perijove.hub.adapters.web_server import web_server
-from perijove.hub.core.admission import Limits
+from perijove.hub.core.admission import Limits, tightest
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.paging import Window
 from perijove.hub.core.servers import Server
@@ -217,7 +217,7 @@ def compose(configuration: Configuration, store: SqlStore) -> Hub:
     proxy = configuration.proxy_class(config=configuration.config)
     proxy.setting = _proxy_setting(options, secret)
     signals, tasks, activity, probe = Signals(), Tasks(), Activity(ctx), HttpProbe()
-    limits = Limits(options.concurrent_spawn_limit, options.active_server_limit)
+    limits = _limits(configuration)
     lifecycle = Lifecycle(ctx, signals, tasks, owner=uuid.uuid4().hex)
     steps = Steps(
         ctx,
@@ -276,6 +276,12 @@ def _encryption(authenticator: Authenticator) -> Encryption | None:
     if not authenticator.enable_auth_state:
         return None
     return FernetEncryption(parse_crypt_keys(os.environ.get(VARIABLE, "")))
+
+
+def _limits(configuration: Configuration) -> Limits:
+    spawner = configuration.spawner_class(config=configuration.config)
+    starts = tightest(configuration.hub.concurrent_spawn_limit, spawner.concurrent_starts)
+    return Limits(starts, configuration.hub.active_server_limit, spawner.queue_timeout)
 
 
 def _accounts(ctx: Context, authenticator: Authenticator) -> Accounts | None:

@@ -39,9 +39,21 @@ class _Server(TypedDict):
 
 
 class ServerModel(_Server, total=False):
-    """One server. ``state``, what its spawner keeps, is there for holders of ``admin:server_state`` only."""
+    """One server.
+
+    ``state``, what its spawner keeps, is there for holders of ``admin:server_state`` only, and ``queue`` while a start
+    waits for its turn, where one server is asked for.
+    """
 
     state: dict[str, Any]
+    queue: QueueModel
+
+
+class QueueModel(TypedDict):
+    """Where a start stands that waits for its turn (Perijove's own addition); ``seconds`` is an estimate, if any."""
+
+    position: int
+    seconds: int | None
 
 
 class FailureModel(TypedDict):
@@ -204,6 +216,7 @@ class ProgressModel(_Progress, total=False):
     url: str
     ready: bool
     failed: bool
+    queue: QueueModel
 
 
 class NextPageModel(TypedDict):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perijove.hub.core.admission import Limits, check_active, queue_position
+from perijove.hub.core.admission import Limits, Place, check_active, place_of, queue_position, tightest
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.servers import AT_REST, OCCUPYING, Server, State
 
@@ -114,3 +114,35 @@ def test_at_the_limit_a_person_is_told_to_come_back(limit: int, active: int) -> 
     with pytest.raises(PerijoveError, match="Active user limit exceeded") as caught:
         check_active(Limits(active_servers=limit), active)
     assert caught.value.code is Code.LIMITED
+
+
+@pytest.mark.parametrize(
+    ("limits", "result"), [((), 0), ((0, 0), 0), ((5, 0), 5), ((0, 4), 4), ((5, 4), 4), ((3, 4), 3)]
+)
+def test_of_several_limits_the_tightest_holds_and_0_is_none(limits: tuple[int, ...], result: int) -> None:
+    assert tightest(*limits) == result
+
+
+def test_the_estimate_goes_by_the_median_of_recent_starts(now: datetime) -> None:
+    starting = [Server(n, 1, "a", "", state=State.STARTING, requested=now) for n in range(2)]
+    earlier = [Server(n, 1, "a", "", state=State.QUEUED, requested=now) for n in range(2, 5)]
+    mine = Server(99, 1, "b", "", state=State.QUEUED, requested=now)
+    active = [*starting, *earlier, mine]
+    limits = Limits(concurrent_starts=2)
+    assert place_of(mine, active, limits, []) == Place(4, None)
+    assert place_of(mine, active, limits, [3.0, 3.0, 300.0]) == Place(4, 6)
+    assert place_of(mine, starting, limits, [0.5]) == Place(1, 1)
+    assert place_of(mine, [mine], limits, [3.0]) == Place(0)
+
+
+@pytest.mark.parametrize(
+    ("place", "end"),
+    [
+        (Place(1), "number 1 in the queue"),
+        (Place(2, 1), "number 2 in the queue, about 1 second"),
+        (Place(2, 40), "number 2 in the queue, about 40 seconds"),
+        (Place(2, 130), "number 2 in the queue, about 3 minutes"),
+    ],
+)
+def test_a_place_is_told_in_words(place: Place, end: str) -> None:
+    assert place.message == f"Waiting for a free place: {end}"

@@ -14,6 +14,7 @@ from perijove.hub.core.events import ServerAdopted
 from perijove.hub.core.roles import Role
 from perijove.hub.core.servers import State
 from perijove.hub.testing.fakes import FakeAuthenticator, FakeSpawner
+from perijove.hub.usecases import queue
 from perijove.hub.usecases import steps as module
 from perijove.hub.usecases.auth_states import StoredAuthState
 from perijove.hub.usecases.steps import _as_url
@@ -481,7 +482,7 @@ async def test_over_the_limit_starts_wait_in_order_and_are_told_their_place(hous
 async def test_a_free_place_is_taken_without_waiting_for_the_next_look(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "QUEUE_LOOK", 3600.0)
+    monkeypatch.setattr(queue, "LOOK", 3600.0)
     hub = await house.hub(limits=Limits(concurrent_starts=1))
     await house.reach(hub, "queued")
     await hub.stop("first")

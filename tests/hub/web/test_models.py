@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from perijove.hub.core.admission import Place
 from perijove.hub.core.principals import Principal, Target
 from perijove.hub.core.scopes import Holder, expand
 from perijove.hub.core.servers import Failure, Server, State
@@ -252,7 +253,8 @@ def test_a_token_of_a_service_and_of_a_client_and_a_new_one() -> None:
 
 def test_models_have_no_field_that_the_wire_does_not_know(settings: WebSettings) -> None:
     who = principal("admin:users", "admin:servers")
-    assert models.server_model(RUNNING, settings, state=True).keys() == ServerModel.__annotations__.keys()
+    everything = models.server_model(RUNNING, settings, state=True, place=Place(1))
+    assert everything.keys() == ServerModel.__annotations__.keys()
     assert seen(who, settings, RUNNING).keys() == UserModel.__annotations__.keys()
     known = TokenModel.__annotations__.keys()
     assert models.token_model(TokenView(TOKEN, (), "secret")).keys() == known - {"service"}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import ceil
+from statistics import median
+from typing import Any
 
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.servers import OCCUPYING, Server, State
@@ -16,10 +19,40 @@ class Limits:
     Attributes:
         concurrent_starts: servers between leaving the queue and being ready.
         active_servers: servers that are not at rest.
+        queue_seconds: how long a start may wait for its turn; None for any time.
     """
 
     concurrent_starts: int = 0
     active_servers: int = 0
+    queue_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a start stands in the queue.
+
+    Attributes:
+        position: how many must go before it; 0 if it may start now.
+        seconds: until it may start, going by recent starts; None if there were none.
+    """
+
+    position: int
+    seconds: int | None = None
+
+    def as_wire(self) -> dict[str, Any]:
+        """Return the JSON object that clients read."""
+        return {"position": self.position, "seconds": self.seconds}
+
+    @property
+    def message(self) -> str:
+        """What the person who waits is told."""
+        about = "" if self.seconds is None else f", about {_in_words(self.seconds)}"
+        return f"Waiting for a free place: number {self.position} in the queue{about}"
+
+
+def tightest(*limits: int) -> int:
+    """Return the smallest of *limits*, of which 0 means none; 0 if there is none at all."""
+    return min((limit for limit in limits if limit > 0), default=0)
 
 
 def check_active(limits: Limits, active: int) -> None:
@@ -52,3 +85,25 @@ def queue_position(server: Server, active: Iterable[Server], limits: Limits) -> 
         for other in others
     )
     return max(0, occupied + earlier - limits.concurrent_starts + 1)
+
+
+def place_of(server: Server, active: Iterable[Server], limits: Limits, recent: Sequence[float]) -> Place:
+    """Return where *server* stands.
+
+    Args:
+        server: a server that is queued.
+        active: all servers that are not at rest.
+        limits: how many may start at once.
+        recent: how many seconds recent starts took from leaving the queue until they were ready.
+    """
+    position = queue_position(server, active, limits)
+    if not position or not recent:
+        return Place(position)
+    # Of so many that start at once, one is done in each such part of the time that a start takes.
+    return Place(position, ceil(median(recent) * position / limits.concurrent_starts))
+
+
+def _in_words(seconds: int) -> str:
+    if seconds < 100:
+        return f"{seconds} second{'' if seconds == 1 else 's'}"
+    return f"{ceil(seconds / 60)} minutes"

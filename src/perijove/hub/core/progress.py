@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from perijove.hub.core.admission import Place
+
 MAX_MESSAGE_LENGTH = 2000
 
 
@@ -21,6 +23,7 @@ class ProgressEvent:
         progress: per cent done.
         message: one sentence.
         outcome: ``ready`` or ``failed`` on the last event of an attempt, else empty.
+        queue: where the start stands now, while it waits for its turn; not stored.
     """
 
     id: int
@@ -30,6 +33,7 @@ class ProgressEvent:
     progress: int
     message: str
     outcome: str = ""
+    queue: Place | None = None
 
     def as_wire(self, url: str = "") -> dict[str, Any]:
         """Return the JSON object that clients read from the progress stream.
@@ -42,4 +46,6 @@ class ProgressEvent:
             body |= {"ready": True, "url": url}
         elif self.outcome == "failed":
             body["failed"] = True
+        elif self.queue is not None:
+            body["queue"] = self.queue.as_wire()
         return body

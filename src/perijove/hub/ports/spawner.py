@@ -146,6 +146,15 @@ class Spawner(LoggingConfigurable):
     port = Integer(0, help="The port on which the server listens; 0 for any that is free.").tag(config=True)
     default_url = Unicode("", help="The page shown first, such as /tree; may hold {username}.").tag(config=True)
     notebook_dir = Unicode("", help="The folder the server shows; may hold {username}.").tag(config=True)
+    concurrent_starts = Integer(
+        0,
+        min=0,
+        help="How many servers of this kind may be starting at once, beside c.JupyterHub.concurrent_spawn_limit; the "
+        "others wait their turn. 0 for any number.",
+    ).tag(config=True)
+    queue_timeout = Float(
+        None, allow_none=True, min=0, help="Seconds that a start may wait for its turn; any time if None."
+    ).tag(config=True)
     start_timeout = Float(60, help="Seconds that start() may take.").tag(config=True)
     http_timeout = Float(30, help="Seconds after start() until the server must answer.").tag(config=True)
     poll_interval = Float(30, help="Seconds between two looks whether a running server still runs.").tag(config=True)

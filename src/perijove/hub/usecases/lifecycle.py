@@ -9,6 +9,7 @@ if the row's state is another one now.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -35,6 +36,7 @@ STORE_RETRY = 1.0
 STEP_RETRY = 1.0
 STEP_RETRY_MAX = 30.0
 CLOSE_TIMEOUT = 10.0
+RECENT_STARTS = 20
 
 PROGRESS = {
     Event.START_REQUESTED: (0, "Server requested"),
@@ -86,6 +88,8 @@ class Lifecycle:
         self._remove: Callable[[Server], Awaitable[None]] = _keep
         self._drivers: dict[int, _Driver] = {}
         self._closed = False
+        self.recent_starts: deque[float] = deque(maxlen=RECENT_STARTS)
+        """Seconds that recent starts of this process took from leaving the queue until they were ready."""
 
     def begin(
         self,
@@ -259,6 +263,7 @@ class Lifecycle:
         emit = self._ctx.telemetry.emit
         match outcome.event:
             case Event.ROUTED:
+                self.recent_starts.append(max(0.0, (now - (before.started or now)).total_seconds()))
                 emit(ServerReady(server.full_name, seconds))
             case Event.BROKE:
                 emit(ServerFailed(server.full_name, outcome.failure.reason if outcome.failure else "", seconds))

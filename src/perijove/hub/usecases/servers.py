@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from perijove.hub.core.admission import Limits, check_active
+from perijove.hub.core.admission import Limits, Place, check_active
 from perijove.hub.core.errors import Code, PerijoveError, conflict, forbidden, invalid, not_found
 from perijove.hub.core.events import ServerStartRequested, ServerStopRequested
 from perijove.hub.core.names import shorten, validate_server_name
@@ -20,6 +20,7 @@ from perijove.hub.core.visibility import sees_server_state
 from perijove.hub.ports.store import Transaction
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.lifecycle import PROGRESS, Lifecycle
+from perijove.hub.usecases.queue import Queue
 from perijove.hub.usecases.reach import reached
 from perijove.hub.usecases.refreshes import Refreshes
 from perijove.hub.usecases.signals import Signals
@@ -58,6 +59,7 @@ class Servers:
         self._lifecycle = lifecycle
         self._signals = signals
         self.rules = rules
+        self._queue = Queue(ctx, lifecycle, signals, rules.limits)
 
     def url(self, server: Server) -> str:
         """Return where browsers reach *server*: a path, or a full URL where its owner has a host."""
@@ -76,6 +78,10 @@ class Servers:
         if server is None and name:
             raise not_found(f"{user_name} has no server named {shorten(name)!r}")
         return server or Server(0, user.id, user.name, name)
+
+    async def place(self, server: Server) -> Place | None:
+        """Return where *server* stands in the queue of starts; None if it does not wait there."""
+        return await self._queue.place(server) if server.state is State.QUEUED else None
 
     async def shows_state(self, principal: Principal, server: Server) -> bool:
         """Say whether *principal* may see what the spawner keeps about *server*."""
@@ -328,9 +334,10 @@ class Servers:
                 async with self._ctx.store.transaction() as tx:
                     events = await tx.progress.list(server.id, server.attempt, seen)
                     current = await tx.servers.by_id(server.id)
+                place = await self.place(current) if events and current is not None else None
                 for event in events:
                     seen = event.id
-                    yield event
+                    yield replace(event, queue=place)
                     if event.outcome:
                         return
                 if current is None or current.attempt != server.attempt or current.state in AT_REST | {State.STOPPING}:

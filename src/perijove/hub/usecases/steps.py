@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from perijove.hub.core.admission import Limits, queue_position
+from perijove.hub.core.admission import Limits
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.failures import LOG_LINES, crashed, ended, refused, timed_out
 from perijove.hub.core.oauth import OAuthClient, server_client_id
@@ -29,7 +29,8 @@ from perijove.hub.usecases.auth_states import StoredAuthState
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.lifecycle import Lifecycle, Outcome, Step
 from perijove.hub.usecases.people import for_plugins
-from perijove.hub.usecases.signals import QUEUE, Signals
+from perijove.hub.usecases.queue import Queue
+from perijove.hub.usecases.signals import Signals
 from perijove.hub.usecases.tokens import new_secret
 from perijove.wire.prefixes import server_prefix
 
@@ -44,7 +45,6 @@ KEEP_TIMEOUT = 5.0
 STOP_RETRY_MAX = 30.0
 PROBE_FIRST = 0.05
 PROBE_LONGEST = 1.0
-QUEUE_LOOK = 1.0
 EXIT_LOOK = 1.0
 MAX_STEPS_TOLD = 500
 """How many steps of its own a spawner may add to the progress of one start."""
@@ -98,14 +98,14 @@ class Steps:
         self._authenticator = plugins.authenticator
         self._proxy = plugins.proxy
         self._probe = plugins.probe
-        self._limits = limits
+        self._queue = Queue(ctx, lifecycle, signals, limits)
         self._site = site
         self._spawners: dict[int, Spawner] = {}
 
     def table(self) -> dict[Command, Step]:
         """Return the step for each command."""
         return {
-            Command.ADMIT: self.admit,
+            Command.ADMIT: self._queue.admit,
             Command.START: self.start,
             Command.PROBE: self.probe,
             Command.ROUTE: self.route,
@@ -135,20 +135,6 @@ class Steps:
                 raise _Over
 
         return checkpoint
-
-    async def admit(self, server: Server) -> Outcome:
-        """Wait until there is room for one more start."""
-        told = -1
-        with self._signals.subscribe(QUEUE) as news:
-            while True:
-                active = await self._lifecycle.stored(lambda tx: tx.servers.list_active())
-                position = queue_position(server, active, self._limits)
-                if position == 0:
-                    return Outcome(Event.ADMITTED)
-                if position != told:
-                    told = position
-                    await self._lifecycle.note(server, 0, f"Waiting for a free place: number {position} in the queue")
-                await news.wait(QUEUE_LOOK)
 
     async def start(self, server: Server) -> Outcome:
         """Let the spawner start the server; what an earlier try left half-started is ended first."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
+from perijove.hub.core.admission import Place
 from perijove.hub.core.principals import Principal
 from perijove.hub.core.servers import Failure, Server
 from perijove.hub.core.tokens import API_CLIENT_ID
@@ -52,8 +53,10 @@ def failure_model(failure: Failure | None) -> FailureModel | None:
     return {"reason": failure.reason, "advice": failure.advice, "log": failure.log, "at": timestamp(failure.at)}
 
 
-def server_model(server: Server, settings: WebSettings, *, state: bool = False) -> ServerModel:
-    """Return *server*; *state* says whether what its spawner keeps is shown."""
+def server_model(
+    server: Server, settings: WebSettings, *, state: bool = False, place: Place | None = None
+) -> ServerModel:
+    """Return *server*; *state* says whether what its spawner keeps is shown, *place* where it waits for its start."""
     site = settings.site
     progress = progress_url(server, settings.prefix)
     model: ServerModel = {
@@ -74,6 +77,8 @@ def server_model(server: Server, settings: WebSettings, *, state: bool = False) 
     }
     if state:
         model["state"] = dict(server.spawner_state)
+    if place is not None:
+        model["queue"] = {"position": place.position, "seconds": place.seconds}
     return model
 
 

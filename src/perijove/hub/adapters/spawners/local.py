@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from traitlets import Bool, Float, List, Unicode
+from traitlets import Bool, Float, List, Unicode, default
 
 from perijove.hub.adapters import processes
 from perijove.hub.adapters.inherited import ENV_KEEP, kept, search_path, shell
@@ -30,6 +30,8 @@ from perijove.hub.ports.spawner import Spawner
 from perijove.wire import environment as names
 from perijove.wire.launching import LaunchRequest
 
+STARTS_PER_PROCESSOR: Final = 2
+"""How many local servers start at once; more make all of them answer later, the first one too."""
 STATUS_UNKNOWN: Final = 0
 """What poll() says of a server that is gone with nobody left who knows its exit status."""
 _REACHED_BY = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
@@ -52,6 +54,10 @@ class SimpleLocalProcessSpawner(Spawner):
     env_keep = List(
         Unicode(), list(ENV_KEEP), help="Environment variables of the hub that the server gets too; may hold *."
     ).tag(config=True)
+
+    @default("concurrent_starts")
+    def _a_few_for_each_processor(self) -> int:
+        return STARTS_PER_PROCESSOR * (os.cpu_count() or 1)
 
     _warned_of_root: ClassVar[bool] = False
 

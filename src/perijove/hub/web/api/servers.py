@@ -103,7 +103,8 @@ async def get_unnamed_server(hub: Hub, principal: Reader, user_name: str) -> Ser
 
 
 async def _model(hub: HubState, principal: Principal, server: Server) -> ServerModel:
-    return server_model(server, hub.settings, state=await hub.servers.shows_state(principal, server))
+    shows_state, place = await hub.servers.shows_state(principal, server), await hub.servers.place(server)
+    return server_model(server, hub.settings, state=shows_state, place=place)
 
 
 async def _get(hub: HubState, principal: Principal, user_name: str, name: str) -> ServerModel:

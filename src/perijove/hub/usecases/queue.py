@@ -1,0 +1,48 @@
+"""Starts that wait for a free place among the concurrent ones."""
+
+from __future__ import annotations
+
+from perijove.hub.core.admission import Limits, Place, place_of
+from perijove.hub.core.failures import timed_out
+from perijove.hub.core.servers import Event, Server
+from perijove.hub.usecases.context import Context
+from perijove.hub.usecases.lifecycle import Lifecycle, Outcome
+from perijove.hub.usecases.signals import QUEUE, Signals
+
+LOOK = 1.0
+
+
+class Queue:
+    """The order of starts, read from the store at each look."""
+
+    def __init__(self, ctx: Context, lifecycle: Lifecycle, signals: Signals, limits: Limits) -> None:
+        self._ctx = ctx
+        self._lifecycle = lifecycle
+        self._signals = signals
+        self._limits = limits
+
+    async def place(self, server: Server) -> Place:
+        """Return where *server* stands in the queue."""
+        active = await self._lifecycle.stored(lambda tx: tx.servers.list_active())
+        return place_of(server, active, self._limits, self._lifecycle.recent_starts)
+
+    async def admit(self, server: Server) -> Outcome:
+        """Wait until there is room for *server*, and tell those who watch where it stands; BROKE if it takes too long.
+
+        The clock of waiting began when the start was asked for, whichever hub process waits.
+        """
+        told = -1
+        with self._signals.subscribe(QUEUE) as news:
+            while True:
+                place = await self.place(server)
+                if place.position == 0:
+                    return Outcome(Event.ADMITTED)
+                now = self._ctx.clock.now()
+                limit = self._limits.queue_seconds
+                if limit is not None and server.requested and (now - server.requested).total_seconds() >= limit:
+                    failure = timed_out("get a free place", limit)
+                    return Outcome(Event.BROKE, failure)
+                if place.position != told:
+                    told = place.position
+                    await self._lifecycle.note(server, 0, place.message)
+                await news.wait(LOOK)
