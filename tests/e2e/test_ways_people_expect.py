@@ -6,6 +6,7 @@ import re
 import subprocess
 
 import httpx
+from tests.support.browsers import Visitor
 from tests.support.hubs import OPS_TOKEN, PERIJOVE, RunningHub, eventually
 
 import perijove
@@ -29,10 +30,9 @@ def test_health_metrics_and_footer(configured: RunningHub) -> None:
 
 
 def test_metrics_for_whoever_may_read_them(configured: RunningHub) -> None:
-    with configured.client(OPS_TOKEN) as api:
-        admin = api.post("/users/admin/tokens").json()["token"]
-    with configured.client(admin) as api:
-        metrics = api.get(f"{configured.url}/hub/metrics")
+    with Visitor(configured) as admin:
+        admin.sign_in("admin")
+        metrics = admin.get("/hub/metrics")
     assert metrics.status_code == 200
     assert "jupyterhub_request_duration_seconds_bucket" in metrics.text
     assert "jupyterhub_running_servers" in metrics.text

@@ -166,8 +166,12 @@ class SingleUserServer(ServerApp):
         wanted = KernelProvisionerFactory.default_provisioner_name_env in os.environ
         if not self.copy_kernels or wanted or "default_provisioner_name" in self.config.KernelProvisionerFactory:
             provisioner.give_up()
-        else:
-            self.config.KernelProvisionerFactory.default_provisioner_name = provisioner.NAME
+            return
+        factory = KernelProvisionerFactory.instance(parent=self)
+        if provisioner.NAME in factory.provisioners:
+            factory.default_provisioner_name = provisioner.NAME
+        else:  # our files were put on the path, but never installed
+            provisioner.give_up()
 
     def init_webapp(self) -> None:
         """Build the web application with the hub's headers and page configuration."""

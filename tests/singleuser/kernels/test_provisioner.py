@@ -120,9 +120,6 @@ async def test_a_kernel_that_dies_is_noticed(manager: AsyncKernelManager) -> Non
     client.stop_channels()
     kernel = process(manager)
     os.kill(kernel.pid, signal.SIGKILL)
-    pidfd = os.pidfd_open(kernel.pid) if kernel.poll() is None else None
-    if pidfd is not None:
-        os.close(pidfd)
     kernel._connection.settimeout(WAIT)
     kernel._buffer += kernel._connection.recv(4096)
     assert kernel.poll() == -signal.SIGKILL

@@ -346,7 +346,7 @@ async def test_a_copied_server_stops_when_it_is_told_to(launching: Make) -> None
         while not await listens():
             await asyncio.sleep(0.02)
     await spawner.stop()
-    assert await spawner.poll() == 0
+    assert await spawner.poll() in {0, -signal.SIGINT, -signal.SIGTERM}  # by itself, or before it could
 
 
 async def test_without_the_launcher_the_command_is_executed(launching: Make) -> None:
