@@ -7,11 +7,12 @@ from dataclasses import replace
 from datetime import datetime
 
 from perijove.hub.core.oauth import OAuthClient, OAuthCode
+from perijove.hub.core.paging import Page, Window
 from perijove.hub.core.roles import Role
 from perijove.hub.core.services import Service
 from perijove.hub.core.tokens import Token
 from perijove.hub.ports.store import HolderKind, OwnerKind
-from perijove.hub.testing.memory_state import Repository, aware, drop, existing, free, through_json
+from perijove.hub.testing.memory_state import Repository, aware, drop, existing, free, page_of, through_json
 
 
 class MemoryTokens(Repository):
@@ -131,6 +132,17 @@ class MemoryRoles(Repository):
     async def names_of(self, kind: HolderKind, holder_ids: Collection[int]) -> Mapping[int, Sequence[str]]:
         held = sorted(self.all.holders)
         return {each: [name for name, *holder in held if holder == [kind, each]] for each in holder_ids}
+
+    async def count_holders(self) -> Mapping[str, Mapping[HolderKind, int]]:
+        found: dict[str, dict[HolderKind, int]] = {}
+        for role, kind, _ in self.all.holders:
+            counts = found.setdefault(role, {})
+            counts[kind] = counts.get(kind, 0) + 1
+        return found
+
+    async def holders(self, role: str, kind: HolderKind, window: Window) -> Page[str]:
+        ids = [each for name, what, each in self.all.holders if (name, what) == (role, kind)]
+        return page_of(sorted(self.all.holder(kind, each).name for each in ids), window)
 
     async def assign(self, role: str, kind: HolderKind, holder_id: int, *, managed: bool = False) -> None:
         existing(self.all.roles, role)

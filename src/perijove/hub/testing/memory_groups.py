@@ -26,8 +26,12 @@ class MemoryGroups(Repository):
         return {group.name: group for group in self.all.groups.values() if group.name in names}
 
     async def list(self, query: GroupQuery) -> Page[Group]:
-        groups = self.all.groups.values()
-        return page_of([each for each in groups if query.names is None or each.name in query.names], query.window)
+        found = [
+            group
+            for group in self.all.groups.values()
+            if (query.names is None or group.name in query.names) and query.name_filter.lower() in group.name.lower()
+        ]
+        return page_of(sorted(found, key=lambda group: group.name) if query.by_name else found, query.window)
 
     async def add(self, name: str) -> Group:
         free(await self.get(name) is not None, "A group of that name exists already")
@@ -68,6 +72,9 @@ class MemoryGroups(Repository):
     async def members(self, group_ids: Collection[int]) -> Mapping[int, Sequence[str]]:
         held = [(group, self.all.users[user].name) for user, group in self.all.memberships]
         return {each: sorted(name for group, name in held if group == each) for each in group_ids}
+
+    async def count_members(self, group_ids: Collection[int]) -> Mapping[int, int]:
+        return {each: len(names) for each, names in (await self.members(group_ids)).items()}
 
     async def groups_of(self, user_ids: Collection[int]) -> Mapping[int, Sequence[str]]:
         held = [(user, self.all.groups[group].name) for user, group in self.all.memberships]

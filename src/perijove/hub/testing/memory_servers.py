@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from perijove.hub.core.attempts import AttemptKey, Tally
 from perijove.hub.core.errors import conflict
+from perijove.hub.core.paging import Page
 from perijove.hub.core.progress import ProgressEvent
-from perijove.hub.core.servers import Server
-from perijove.hub.testing.memory_state import Repository, aware, drop, existing, forward, free, through_json
+from perijove.hub.core.servers import Server, State
+from perijove.hub.ports.store import ServerQuery
+from perijove.hub.testing.memory_state import Repository, aware, drop, existing, forward, free, page_of, through_json
 
 
 class MemoryServers(Repository):
@@ -26,6 +30,30 @@ class MemoryServers(Repository):
     async def list_of(self, user_ids: Collection[int]) -> Sequence[Server]:
         found = (server for server in self.all.servers.values() if server.user_id in set(user_ids))
         return sorted(found, key=lambda server: (server.user_id, server.name))
+
+    async def list(self, query: ServerQuery) -> Page[Server]:
+        found = [
+            server
+            for server in self.all.servers.values()
+            if (not query.limited or self._visible(server, query))
+            and (query.states is None or server.state in query.states)
+            and any(
+                query.name_filter.lower() in text
+                for text in (server.user_name, server.name, server.display_name.lower())
+            )
+        ]
+        return page_of(sorted(found, key=lambda each: _sort_key(each, query), reverse=query.descending), query.window)
+
+    def _visible(self, server: Server, query: ServerQuery) -> bool:
+        owner = self.all.with_groups(self.all.users[server.user_id])
+        return (
+            owner.name in (query.owners or ())
+            or not (query.groups or frozenset()).isdisjoint(owner.groups)
+            or server.full_name in (query.named or ())
+        )
+
+    async def count_by_state(self) -> Mapping[State, int]:
+        return Counter(server.state for server in self.all.servers.values())
 
     async def list_to_remove(self) -> Sequence[Server]:
         return [server for server in self.all.servers.values() if server.remove_wanted]
@@ -90,6 +118,14 @@ class MemoryServers(Repository):
 
     async def delete(self, server_id: int) -> None:
         self.all.delete_server(server_id)
+
+
+def _sort_key(server: Server, query: ServerQuery) -> tuple[Any, ...]:
+    by_name = (server.user_name, server.name)
+    if query.sort == "name":
+        return by_name
+    time = server.started if query.sort == "started" else server.last_activity
+    return (time is not None, time and time.timestamp(), *by_name)
 
 
 class MemoryProgress(Repository):

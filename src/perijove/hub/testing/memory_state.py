@@ -13,6 +13,7 @@ from perijove.hub.adapters.store.values import json_text
 from perijove.hub.core.attempts import AttemptKey, Tally
 from perijove.hub.core.errors import conflict
 from perijove.hub.core.groups import Group
+from perijove.hub.core.long_actions import LongAction
 from perijove.hub.core.oauth import OAuthClient, OAuthCode
 from perijove.hub.core.paging import Page, Window
 from perijove.hub.core.progress import ProgressEvent
@@ -57,6 +58,7 @@ class State:
     shares: dict[int, Share] = field(default_factory=dict)
     share_codes: dict[int, ShareCode] = field(default_factory=dict)
     attempts: dict[AttemptKey, Tally] = field(default_factory=dict)
+    long_actions: dict[str, LongAction] = field(default_factory=dict)
     last_ids: dict[str, int] = field(default_factory=dict)
 
     def copied(self) -> State:

@@ -39,7 +39,11 @@ class MemoryUsers(Repository):
         found = [
             user
             for user in map(self.all.with_groups, self.all.users.values())
-            if _visible(user, query) and query.name_filter.lower() in user.name and fits[query.state](user)
+            if _visible(user, query)
+            and query.name_filter.lower() in user.name
+            and fits[query.state](user)
+            and query.member_of in {"", *user.groups}
+            and query.admin in {None, user.admin}
         ]
         found.sort(key=lambda user: _sort_key(user, query), reverse=query.descending)
         return page_of(found, query.window)

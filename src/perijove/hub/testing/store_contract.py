@@ -16,6 +16,7 @@ from dataclasses import replace
 
 import pytest
 
+from perijove.hub.core.long_actions import Kind, LongAction
 from perijove.hub.core.oauth import OAuthCode
 from perijove.hub.ports.store import Store
 from perijove.hub.testing.store_contract_access import AccessContract
@@ -23,10 +24,43 @@ from perijove.hub.testing.store_contract_groups import GroupsContract
 from perijove.hub.testing.store_contract_people import PeopleContract
 from perijove.hub.testing.store_contract_servers import ServersContract
 from perijove.hub.testing.store_samples import (
+    NOW,
+    SECOND,
     add_user,
     client,
     code,
 )
+
+
+class LongActionsContract:
+    """Actions on many things at once."""
+
+    async def test_an_action_is_added_once_and_tells_how_far_it_is(self, store: Store) -> None:
+        action = LongAction("a-key-of-sixteen", Kind.STOP, "ada", 3, NOW, NOW)
+        async with store.transaction() as tx:
+            assert await tx.long_actions.add(action)
+            assert not await tx.long_actions.add(replace(action, total=9))
+            assert await tx.long_actions.get(action.key) == action
+            assert await tx.long_actions.get("another") is None
+            assert not await tx.long_actions.save(replace(action, done=1))
+            await tx.long_actions.cancel(action.key)
+            await tx.long_actions.cancel("another")
+            done = replace(
+                action, changed=NOW + SECOND, done=2, failed=1, failures=(("bob/", "no"),), finished=NOW + SECOND
+            )
+            assert await tx.long_actions.save(done)
+            assert await tx.long_actions.save(replace(done, key="another"))
+        async with store.transaction() as tx:
+            assert await tx.long_actions.get(action.key) == replace(done, cancel_wanted=True)
+
+    async def test_the_newest_actions_come_first_and_old_ones_go(self, store: Store) -> None:
+        async with store.transaction() as tx:
+            for number in range(3):
+                at = NOW + SECOND * number
+                await tx.long_actions.add(LongAction(f"key-{number}", Kind.START, "ada", 1, at, at))
+            assert [action.key for action in await tx.long_actions.latest(2)] == ["key-2", "key-1"]
+            await tx.long_actions.forget_before(NOW + SECOND)
+            assert [action.key for action in await tx.long_actions.latest(5)] == ["key-2", "key-1"]
 
 
 class TransactionsContract:
@@ -127,7 +161,9 @@ class TransactionsContract:
         assert [each for each in taken if each is not None] == [code(ada)]
 
 
-class StoreContract(PeopleContract, ServersContract, AccessContract, GroupsContract, TransactionsContract):
+class StoreContract(
+    PeopleContract, ServersContract, AccessContract, GroupsContract, LongActionsContract, TransactionsContract
+):
     """The whole suite."""
 
     pytestmark = pytest.mark.asyncio

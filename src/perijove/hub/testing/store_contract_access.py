@@ -8,6 +8,7 @@ from typing import cast
 from perijove.hub.core.attempts import AttemptKey, Tally
 from perijove.hub.core.errors import Code
 from perijove.hub.core.oauth import OAuthClient
+from perijove.hub.core.paging import Window
 from perijove.hub.core.roles import Role
 from perijove.hub.core.services import Service
 from perijove.hub.core.tokens import Token
@@ -168,6 +169,22 @@ class AccessContract:
             for role, owner in (("unknown", ada.id), ("r", bob.id + 1)):
                 with refused(Code.CONFLICT):
                     await tx.roles.assign(role, "user", owner)
+
+    async def test_who_holds_a_role_is_counted_and_named(self, store: Store) -> None:
+        async with store.transaction() as tx:
+            bob, ada = await add_user(tx, "bob"), await add_user(tx)
+            team = await tx.groups.add("team")
+            for role in ("one", "two", "none"):
+                await tx.roles.put(Role(role, ()))
+            await tx.roles.assign_all("one", "user", [bob.id, ada.id])
+            await tx.roles.assign("one", "group", team.id)
+            await tx.roles.assign("two", "user", ada.id, managed=True)
+            counts = {role: dict(kinds) for role, kinds in (await tx.roles.count_holders()).items()}
+            assert counts == {"one": {"user": 2, "group": 1}, "two": {"user": 1}}
+            page = await tx.roles.holders("one", "user", Window(1, 1))
+            assert (page.items, page.total) == (["bob"], 2)
+            assert (await tx.roles.holders("one", "group", Window())).items == ["team"]
+            assert (await tx.roles.holders("one", "service", Window())).total == 0
 
     async def test_services(self, store: Store) -> None:
         async with store.transaction() as tx:

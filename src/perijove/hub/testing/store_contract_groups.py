@@ -52,6 +52,11 @@ class GroupsContract:
             assert (some.items, some.total) == ([groups[1], groups[3]], 2)
             assert (await tx.groups.list(GroupQuery(ALL, frozenset()))).total == 0
             assert await tx.groups.named(["b", "x"]) == {"b": groups[3]}
+            by_name = await tx.groups.list(GroupQuery(Window(1, 2), by_name=True))
+            assert (by_name.items, by_name.total) == ([groups[3], groups[0]], 4)
+            team = await tx.groups.add("50% Team")
+            for wanted in ("TEAM", "0%"):
+                assert (await tx.groups.list(GroupQuery(ALL, name_filter=wanted))).items == [team]
 
     async def test_members(self, store: Store) -> None:
         async with store.transaction() as tx:
@@ -67,6 +72,7 @@ class GroupsContract:
                 ids["ada"]: ["crew", "team"],
                 ids["bob"]: ["team"],
             }
+            assert await tx.groups.count_members([team.id, crew.id, HUGE]) == {team.id: 3, crew.id: 1, HUGE: 0}
             await tx.groups.remove_members(team.id, [ids["ada"], ids["ada"] + 100])
             await tx.groups.set_members(crew.id, [ids["bob"]])
             assert await tx.groups.members([team.id, crew.id]) == {team.id: ["bob", "cyd"], crew.id: ["bob"]}
@@ -116,6 +122,10 @@ class GroupsContract:
             assert await listed(None, {"none", "unknown"}) == ""
             assert await listed(None, set()) == ""
             assert await listed(None, None) == "ada bob cyd dan"
+            for group, names in (("team", ["ada", "bob"]), ("none", []), ("unknown", [])):
+                assert [each.name for each in (await tx.users.list(UserQuery(ALL, member_of=group))).items] == names
+            some = UserQuery(ALL, names=frozenset({"bob", "dan"}), member_of="team")
+            assert [user.name for user in (await tx.users.list(some)).items] == ["bob"]
 
     async def test_deleting_a_group_or_a_member_takes_their_own_along(self, store: Store) -> None:
         async with store.transaction() as tx:

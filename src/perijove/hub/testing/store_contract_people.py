@@ -32,6 +32,13 @@ from perijove.hub.testing.store_samples import (
 class PeopleContract:
     """Users, accounts, invitations, sessions."""
 
+    async def test_administrators_alone_or_the_others(self, store: Store) -> None:
+        async with store.transaction() as tx:
+            root = await tx.users.add("root", admin=True, now=NOW)
+            ada = await add_user(tx)
+            assert (await tx.users.list(UserQuery(ALL, admin=True))).items == [root]
+            assert (await tx.users.list(UserQuery(ALL, admin=False))).items == [ada]
+
     async def test_a_user_comes_back_as_stored(self, store: Store) -> None:
         async with store.transaction() as tx:
             ada = await tx.users.add("ada", admin=True, now=NOW)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from perijove.hub.core.errors import Code
+from perijove.hub.core.paging import Window
 from perijove.hub.core.servers import Event, Failure, Server, State, Target, after
-from perijove.hub.ports.store import Store
+from perijove.hub.ports.store import ServerQuery, Store
 from perijove.hub.testing.store_samples import (
+    ALL,
     HUGE,
     NOW,
     SECOND,
@@ -83,6 +86,36 @@ class ServersContract:
             assert list(await tx.servers.list_of([])) == []
             assert len(await tx.servers.list_of(range(40_000))) == 4
             assert {server.id for server in await tx.servers.list_active()} == {lab.id, default.id}
+
+    async def test_servers_are_found_and_counted(self, store: Store) -> None:
+        async with store.transaction() as tx:
+            ada, bob = await add_user(tx), await add_user(tx, "bob")
+            await tx.groups.add_members((await tx.groups.add("team")).id, [bob.id])
+            for user, name, state, title, minutes in (
+                (bob, "lab", State.READY, "", 2),
+                (bob, "", State.FAILED, "", 0),
+                (ada, "", State.READY, "The 100% Lab", 1),
+            ):
+                stored = replace(await server_in(tx, user, state, name), display_name=title, version=2)
+                at = NOW + SECOND * 60 * minutes if minutes else None
+                await tx.servers.save(replace(stored, started=at, last_activity=at))
+
+            async def listed(**wanted: Any) -> str:
+                page = await tx.servers.list(ServerQuery(wanted.pop("window", ALL), **wanted))
+                return " ".join([*(server.full_name for server in page.items), str(page.total)])
+
+            assert await listed() == "ada/ bob/ bob/lab 3"
+            assert await listed(window=Window(1, 1), descending=True) == "bob/ 3"
+            assert await listed(sort="started") == await listed(sort="last_activity") == "bob/ ada/ bob/lab 3"
+            assert await listed(sort="started", descending=True) == "bob/lab ada/ bob/ 3"
+            assert await listed(states=frozenset({State.FAILED, State.QUEUED})) == "bob/ 1"
+            assert await listed(states=frozenset()) == "0"
+            assert await listed(name_filter="LAB") == "ada/ bob/lab 2"
+            assert await listed(name_filter="0%") == await listed(name_filter="Ada") == "ada/ 1"
+            assert await listed(owners=frozenset({"ada"}), named=frozenset({"bob/lab", "x/"})) == "ada/ bob/lab 2"
+            assert await listed(groups=frozenset({"team"})) == "bob/ bob/lab 2"
+            assert await listed(named=frozenset()) == "0"
+            assert dict(await tx.servers.count_by_state()) == {State.READY: 2, State.FAILED: 1}
 
     async def test_the_wish_to_remove_a_server_is_kept(self, store: Store) -> None:
         async with store.transaction() as tx:

@@ -18,6 +18,7 @@ from perijove.hub.adapters.store.postgres import open_postgres
 from perijove.hub.adapters.store.sql_accounts import SqlAccounts, SqlInvitations, SqlSessions
 from perijove.hub.adapters.store.sql_activity import SqlActivity, SqlAttempts
 from perijove.hub.adapters.store.sql_groups import SqlGroups
+from perijove.hub.adapters.store.sql_long_actions import SqlLongActions
 from perijove.hub.adapters.store.sql_roles import SqlRoles
 from perijove.hub.adapters.store.sql_servers import SqlProgress, SqlServers
 from perijove.hub.adapters.store.sql_services import SqlServices
@@ -38,6 +39,7 @@ class SqlTransaction:
         "attempts",
         "groups",
         "invitations",
+        "long_actions",
         "oauth",
         "progress",
         "roles",
@@ -66,6 +68,7 @@ class SqlTransaction:
         self.share_codes = SqlShareCodes(unit)
         self.attempts = SqlAttempts(unit)
         self.activity = SqlActivity(unit)
+        self.long_actions = SqlLongActions(unit)
 
 
 class Database(Protocol):

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import Column, Select, delete, func, select, update
 
-from perijove.hub.adapters.store.dialects import MAX_ID, insert_each, within
+from perijove.hub.adapters.store.dialects import MAX_ID, insert_each, position, within
 from perijove.hub.adapters.store.tables import groups, memberships, users
 from perijove.hub.adapters.store.worker import Repository, in_worker
 from perijove.hub.core.groups import Group
@@ -40,10 +40,12 @@ class SqlGroups(Repository):
     @in_worker
     def list(self, query: GroupQuery) -> Page[Group]:
         conditions = [] if query.names is None else [within(groups.c.name, query.names)]
+        if query.name_filter:
+            conditions.append(position(func.lower(groups.c.name), query.name_filter.lower()) > 0)
         total = self.connection.scalar(select(func.count()).select_from(groups).where(*conditions)) or 0
         page = (
             _GROUP.where(*conditions)
-            .order_by(groups.c.id)
+            .order_by(groups.c.name if query.by_name else groups.c.id)
             .limit(min(query.window.limit, MAX_ID))
             .offset(min(query.window.offset, MAX_ID))
         )
@@ -98,6 +100,16 @@ class SqlGroups(Repository):
             .where(within(memberships.c.group_id, group_ids))
         )
         return self._by_id(group_ids, held)
+
+    @in_worker
+    def count_members(self, group_ids: Collection[int]) -> Mapping[int, int]:
+        counted = (
+            select(memberships.c.group_id, func.count())
+            .where(within(memberships.c.group_id, group_ids))
+            .group_by(memberships.c.group_id)
+        )
+        found = {row[0]: row[1] for row in self.connection.execute(counted)}
+        return dict.fromkeys(group_ids, 0) | found
 
     @in_worker
     def groups_of(self, user_ids: Collection[int]) -> Mapping[int, Sequence[str]]:

@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Column, Table, and_, bindparam, delete, select, union
+from sqlalchemy import Column, Table, and_, bindparam, delete, func, select, union
 
-from perijove.hub.adapters.store.dialects import insert_each, upsert, within
-from perijove.hub.adapters.store.tables import group_roles, memberships, roles, service_roles, user_roles
+from perijove.hub.adapters.store.dialects import MAX_ID, insert_each, upsert, within
+from perijove.hub.adapters.store.tables import (
+    group_roles,
+    groups,
+    memberships,
+    roles,
+    service_roles,
+    services,
+    user_roles,
+    users,
+)
 from perijove.hub.adapters.store.worker import Repository, in_worker
+from perijove.hub.core.paging import Page, Window
 from perijove.hub.core.roles import Role
 from perijove.hub.ports.store import HolderKind
 
@@ -18,6 +28,7 @@ _HOLDERS: Final[dict[HolderKind, tuple[Table, Column[Any]]]] = {
     "group": (group_roles, group_roles.c.group_id),
     "service": (service_roles, service_roles.c.service_id),
 }
+_NAMED: Final[dict[HolderKind, Table]] = {"user": users, "group": groups, "service": services}
 _ROLE: Final = select(roles.c.name, roles.c.scopes, roles.c.description, roles.c.managed).order_by(roles.c.name)
 _ROLES_OF: Final = {
     kind: _ROLE.join(table, table.c.role == roles.c.name).where(holder == bindparam("holder"))
@@ -83,6 +94,30 @@ class SqlRoles(Repository):
         for holder_id, role in self.connection.execute(held):
             found[holder_id].append(role)
         return found
+
+    @in_worker
+    def count_holders(self) -> Mapping[str, Mapping[HolderKind, int]]:
+        found: dict[str, dict[HolderKind, int]] = {}
+        for kind, (table, _) in _HOLDERS.items():
+            counted = select(table.c.role, func.count()).group_by(table.c.role)
+            for role, count in self.connection.execute(counted):
+                found.setdefault(role, {})[kind] = count
+        return found
+
+    @in_worker
+    def holders(self, role: str, kind: HolderKind, window: Window) -> Page[str]:
+        table, holder = _HOLDERS[kind]
+        named, given = _NAMED[kind], table.c.role == role
+        total = self.connection.scalar(select(func.count()).select_from(table).where(given)) or 0
+        page = (
+            select(named.c.name)
+            .join(table, holder == named.c.id)
+            .where(given)
+            .order_by(named.c.name)
+            .limit(min(window.limit, MAX_ID))
+            .offset(min(window.offset, MAX_ID))
+        )
+        return Page(list(self.connection.scalars(page)), window, total)
 
     @in_worker
     def assign(self, role: str, kind: HolderKind, holder_id: int, *, managed: bool = False) -> None:

@@ -7,15 +7,17 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, bindparam, delete, or_, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, delete, func, or_, select, update
 
-from perijove.hub.adapters.store.dialects import MAX_ID, within
+from perijove.hub.adapters.store.dialects import MAX_ID, position, within
 from perijove.hub.adapters.store.endings import delete_clients
-from perijove.hub.adapters.store.tables import oauth_clients, progress_events, servers, used, users
+from perijove.hub.adapters.store.tables import groups, memberships, oauth_clients, progress_events, servers, used, users
 from perijove.hub.adapters.store.worker import Repository, in_worker, in_worker_unseen
 from perijove.hub.core.errors import conflict
+from perijove.hub.core.paging import Page
 from perijove.hub.core.progress import ProgressEvent
 from perijove.hub.core.servers import AT_REST, Failure, Server, State, Target
+from perijove.hub.ports.store import ServerQuery
 
 _SERVER: Final = select(servers, users.c.name.label("user_name")).join(users, users.c.id == servers.c.user_id)
 _BY_NAME: Final = _SERVER.where(servers.c.user_id == bindparam("user_id"), servers.c.name == bindparam("name"))
@@ -44,6 +46,41 @@ def _stored_failure(failure: Failure | None) -> dict[str, str | None] | None:
     return {"reason": failure.reason, "advice": failure.advice, "log": failure.log, "at": at}
 
 
+def _conditions(query: ServerQuery) -> Sequence[ColumnElement[bool]]:
+    """Return what a server must be to be among those asked for."""
+    conditions: list[ColumnElement[bool]] = []
+    if query.limited:
+        full_name = users.c.name + "/" + servers.c.name
+        members = (
+            select(memberships.c.user_id)
+            .join(groups, groups.c.id == memberships.c.group_id)
+            .where(within(groups.c.name, query.groups or ()))
+        )
+        conditions.append(
+            or_(
+                within(users.c.name, query.owners or ()),
+                users.c.id.in_(members),
+                within(full_name, query.named or ()),
+            )
+        )
+    if query.states is not None:
+        conditions.append(servers.c.state.in_(sorted(query.states)))
+    if query.name_filter:
+        wanted = query.name_filter.lower()
+        texts = users.c.name, servers.c.name, func.lower(servers.c.display_name)
+        conditions.append(or_(*(position(each, wanted) > 0 for each in texts)))
+    return conditions
+
+
+def _order(query: ServerQuery) -> Sequence[ColumnElement[Any]]:
+    """Return what to sort by; owner and name decide between equals, in the same direction."""
+    by_name = [users.c.name, servers.c.name]
+    columns = by_name if query.sort == "name" else [servers.c[query.sort], *by_name]
+    if query.descending:
+        return [column.desc().nulls_last() if column.nullable else column.desc() for column in columns]
+    return [column.asc().nulls_first() if column.nullable else column.asc() for column in columns]
+
+
 class SqlServers(Repository):
     """Servers of users."""
 
@@ -61,6 +98,24 @@ class SqlServers(Repository):
     def list_of(self, user_ids: Collection[int]) -> Sequence[Server]:
         found = _SERVER.where(within(servers.c.user_id, user_ids)).order_by(servers.c.user_id, servers.c.name)
         return [_server(row) for row in self.connection.execute(found)]
+
+    @in_worker
+    def list(self, query: ServerQuery) -> Page[Server]:
+        conditions = _conditions(query)
+        counted = select(func.count()).select_from(servers).join(users, users.c.id == servers.c.user_id)
+        total = self.connection.scalar(counted.where(*conditions)) or 0
+        page = (
+            _SERVER.where(*conditions)
+            .order_by(*_order(query))
+            .limit(min(query.window.limit, MAX_ID))
+            .offset(min(query.window.offset, MAX_ID))
+        )
+        return Page([_server(row) for row in self.connection.execute(page)], query.window, total)
+
+    @in_worker
+    def count_by_state(self) -> Mapping[State, int]:
+        counted = select(servers.c.state, func.count()).group_by(servers.c.state)
+        return {State(state): count for state, count in self.connection.execute(counted)}
 
     @in_worker
     def list_to_remove(self) -> Sequence[Server]:

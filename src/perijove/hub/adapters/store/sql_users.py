@@ -168,14 +168,15 @@ class SqlUsers(Repository):
 def _conditions(query: UserQuery) -> Sequence[ColumnElement[bool]]:
     """Return what a user must be to be among those asked for."""
     conditions: list[ColumnElement[bool]] = []
+    members = select(memberships.c.user_id).join(groups, groups.c.id == memberships.c.group_id)
     if query.names is not None or query.groups is not None:
-        members = (
-            select(memberships.c.user_id)
-            .join(groups, groups.c.id == memberships.c.group_id)
-            .where(within(groups.c.name, query.groups or ()))
-        )
         visible = [within(users.c.name, query.names or ())]
-        conditions.append(or_(*visible, users.c.id.in_(members)) if query.groups else visible[0])
+        in_groups = users.c.id.in_(members.where(within(groups.c.name, query.groups or ())))
+        conditions.append(or_(*visible, in_groups) if query.groups else visible[0])
+    if query.member_of:
+        conditions.append(users.c.id.in_(members.where(groups.c.name == query.member_of)))
+    if query.admin is not None:
+        conditions.append(users.c.admin.is_(query.admin))
     if query.name_filter:
         conditions.append(position(users.c.name, query.name_filter.lower()) > 0)
     owners = select(servers.c.user_id)

@@ -332,6 +332,22 @@ share_codes = Table(
     sqlite_autoincrement=True,
 )
 
+long_actions = Table(
+    "long_actions",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("by", String(255), nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("created", UTCTime, nullable=False, index=True),
+    Column("changed", UTCTime, nullable=False),
+    Column("done", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("failures", JSON, nullable=False),
+    Column("cancel_wanted", Boolean, nullable=False),
+    Column("finished", UTCTime),
+)
+
 attempts = Table(
     "attempts",
     metadata,

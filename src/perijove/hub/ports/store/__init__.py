@@ -10,9 +10,10 @@ from perijove.hub.ports.store.accounts import Accounts, Invitations
 from perijove.hub.ports.store.activity import Activity
 from perijove.hub.ports.store.attempts import Attempts
 from perijove.hub.ports.store.groups import GroupQuery, Groups
+from perijove.hub.ports.store.long_actions import LongActions
 from perijove.hub.ports.store.oauth import OAuth
 from perijove.hub.ports.store.roles import HolderKind, Roles
-from perijove.hub.ports.store.servers import Progress, Servers
+from perijove.hub.ports.store.servers import Progress, ServerQuery, Servers, ServerSort
 from perijove.hub.ports.store.services import Services
 from perijove.hub.ports.store.sessions import Sessions
 from perijove.hub.ports.store.shares import ShareCodes, ShareQuery, Shares
@@ -28,10 +29,13 @@ __all__ = [
     "Groups",
     "HolderKind",
     "Invitations",
+    "LongActions",
     "OAuth",
     "OwnerKind",
     "Progress",
     "Roles",
+    "ServerQuery",
+    "ServerSort",
     "Servers",
     "Services",
     "Sessions",

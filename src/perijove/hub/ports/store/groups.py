@@ -12,15 +12,20 @@ from perijove.hub.core.paging import Page, Window
 
 @dataclass(frozen=True, slots=True)
 class GroupQuery:
-    """Which groups to list; they come by id.
+    """Which groups to list, and in which order.
 
     Attributes:
         window: which part.
         names: only these, if not None (what the caller may see).
+        name_filter: only names holding this text, whatever the case of its ASCII letters; ``%`` and ``_`` mean
+            themselves.
+        by_name: sorted by name in place of id.
     """
 
     window: Window
     names: frozenset[str] | None = None
+    name_filter: str = ""
+    by_name: bool = False
 
 
 class Groups(Protocol):
@@ -72,6 +77,10 @@ class Groups(Protocol):
 
     async def members(self, group_ids: Collection[int]) -> Mapping[int, Sequence[str]]:
         """Return the names of the members of each of these groups, sorted, by id of the group."""
+        ...
+
+    async def count_members(self, group_ids: Collection[int]) -> Mapping[int, int]:
+        """Return how many members each of these groups has, by id of the group."""
         ...
 
     async def groups_of(self, user_ids: Collection[int]) -> Mapping[int, Sequence[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, Protocol
 
+from perijove.hub.core.paging import Page, Window
 from perijove.hub.core.roles import Role
 
 HolderKind = Literal["user", "group", "service"]
@@ -40,6 +41,14 @@ class Roles(Protocol):
 
     async def names_of(self, kind: HolderKind, holder_ids: Collection[int]) -> Mapping[int, Sequence[str]]:
         """Return the names of the roles given to each of these users, groups or services itself, by id."""
+        ...
+
+    async def count_holders(self) -> Mapping[str, Mapping[HolderKind, int]]:
+        """Return how many of each kind hold each role themselves, by name of the role; zeros are left out."""
+        ...
+
+    async def holders(self, role: str, kind: HolderKind, window: Window) -> Page[str]:
+        """Return the names of those of one kind who were given a role themselves, sorted."""
         ...
 
     async def assign(self, role: str, kind: HolderKind, holder_id: int, *, managed: bool = False) -> None:

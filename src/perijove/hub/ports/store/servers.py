@@ -3,11 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
+from perijove.hub.core.paging import Page, Window
 from perijove.hub.core.progress import ProgressEvent
-from perijove.hub.core.servers import Server
+from perijove.hub.core.servers import Server, State
+
+ServerSort = Literal["name", "last_activity", "started"]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerQuery:
+    """Which servers to list, and in which order.
+
+    Attributes:
+        window: which part.
+        owners: only servers of these users, of members of *groups* and those *named*, if one of the three is given
+            (what the caller may see).
+        groups: see *owners*.
+        named: ``user/server``; see *owners*.
+        states: only servers in these states, if given.
+        name_filter: only where the owner's name, the server's or the one for people holds this text, whatever the case
+            of its ASCII letters; ``%`` and ``_`` mean themselves.
+        sort: by owner and name, or by a time; without times come first when ascending.
+        descending: the other way round.
+    """
+
+    window: Window
+    owners: frozenset[str] | None = None
+    groups: frozenset[str] | None = None
+    named: frozenset[str] | None = None
+    states: frozenset[State] | None = None
+    name_filter: str = ""
+    sort: ServerSort = "name"
+    descending: bool = False
+
+    @property
+    def limited(self) -> bool:
+        """Whether the caller may see some servers only."""
+        return any(given is not None for given in (self.owners, self.groups, self.named))
 
 
 class Servers(Protocol):
@@ -23,6 +59,14 @@ class Servers(Protocol):
 
     async def list_of(self, user_ids: Collection[int]) -> Sequence[Server]:
         """Return all servers of these users, by user and name."""
+        ...
+
+    async def list(self, query: ServerQuery) -> Page[Server]:
+        """Return the servers that *query* asks for, and how many there are in all."""
+        ...
+
+    async def count_by_state(self) -> Mapping[State, int]:
+        """Return how many servers are in each state; states without any may be left out."""
         ...
 
     async def list_to_remove(self) -> Sequence[Server]:

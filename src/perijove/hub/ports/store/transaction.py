@@ -10,6 +10,7 @@ from perijove.hub.ports.store.accounts import Accounts, Invitations
 from perijove.hub.ports.store.activity import Activity
 from perijove.hub.ports.store.attempts import Attempts
 from perijove.hub.ports.store.groups import Groups
+from perijove.hub.ports.store.long_actions import LongActions
 from perijove.hub.ports.store.oauth import OAuth
 from perijove.hub.ports.store.roles import Roles
 from perijove.hub.ports.store.servers import Progress, Servers
@@ -53,6 +54,8 @@ class Transaction(Protocol):
     def attempts(self) -> Attempts: ...
     @property
     def activity(self) -> Activity: ...
+    @property
+    def long_actions(self) -> LongActions: ...
 
 
 class Unsure:

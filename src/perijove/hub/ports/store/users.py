@@ -22,6 +22,8 @@ class UserQuery:
         window: which part.
         names: only these and the members of *groups*, if one of the two is given (what the caller may see).
         groups: only the members of these and *names*, by name, if one of the two is given.
+        member_of: only members of the group of that name, if given.
+        admin: only administrators, or only others, if given.
         state: active (a server not at rest), ready (a server ready) or inactive (neither), if given.
         name_filter: only names holding this text, whatever its case; ``%`` and ``_`` mean themselves.
         sort: by which field; without times come first when ascending.
@@ -31,6 +33,8 @@ class UserQuery:
     window: Window
     names: frozenset[str] | None = None
     groups: frozenset[str] | None = None
+    member_of: str = ""
+    admin: bool | None = None
     state: UserState | None = None
     name_filter: str = ""
     sort: UserSort = "id"
