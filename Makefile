@@ -1,10 +1,10 @@
 # Recipes longer than a line live in scripts/.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit lint format bench clean
+.PHONY: help run test test-unit lint format bench translations screenshots clean
 export PYTHON
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## set everything up and start Perijove on http://127.0.0.1:8000 (Ctrl-C stops it; flags go in ARGS=)
 	@scripts/run $(ARGS)
@@ -29,6 +29,14 @@ format: ## format the code and sort its imports
 bench: ## measure side by side with peers and write bench/results/
 	@scripts/setup dev
 	@.venv/bin/python bench/run.py
+
+translations: ## bring the German and French texts of the pages up to date with the English ones
+	@scripts/setup dev
+	@.venv/bin/python scripts/translate
+
+screenshots: ## write pictures of all pages, light and dark, wide and narrow, to docs/images/
+	@scripts/setup dev
+	@scripts/screenshots
 
 clean: ## remove what set-up, tests and builds made
 	@rm -rf .venv .cache build dist bench/.cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -73,7 +73,7 @@ from perijove.hub.usecases.steps import Plugins, SpawnerFactory, Steps
 from perijove.hub.usecases.tasks import Tasks
 from perijove.hub.web.app import create_app
 from perijove.hub.web.state import HubState, PluginInfo, WebSettings
-from perijove.hub.web.templating import make_environment
+from perijove.hub.web.templating import Templates
 from perijove.wire.prefixes import hub_prefix
 
 log = structlog.get_logger(__name__)
@@ -252,7 +252,7 @@ def compose(configuration: Configuration, store: SqlStore) -> Hub:
         routes=routes,
         services=Services(ctx, routes, keeper, site=options.site),
         shutdown=Shutdown(ctx, servers=options.cleanup_servers, proxy=options.cleanup_proxy),
-        templates=make_environment(),
+        templates=Templates(),
         metrics=metrics,
         authenticator_info=_plugin_info(configuration.authenticator_class),
         spawner_info=_plugin_info(configuration.spawner_class),

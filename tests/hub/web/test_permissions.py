@@ -143,6 +143,7 @@ PUBLIC = {
 """What everybody may ask the API for, without credentials."""
 
 PUBLIC_PAGES = {
+    ("POST", "/preferences"),
     *(("GET", f"/{page}") for page in ("login", "logout", "signup", "setup", "logo", "health", "api/docs")),
     *(("POST", f"/{page}") for page in ("login", "signup", "setup")),
     ("GET", "/error/{status}"),

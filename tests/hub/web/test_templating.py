@@ -2,11 +2,21 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import jinja2
 import pytest
 
-from perijove.hub.web.templating import STATIC_FOLDER, ago, iso, make_environment, seconds_since, segment, static_url
+from perijove.hub.web.templating import (
+    STATIC_FOLDER,
+    ago,
+    iso,
+    make_environment,
+    seconds_since,
+    segment,
+    size,
+    static_url,
+)
 
 NOW = datetime(2026, 3, 31, 12, 0, 0, tzinfo=UTC)
 
@@ -61,7 +71,7 @@ def test_static_url_of_a_missing_file_is_an_error() -> None:
 
 def test_templates_know_static_url_by_their_prefix() -> None:
     template = make_environment().from_string("{{ static_url('logo.svg') }}")
-    assert template.render(prefix="/x/hub/") == static_url("logo.svg", "/x/hub/")
+    assert template.render(base_url="/x/hub/") == static_url("logo.svg", "/x/hub/")
 
 
 def test_values_are_escaped() -> None:
@@ -79,3 +89,33 @@ def test_filters_are_known() -> None:
     assert template.render(t=NOW - timedelta(minutes=2), now=NOW, n="a/b") == (
         "2 minutes ago 2026-03-31T11:58:00Z 120 a%2Fb"
     )
+
+
+def test_texts_are_in_the_language_of_the_environment() -> None:
+    text = "{{ _('Running') }} {{ then|ago(then) }} {{ 7200|span }}"
+    assert make_environment("de").from_string(text).render(then=NOW) == "Läuft gerade eben 2 Stunden"
+    assert make_environment("fr").from_string(text).render(then=NOW) == "En marche à l’instant 2 heures"
+
+
+def test_a_text_from_elsewhere_is_neither_markup_nor_a_pattern() -> None:
+    template = make_environment("de").from_string("{{ _(text) }}")
+    assert template.render(text="<b> 100 % %(x)s") == "&lt;b&gt; 100 % %(x)s"
+    assert template.render(text="") == ""
+
+
+def test_own_templates_come_first_and_extend_ours(tmp_path: Path) -> None:
+    (tmp_path / "message.html").write_text(
+        '{% extends "templates/message.html" %}{% block title %}Ours {{ absent }}{% endblock %}'
+    )
+    environment = make_environment("en", [str(tmp_path)])
+    block = environment.get_template("message.html").blocks["title"]
+    assert "".join(block(environment.get_template("message.html").new_context({}))) == "Ours "
+    theirs = environment.get_template("templates/message.html")
+    assert "".join(theirs.blocks["title"](theirs.new_context({"heading": "Hello"}))) == "Hello"
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 B"), (999, "999 B"), (1024, "1 kB"), (300 * 1024**2, "300 MB"), (3 * 1024**3, "3.0 GB")]
+)
+def test_sizes_are_said_as_people_do(count: int, text: str) -> None:
+    assert size(count) == text

@@ -66,7 +66,7 @@ from perijove.hub.usecases.tokens import new_secret
 from perijove.hub.web.app import create_app
 from perijove.hub.web.security import SESSION_COOKIE
 from perijove.hub.web.state import HubState, PluginInfo, WebSettings
-from perijove.hub.web.templating import make_environment
+from perijove.hub.web.templating import Templates
 from perijove.wire.prefixes import normalize_base_url
 
 ORIGIN = "http://hub.test"
@@ -292,7 +292,7 @@ async def running_hub(
         routes=routes,
         services=Services(ctx, routes, keeper, site=site),
         shutdown=Shutdown(ctx, servers=True, proxy=True),
-        templates=make_environment(),
+        templates=Templates(),
         metrics=Metrics(),
         authenticator_info=info,
         spawner_info=info,

@@ -17,6 +17,7 @@ from perijove.hub.core.events import (
 )
 from perijove.hub.core.names import normalize_user_name, shorten
 from perijove.hub.core.principals import Principal
+from perijove.hub.core.texts import mark
 from perijove.hub.core.tokens import hash_token
 from perijove.hub.core.users import Account, check_new_password
 from perijove.hub.ports.passwords import PasswordHasher
@@ -30,8 +31,8 @@ from perijove.hub.usecases.tokens import new_secret
 MAX_WAITING = 1000
 """How many sign-ups may wait, so that nobody fills the disk with them."""
 
-WAITING = "Your account waits for an administrator's approval."
-TAKEN_INVITATION = "This link was used already or replaced by a newer one."
+WAITING = mark("Your account waits for an administrator's approval.")
+TAKEN_INVITATION = mark("This link was used already or replaced by a newer one.")
 
 
 class Accounts:

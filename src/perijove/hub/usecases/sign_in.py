@@ -14,6 +14,7 @@ from perijove.hub.core.errors import Code, PerijoveError, forbidden
 from perijove.hub.core.events import SignedIn, SignedOut, SignInRefused
 from perijove.hub.core.names import normalize_user_name, shorten
 from perijove.hub.core.principals import Principal
+from perijove.hub.core.texts import mark
 from perijove.hub.core.tokens import hash_token
 from perijove.hub.core.users import Session, User
 from perijove.hub.ports.authenticator import Authenticator, SignInRequest
@@ -25,7 +26,7 @@ from perijove.hub.usecases.tokens import new_secret
 
 log = structlog.get_logger(__name__)
 
-REFUSED = "Invalid username or password"
+REFUSED = mark("Invalid username or password")
 
 
 @dataclass(frozen=True, slots=True)

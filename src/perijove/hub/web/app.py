@@ -26,7 +26,7 @@ from perijove.hub.web.api import groups, identity, servers, services, shares, to
 from perijove.hub.web.api import hub as hub_api
 from perijove.hub.web.callers import ERRORS, hub_of
 from perijove.hub.web.openapi import document
-from perijove.hub.web.pages import admin, sign_in, various
+from perijove.hub.web.pages import admin, preferences, sign_in, various
 from perijove.hub.web.pages import servers as server_pages
 from perijove.hub.web.pages import shares as share_pages
 from perijove.hub.web.pages.common import SignInFirst, raw_path, raw_query, to_sign_in
@@ -74,7 +74,14 @@ RESOURCES: Final = (
 )
 """What stands below the prefix of the API and may fail like any resource."""
 
-PAGES: Final = (various.router, sign_in.router, server_pages.router, share_pages.router, admin.router)
+PAGES: Final = (
+    various.router,
+    preferences.router,
+    sign_in.router,
+    server_pages.router,
+    share_pages.router,
+    admin.router,
+)
 """What stands below the prefix of the hub, for browsers."""
 
 

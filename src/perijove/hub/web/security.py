@@ -20,6 +20,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Collection
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -29,6 +30,7 @@ from starlette.responses import Response
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.names import normalize_user_name
 from perijove.hub.core.site import Site
+from perijove.hub.core.texts import mark
 from perijove.hub.usecases.identity import Visitor
 from perijove.hub.usecases.sign_in import NewSession
 from perijove.hub.web.state import WebSettings
@@ -40,8 +42,11 @@ FORM_COOKIE_LIFETIME = 3600
 FORM_FIELD = "_xsrf"
 DEVICE_COOKIE = "perijove-device"
 DEVICE_LIFETIME = 180 * 24 * 3600
+LANGUAGE_COOKIE = "perijove-language"
+THEME_COOKIE = "perijove-theme"
+CHOICE_LIFETIME = 365 * 24 * 3600
 MAX_DEVICE_COOKIE = 200
-STALE_FORM = "Login form invalid or expired. Try again."
+STALE_FORM = mark("Login form invalid or expired. Try again.")
 
 MAX_SAME_NAME = 8
 """How many cookies of one name are looked at."""
@@ -168,6 +173,19 @@ def remember_device(request: Request, settings: WebSettings, response: Response,
     nonce = secrets.token_urlsafe(18)
     value = f"{nonce}.{_signature(settings, f'device:{nonce}:{user_name}')}"
     _set(request, settings, response, DEVICE_COOKIE, value, DEVICE_LIFETIME)
+
+
+def remember_choice(request: Request, settings: WebSettings, response: Response, name: str, value: str) -> None:
+    """Let the browser hold a choice of how pages look; forget it where *value* is empty."""
+    if value:
+        _set(request, settings, response, name, value, CHOICE_LIFETIME)
+    else:
+        _forget(request, settings, response, name)
+
+
+def choice(request: Request, settings: WebSettings, name: str, known: Collection[str]) -> str:
+    """Return which of the *known* values was chosen; empty if none was."""
+    return next((value for value in cookie_values(request, settings, name) if value in known), "")
 
 
 def known_device(request: Request, settings: WebSettings, typed: str) -> str:

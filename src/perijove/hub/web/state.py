@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Protocol
-
-from jinja2 import Environment
+from pathlib import Path
+from typing import Any, Protocol
 
 from perijove.hub.core.site import Site
 from perijove.hub.ports.authenticator import Authenticator
@@ -23,6 +22,7 @@ from perijove.hub.usecases.servers import Servers
 from perijove.hub.usecases.services import Services
 from perijove.hub.usecases.shutdown import Shutdown
 from perijove.hub.web.answers import Answers
+from perijove.hub.web.templating import Templates
 
 
 class RequestMetrics(Protocol):
@@ -107,9 +107,11 @@ class HubState:
     routes: Routes
     services: Services
     shutdown: Shutdown
-    templates: Environment
+    templates: Templates
     metrics: RequestMetrics
     authenticator_info: PluginInfo
     spawner_info: PluginInfo
     ready: Callable[[], Awaitable[None]]
+    template_vars: Mapping[str, Any] = field(default_factory=dict)
+    logo: Path | None = None
     answers: Answers = field(default_factory=Answers)

@@ -1,78 +1,170 @@
-"""Templates of the hub's pages: one environment, its filters, and addresses of static files that change when they do.
+"""Templates of the hub's pages: one environment a language, their filters, and addresses of static files.
 
 Everything is escaped, and a name that a page forgot to pass is an error, not an empty string. Templates get the clock
-as a value (``now``) and the hub's prefix (``prefix``), so the same input always gives the same page.
+as a value (``now``) and the hub's prefix (``base_url``, as upstream calls it), so the same input always gives the same
+page. An operator's own templates are found first; ``templates/home.html`` is always ours, to be extended.
 """
 
 from __future__ import annotations
 
+import gettext
 import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2 import (
+    BaseLoader,
+    ChoiceLoader,
+    Environment,
+    FileSystemLoader,
+    PackageLoader,
+    PrefixLoader,
+    StrictUndefined,
+    Undefined,
+    pass_context,
+)
 from jinja2.runtime import Context
+
+from perijove.hub.core.texts import mark
+from perijove.hub.web.languages import LANGUAGES, SOURCE, texts
 
 STATIC_FOLDER: Final = Path(__file__).parent / "static"
 """Where the static files are; served under ``<prefix>static/``."""
 
+OURS: Final = "templates"
+"""The folder under whose name an operator's templates find ours."""
+
 _JUST_NOW_SECONDS = 10
 _DAYS_BEFORE_DATE = 30
-_UNITS: Final = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
-_MONTHS: Final = (  # not from the locale: pages are in English
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
+_MONTHS: Final = (
+    mark("January"),
+    mark("February"),
+    mark("March"),
+    mark("April"),
+    mark("May"),
+    mark("June"),
+    mark("July"),
+    mark("August"),
+    mark("September"),
+    mark("October"),
+    mark("November"),
+    mark("December"),
 )
 
 
-def make_environment() -> Environment:
-    """Return the environment that renders the hub's pages.
+class Templates:
+    """The templates of all pages, in all languages."""
 
-    Its filters are ``ago``, ``iso``, ``seconds_since`` and ``segment``; ``static_url("css/x.css")`` is known to every
-    template and takes the prefix from the template's context.
+    def __init__(self, folders: Sequence[str] = ()) -> None:
+        """Look for templates in *folders* first, an operator's own, then in ours."""
+        self._environments = {language: make_environment(language, folders) for language in LANGUAGES}
+
+    def render(self, name: str, language: str, values: Mapping[str, Any]) -> str:
+        """Return the text of the template *name*, in one of `LANGUAGES`. Raises jinja2.TemplateError."""
+        return self._environments[language].get_template(name).render(values, language=language)
+
+
+def make_environment(language: str = SOURCE, folders: Sequence[str] = ()) -> Environment:
+    """Return the environment that renders the hub's pages in *language*.
+
+    Its filters are ``ago``, ``span``, ``iso``, ``seconds_since`` and ``segment``; ``static_url("css/x.css")`` is known
+    to every template and takes the prefix from the template's context. Where there are templates of an operator's, a
+    name that was not passed is empty, as it is upstream.
     """
+    translations = texts(language)
     environment = Environment(
-        loader=PackageLoader("perijove.hub.web", "templates"),
+        loader=_loader(folders),
         autoescape=True,
-        undefined=StrictUndefined,
+        undefined=Undefined if folders else StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
+        extensions=["jinja2.ext.i18n", "jinja2.ext.do", "jinja2.ext.loopcontrols"],
     )
-    environment.filters |= {"ago": ago, "iso": iso, "seconds_since": seconds_since, "segment": segment}
+    environment.policies["ext.i18n.trimmed"] = True
+    # The old style: what `_()` returns is escaped like any text, so that a message may come from anywhere.
+    install: Callable[..., None] = getattr(environment, "install_gettext_translations")  # noqa: B009 - made by i18n
+    install(translations, newstyle=False)
+    environment.filters |= {
+        "ago": partial(ago, translations=translations),
+        "span": partial(span, translations=translations),
+        "iso": iso,
+        "seconds_since": seconds_since,
+        "segment": segment,
+        "size": size,
+    }
     environment.globals["static_url"] = _static_url_in_template
     return environment
 
 
-def ago(then: datetime | None, now: datetime) -> str:
+def _loader(folders: Sequence[str]) -> BaseLoader:
+    ours = PackageLoader("perijove.hub.web", "templates")
+    return ChoiceLoader([PrefixLoader({OURS: ours}), FileSystemLoader(list(folders)), ours])
+
+
+_ENGLISH: Final = gettext.NullTranslations()
+
+
+def ago(then: datetime | None, now: datetime, translations: gettext.NullTranslations = _ENGLISH) -> str:
     """Return how long before *now* the moment *then* was, for a person: ``3 minutes ago``; ``never`` for None.
 
     A moment in the future (clocks differ) is ``just now``; one more than thirty days back is a date in UTC.
     """
     if then is None:
-        return "never"
+        return translations.gettext("never")
     seconds = int((now - then).total_seconds())
     if seconds < _JUST_NOW_SECONDS:
-        return "just now"
+        return translations.gettext("just now")
     if seconds >= _DAYS_BEFORE_DATE * 86400:
         day = then.astimezone(UTC)
-        return f"on {day.day} {_MONTHS[day.month - 1]} {day.year}"
-    unit, size = next((unit, size) for unit, size in _UNITS if seconds >= size)
-    count = seconds // size
-    return f"{count} {unit}{'' if count == 1 else 's'} ago"
+        month = translations.gettext(_MONTHS[day.month - 1])
+        return translations.gettext("on %(day)s %(month)s %(year)s") % {
+            "day": day.day,
+            "month": month,
+            "year": day.year,
+        }
+    unit, count = _largest_unit(seconds)
+    ngettext = translations.ngettext
+    text = {
+        "day": ngettext("%(count)s day ago", "%(count)s days ago", count),
+        "hour": ngettext("%(count)s hour ago", "%(count)s hours ago", count),
+        "minute": ngettext("%(count)s minute ago", "%(count)s minutes ago", count),
+        "second": ngettext("%(count)s second ago", "%(count)s seconds ago", count),
+    }[unit]
+    return text % {"count": count}
+
+
+def span(seconds: float, translations: gettext.NullTranslations = _ENGLISH) -> str:
+    """Return a length of time for a person, in its largest whole unit: ``2 hours``; ``0 seconds`` for less than one."""
+    unit, count = _largest_unit(max(0, int(seconds)))
+    ngettext = translations.ngettext
+    text = {
+        "day": ngettext("%(count)s day", "%(count)s days", count),
+        "hour": ngettext("%(count)s hour", "%(count)s hours", count),
+        "minute": ngettext("%(count)s minute", "%(count)s minutes", count),
+        "second": ngettext("%(count)s second", "%(count)s seconds", count),
+    }[unit]
+    return text % {"count": count}
+
+
+def _largest_unit(seconds: int) -> tuple[str, int]:
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= length:
+            return unit, seconds // length
+    return "second", seconds
+
+
+def size(count: float) -> str:
+    """Return a number of bytes for a person: ``1.5 GB``, in powers of 1024."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}"
+        count /= 1024
+    return f"{count:.1f} GB"
 
 
 def iso(moment: datetime | None) -> str:
@@ -112,4 +204,4 @@ def _content_hash(path: str) -> str:
 
 @pass_context
 def _static_url_in_template(context: Context, path: str) -> str:
-    return static_url(path, context["prefix"])
+    return static_url(path, context["base_url"])

@@ -35,9 +35,19 @@ FAILURE: Final[Values] = {
 def common(**more: Any) -> Values:
     """Return what every page gets, with *more* added or put in its place."""
     return {
-        "prefix": "/hub/",
-        "base_url": "/",
+        "base_url": "/hub/",
+        "prefix": "/",
         "version": "0.1.0",
+        "login_url": "/hub/login",
+        "logout_url": "/hub/logout",
+        "logo_url": "/hub/home",
+        "own_logo": False,
+        "language": "en",
+        "languages": {"en": "English", "de": "Deutsch", "fr": "Français"},
+        "theme": "",
+        "here_url": "/hub/home",
+        "announcement": "",
+        "services": (),
         "user": {"name": "alice", "admin": True, "has_account": True},
         "xsrf_token": "2|token",
         "now": NOW,
@@ -334,7 +344,7 @@ PAGES: Final[dict[str, tuple[str, Values]]] = {
 }
 
 # What the pages choose by, and where the hub is: nothing that a stranger can write.
-_CHOSEN: Final = frozenset({"prefix", "state", "method"})
+_CHOSEN: Final = frozenset({"base_url", "prefix", "state", "method", "logout_url", "login_url", "logo_url"})
 
 
 def hostile(value: Any, key: str = "") -> Any:

@@ -42,7 +42,8 @@ def test_every_page_renders(render: Render, page_name: str) -> None:
 
 def test_no_template_is_forgotten(templates: jinja2.Environment, pages: dict[str, tuple[str, Any]]) -> None:
     parts = {"page.html", "macros.html", "logo.html"}
-    assert set(templates.list_templates()) - parts == {template for template, _ in pages.values()}
+    ours = {name for name in templates.list_templates() if not name.startswith("templates/")}
+    assert ours - parts == {template for template, _ in pages.values()}
 
 
 @pytest.mark.parametrize("attacked", [False, True])
@@ -104,7 +105,7 @@ def test_buttons_that_do_different_things_have_different_names(render: Render, p
 
 
 def test_every_form_that_changes_something_carries_the_token(render: Render, page_name: str) -> None:
-    for form in parse(render(page_name)).select("form"):
+    for form in parse(render(page_name)).select("form:not(.choices)"):
         tokens = [field["value"] for field in form.select("input[name=_xsrf]")]
         assert tokens == (["2|token"] if form["method"] == "post" else [])
 
@@ -140,8 +141,8 @@ def test_a_stranger_sees_no_navigation(render: Render) -> None:
 
 def test_administration_is_shown_to_administrators_only(render: Render) -> None:
     links = {name: [a["href"] for a in parse(render(name)).select("header nav a")] for name in ("home-ready", "admin")}
-    assert links["home-ready"] == ["/hub/home", "/hub/api/docs"]
-    assert links["admin"] == ["/hub/home", "/hub/admin", "/hub/api/docs", "/hub/account"]
+    assert links["home-ready"] == ["/hub/home", "/hub/token"]
+    assert links["admin"] == ["/hub/home", "/hub/token", "/hub/admin"]
 
 
 def test_services_are_offered_where_there_are_any(render: Render) -> None:
@@ -152,8 +153,8 @@ def test_services_are_offered_where_there_are_any(render: Render) -> None:
 
 
 def test_the_navigation_marks_where_one_is(render: Render) -> None:
-    for name, place in (("home-ready", "home"), ("admin", "admin"), ("api", "api/docs"), ("account", "account")):
-        assert one(parse(render(name)), "nav [aria-current=page]")["href"] == f"/hub/{place}"
+    for name, place in (("home-ready", "home"), ("admin", "admin"), ("account", "account")):
+        assert one(parse(render(name)), "header [aria-current=page]")["href"] == f"/hub/{place}"
 
 
 @pytest.mark.parametrize(
@@ -253,7 +254,7 @@ def test_home_says_how_far_a_start_has_come(render: Render, server_view: Callabl
 
 def test_sign_in_keeps_the_name_and_says_what_was_wrong(render: Render) -> None:
     page = parse(render("login-error"))
-    assert one(page, "form")["action"] == "/hub/login?next=%2Fhub%2Fhome"
+    assert one(page, "main form")["action"] == "/hub/login?next=%2Fhub%2Fhome"
     assert one(page, "[role=alert]").get_text() == "Invalid username or password"
     assert one(page, "#username")["value"] == "alice"
     assert one(page, "#password").get("value") is None
@@ -262,7 +263,7 @@ def test_sign_in_keeps_the_name_and_says_what_was_wrong(render: Render) -> None:
 
 def test_sign_in_elsewhere_needs_no_form(render: Render) -> None:
     page = parse(render("login-elsewhere"))
-    assert page.select("form") == []
+    assert page.select("main form") == []
     assert one(page, "#login_submit")["href"] == "/hub/login?next=%2Fhub%2Fhome"
     assert one(page, "#login_submit").get_text() == "Continue with GitHub"
 
@@ -270,13 +271,13 @@ def test_sign_in_elsewhere_needs_no_form(render: Render) -> None:
 def test_set_up_carries_its_code_and_a_used_one_is_explained(render: Render) -> None:
     assert one(parse(render("setup")), "input[name=code]")["value"] == "one-time"
     used = parse(render("setup-used"))
-    assert used.select("form") == []
+    assert used.select("main form") == []
     assert "prints a new link each time it starts" in used.get_text()
 
 
 def test_authorizing_names_every_scope(render: Render) -> None:
     page = parse(render("oauth"))
-    assert one(page, "form")["action"] == ""
+    assert one(page, "main form")["action"] == ""
     assert [field["value"] for field in page.select("input[name=scopes]")] == [
         "access:servers!server=bob/",
         "read:users:name!user=alice",
@@ -291,12 +292,6 @@ def test_authorizing_names_every_scope(render: Render) -> None:
 def test_an_error_shows_its_number_only_if_it_has_one(render: Render) -> None:
     assert one(parse(render("error-stranger")), "#error-id").get_text() == "c0ffee12"
     assert parse(render("error")).select("#error-id") == []
-
-
-def test_an_error_page_does_without_a_user(templates: jinja2.Environment, pages: dict[str, tuple[str, Any]]) -> None:
-    template, values = pages["error"]
-    values = {name: value for name, value in values.items() if name != "user"}
-    assert "There is nothing here" in templates.get_template(template).render(values)
 
 
 def test_administrators_approve_refuse_start_and_stop(render: Render) -> None:

@@ -234,7 +234,7 @@ def test_a_password_can_be_looked_at_and_is_hidden_when_sent(page: Page, hub: Hu
     page.get_by_role("button", name="Show password").click()
     expect(password).to_have_attribute("type", "text")
     expect(page.get_by_role("button", name="Hide password")).to_have_attribute("aria-pressed", "true")
-    assert page.locator("form").evaluate(SUBMIT) is True
+    assert page.locator("main form").evaluate(SUBMIT) is True
     expect(password).to_have_attribute("type", "password")
     expect(page.locator("#insecure")).to_be_hidden()
 
@@ -245,9 +245,9 @@ def test_two_different_passwords_are_not_sent(page: Page, hub: Hub, render: Rend
     page.get_by_label("User name").fill("bob")
     page.get_by_label("Password", exact=True).fill("correct horse")
     page.get_by_label("Password again").fill("correct house")
-    assert page.locator("form").evaluate("form => form.checkValidity()") is False
+    assert page.locator("main form").evaluate("form => form.checkValidity()") is False
     page.get_by_label("Password again").fill("correct horse")
-    assert page.locator("form").evaluate("form => form.checkValidity()") is True
+    assert page.locator("main form").evaluate("form => form.checkValidity()") is True
 
 
 def test_pages_work_from_the_keyboard(page: Page, hub: Hub, render: Render) -> None:

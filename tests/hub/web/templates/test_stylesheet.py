@@ -23,11 +23,10 @@ SHAPES = [("field-line", "surface"), ("field-line", "bg"), ("focus", "surface"),
 
 
 def colours(theme: str) -> dict[str, str]:
-    """Return the colours of *theme*; the dark ones are laid over the light."""
-    roots = re.findall(r":root \{(.*?)\}", CSS, flags=re.DOTALL)
-    assert len(roots) == 2
-    blocks = roots if theme == "dark" else roots[:1]
-    return {name: value for block in blocks for name, value in re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", block)}
+    """Return the colours of *theme*."""
+    pairs = re.findall(r"--([a-z-]+): light-dark\((#[0-9a-f]{6}), (#[0-9a-f]{6})\);", CSS)
+    assert len(pairs) > 10
+    return {name: dark if theme == "dark" else light for name, light, dark in pairs}
 
 
 def luminance(colour: str) -> float:
@@ -69,5 +68,8 @@ def test_every_variable_is_defined() -> None:
 
 
 def test_motion_and_theme_follow_the_person() -> None:
-    for wish in ("prefers-color-scheme: dark", "prefers-reduced-motion: reduce", "forced-colors: active"):
+    for wish in ("prefers-reduced-motion: reduce", "forced-colors: active"):
         assert f"({wish})" in CSS
+    assert ":root {\n  color-scheme: light dark;" in CSS
+    for theme in ("light", "dark"):
+        assert f':root[data-theme="{theme}"] {{ color-scheme: {theme}; }}' in CSS

@@ -6,7 +6,7 @@ for (const button of document.querySelectorAll("button[data-shows]")) {
   const show = (shown) => {
     input.type = shown ? "text" : "password";
     button.setAttribute("aria-pressed", String(shown));
-    visibleText.textContent = shown ? "Hide" : "Show";
+    visibleText.textContent = shown ? button.dataset.hide : button.dataset.show;
   };
   button.hidden = false;
   button.addEventListener("click", () => {
@@ -20,7 +20,7 @@ for (const button of document.querySelectorAll("button[data-shows]")) {
 for (const again of document.querySelectorAll("input[data-same-as]")) {
   const first = document.getElementById(again.dataset.sameAs);
   const compare = () => {
-    again.setCustomValidity(again.value === first.value ? "" : "The two passwords are not the same.");
+    again.setCustomValidity(again.value === first.value ? "" : again.dataset.differs);
   };
   again.addEventListener("input", compare);
   first.addEventListener("input", compare);

@@ -14,7 +14,7 @@ if (card) {
 }
 
 function follow(card) {
-  const { eventsUrl, nextUrl, healthUrl, elapsed } = card.dataset;
+  const { eventsUrl, nextUrl, healthUrl, elapsed, lost } = card.dataset;
   const log = document.getElementById("progress-log");
   const bar = document.getElementById("progress-bar");
   const connection = document.getElementById("progress-connection");
@@ -44,7 +44,7 @@ function follow(card) {
       if (finished) {
         return;
       }
-      sayConnection("Connection lost, trying again. Your server goes on starting meanwhile.");
+      sayConnection(lost);
       // The browser tries again by itself, except where the answer was not an event stream (the hub is away or refused).
       if (stream.readyState === EventSource.CLOSED) {
         setTimeout(afterRefusal, retryAfter);
