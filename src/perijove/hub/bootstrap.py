@@ -45,6 +45,7 @@ from perijove.hub.core.paging import Window
 from perijove.hub.core.servers import Server
 from perijove.hub.core.services import derived_token
 from perijove.hub.plugins.configuration import Configuration
+from perijove.hub.plugins.needs import spawner_caveats
 from perijove.hub.ports.authenticator import Authenticator, UsesAccounts
 from perijove.hub.ports.encryption import Encryption
 from perijove.hub.ports.proxy import Proxy, ProxySetting
@@ -160,6 +161,8 @@ async def running(configuration: Configuration) -> AsyncIterator[Hub]:
         stack.push_async_callback(store.close)
         if options.pid_path is not None:
             stack.enter_context(_pid_file(options.pid_path))
+        for caveat in await asyncio.to_thread(spawner_caveats, configuration):
+            log.warning(caveat)
         hub = compose(configuration, store)
         if hub.audit is not None:
             hub.audit.start()

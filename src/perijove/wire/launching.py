@@ -1,4 +1,4 @@
-"""What a hub asks a prepared process to become: one JSON object, its length in front.
+"""What a hub asks a new process to become: one JSON object, its length in front.
 
 The request goes over a socket of its own straight to the new process, so that no secret in it is ever in the memory of
 the process that is copied for all users.
@@ -44,6 +44,7 @@ class LaunchRequest:
         identity: whom it runs as; None for whoever the prepared process is.
         limits: resource limits by name without ``RLIMIT_`` → soft and hard limit.
         cgroup_files: ``cgroup.procs`` files of the control groups to join before privileges are dropped.
+        umask: the mode bits that new files do not get; None for those of the prepared process.
     """
 
     argv: tuple[str, ...]
@@ -52,6 +53,7 @@ class LaunchRequest:
     identity: Identity | None = None
     limits: dict[str, tuple[int, int]] = field(default_factory=dict)
     cgroup_files: tuple[str, ...] = ()
+    umask: int | None = None
 
     def encode(self) -> bytes:
         """Return the bytes to send. Raises LaunchError if they are too many."""
@@ -65,7 +67,7 @@ class LaunchRequest:
         """Return the request in *body*, its length removed. Raises LaunchError."""
         try:
             data: dict[str, Any] = json.loads(body)
-            whom = data["identity"]
+            whom, umask = data["identity"], data["umask"]
             return cls(
                 argv=tuple(str(word) for word in data["argv"]),
                 env={str(name): str(value) for name, value in data["env"].items()},
@@ -73,6 +75,7 @@ class LaunchRequest:
                 identity=None if whom is None else Identity(whom["uid"], whom["gid"], tuple(whom["groups"])),
                 limits={str(name): (int(soft), int(hard)) for name, (soft, hard) in data["limits"].items()},
                 cgroup_files=tuple(str(path) for path in data["cgroup_files"]),
+                umask=None if umask is None else int(umask),
             )
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise LaunchError(f"not a request to launch anything ({type(error).__name__})") from None

@@ -117,7 +117,7 @@ async def test_there_is_never_a_second_one(installation: Callable[[], LocalProgr
 async def test_one_that_does_not_listen_is_killed(
     installation: Callable[[], LocalPrograms], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(programs, "TERM_SECONDS", 0.1)
+    monkeypatch.setattr(programs, "ASKED", ((signal.SIGTERM, 0.1),))
     with capture_logs() as captured:
         program = await installation().start(shell(f"trap '' TERM; {WAIT}"))
         await said(captured, "up")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import secrets
+import signal
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -43,7 +44,7 @@ async def test_everything_of_a_run_is_ended(start_process: StartProcess) -> None
     assert read_line(child) == "ready"
     leader = identity(child)
     assert child.pid in {process.pid for process in members(run, leader)}
-    assert await end_run(run, leader, term_seconds=0.05, kill_seconds=30) == []
+    assert await end_run(run, leader, requests=[(signal.SIGTERM, 0.05)], kill_seconds=30) == []
     assert members(run, leader) == []
     assert other.poll() is None
 
@@ -55,7 +56,7 @@ async def test_what_a_finished_server_leaves_behind_is_ended(start_process: Star
     leader = identity(child)
     child.wait()
     assert left in {process.pid for process in members(run, leader)}
-    assert await end_run(run, leader, term_seconds=30, kill_seconds=30) == []
+    assert await end_run(run, leader, requests=[(signal.SIGTERM, 30)], kill_seconds=30) == []
     assert processes.info(left) is None or left not in {process.pid for process in processes.all_processes()}
 
 
@@ -64,7 +65,7 @@ async def test_a_leader_whose_number_was_given_away_is_not_touched(start_process
     leader = identity(stranger)
     run, gone = secrets.token_hex(16), replace(leader, started=leader.started - 1)
     assert members(run, gone) == []
-    assert await end_run(run, gone, term_seconds=30, kill_seconds=30) == []
+    assert await end_run(run, gone, requests=[(signal.SIGTERM, 30)], kill_seconds=30) == []
     assert stranger.poll() is None
 
 
@@ -92,7 +93,7 @@ async def test_survivors_are_named(start_process: StartProcess, monkeypatch: pyt
     run = secrets.token_hex(16)
     leader = identity(start_process("sleep 600", **{RUN_VARIABLE: run}))
     monkeypatch.setattr(processes, "send_signal", lambda *_: True)
-    assert leader in await end_run(run, leader, term_seconds=0, kill_seconds=0.05)
+    assert leader in await end_run(run, leader, requests=[], kill_seconds=0.05)
 
 
 async def test_all_that_carry_a_mark_are_told_and_ended(start_process: StartProcess) -> None:
@@ -103,6 +104,24 @@ async def test_all_that_carry_a_mark_are_told_and_ended(start_process: StartProc
     assert [read_line(child) for child in (*told, deaf)] == ["ready"] * 3
     found = leaders("MARK", mark)
     assert [process.pid for process in found] == [child.pid for child in (*told, deaf)]
-    assert await end_marked("MARK", mark, found, term_seconds=5, kill_seconds=30) == []
+    assert await end_marked("MARK", mark, found, requests=[(signal.SIGTERM, 5)], kill_seconds=30) == []
     assert [read_line(child) for child in told] == ["told"] * 2
     assert leaders("MARK", mark) == []
+
+
+async def test_signals_follow_each_other_until_it_finishes(start_process: StartProcess) -> None:
+    run = secrets.token_hex(16)
+    script = "trap 'echo interrupted' INT; trap 'echo told; exit 0' TERM; echo ready; while :; do sleep 0.02; done"
+    child = start_process(script, **{RUN_VARIABLE: run})
+    assert read_line(child) == "ready"
+    asked = [(signal.SIGINT, 0.3), (signal.SIGTERM, 30.0), (signal.SIGQUIT, 30.0)]
+    assert await end_run(run, identity(child), requests=asked, kill_seconds=30) == []
+    assert [read_line(child), read_line(child), child.wait()] == ["interrupted", "told", 0]
+
+
+async def test_what_is_held_together_otherwise_is_ended_too(start_process: StartProcess) -> None:
+    stranger = start_process("sleep 600")
+    ours = start_process("sleep 600")
+    assert await end_run("no-such-run", None, requests=[], kill_seconds=30, grouped=lambda: {ours.pid}) == []
+    assert ours.wait() == -signal.SIGKILL
+    assert stranger.poll() is None

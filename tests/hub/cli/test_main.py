@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -75,10 +76,19 @@ def test_a_check_starts_nothing(started: list[Configuration], here: Path, capsys
     assert main(["check-config"]) == 0
     out, err = capsys.readouterr()
     assert out.splitlines()[1] == f"{here / FILE} is fine"
-    assert err.startswith("warning: c.JupyterHub.services[0] (ops): api_token is short")
+    assert "warning: c.JupyterHub.services[0] (ops): api_token is short" in err
     assert main(["check-config", "-f", "missing.py"]) == 1
     assert "1 mistake in the configuration" in capsys.readouterr().err
     assert started == []
+
+
+def test_a_check_says_what_this_machine_does_not_give(
+    here: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    (here / FILE).write_text("c.JupyterHub.spawner_class = 'localprocess'\n")
+    assert main(["check-config"]) == 0
+    assert "warning: LocalProcessSpawner starts servers as the users of this machine" in capsys.readouterr().err
 
 
 def test_a_configuration_file_is_made_and_is_fine(here: Path, capsys: Capture) -> None:

@@ -16,6 +16,7 @@ def test_every_class_that_takes_options_is_described_once_and_parents_come_first
         "DummyAuthenticator",
         "PasswordAuthenticator",
         "Spawner",
+        "LocalProcessSpawner",
         "SimpleLocalProcessSpawner",
         "Proxy",
         "ConfigurableHTTPProxy",
@@ -41,7 +42,7 @@ def test_a_default_that_follows_from_something_else_is_no_fixed_value() -> None:
 
 def test_a_class_has_its_own_options_only() -> None:
     simple = described()["SimpleLocalProcessSpawner"]
-    assert simple.parent == "Spawner"
+    assert simple.parent == "LocalProcessSpawner"
     assert "cmd" not in {option.name for option in simple.options}
 
 

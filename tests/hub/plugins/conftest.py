@@ -12,7 +12,10 @@ BUILT_IN = {
         "dummy": "perijove.hub.adapters.authenticators.dummy:DummyAuthenticator",
         "password": "perijove.hub.adapters.authenticators.password:PasswordAuthenticator",
     },
-    "perijove.spawners": {"simple": "perijove.hub.adapters.spawners.local:SimpleLocalProcessSpawner"},
+    "perijove.spawners": {
+        "localprocess": "perijove.hub.adapters.spawners.local:LocalProcessSpawner",
+        "simple": "perijove.hub.adapters.spawners.local:SimpleLocalProcessSpawner",
+    },
     "perijove.proxies": {
         "configurable-http-proxy": "perijove.hub.adapters.proxies.configurable_http_proxy:ConfigurableHTTPProxy"
     },

@@ -8,7 +8,7 @@ import pytest
 
 from perijove.hub.adapters.authenticators.dummy import DummyAuthenticator
 from perijove.hub.adapters.authenticators.password import PasswordAuthenticator
-from perijove.hub.adapters.spawners.local import SimpleLocalProcessSpawner
+from perijove.hub.adapters.spawners.local import LocalProcessSpawner, SimpleLocalProcessSpawner
 from perijove.hub.plugins.discovery import (
     AUTHENTICATOR,
     PROXY,
@@ -42,12 +42,13 @@ def test_a_plugin_is_found_by_name_by_path_and_as_a_class() -> None:
     ("kind", "value", "why"),
     [
         (AUTHENTICATOR, "dumy", "there is no authenticator 'dumy'; did you mean dummy?"),
-        (SPAWNER, "zzz", "there is no spawner 'zzz'; there are simple"),
+        (SPAWNER, "zzz", "there is no spawner 'zzz'; there are localprocess, simple"),
         (AUTHENTICATOR, "pam", "the authenticator 'pam' signs in with accounts of the system"),
         (AUTHENTICATOR, "jupyterhub.auth.PAMAuthenticator", "signs in with accounts of the system"),
         (AUTHENTICATOR, "oauthenticator.github.GitHubOAuthenticator", "another party's accounts"),
         (AUTHENTICATOR, "jupyterhub.auth.DummyAuthenticator", 'is called "dummy" here'),
         (SPAWNER, "dockerspawner.DockerSpawner", "starts containers"),
+        (SPAWNER, "jupyterhub.spawner.LocalProcessSpawner", 'is called "localprocess" here'),
         (SPAWNER, "jupyterhub.spawner.SimpleLocalProcessSpawner", 'is called "simple" here'),
         (PROXY, "jupyterhub_traefik_proxy.TraefikFileProviderProxy", 'use "configurable-http-proxy"'),
         (SPAWNER, "no_such_package.Thing", "cannot be imported: ModuleNotFoundError"),
@@ -76,7 +77,7 @@ def test_a_plugin_that_cannot_be_imported_says_why(
     register("perijove.spawners", "broken", "broken_plugin_for_a_test:Broken")
     with pytest.raises(PluginError, match="'broken' cannot be loaded: RuntimeError: no licence"):
         resolve(SPAWNER, "broken")
-    assert registered_classes(SPAWNER) == [SimpleLocalProcessSpawner]
+    assert registered_classes(SPAWNER) == [LocalProcessSpawner, SimpleLocalProcessSpawner]
     assert "broken_plugin_for_a_test" not in sys.modules
 
 

@@ -9,7 +9,7 @@ import pytest
 from perijove.hub.adapters.authenticators.dummy import DummyAuthenticator
 from perijove.hub.adapters.authenticators.password import PasswordAuthenticator
 from perijove.hub.adapters.proxies.configurable_http_proxy import ConfigurableHTTPProxy
-from perijove.hub.adapters.spawners.local import SimpleLocalProcessSpawner
+from perijove.hub.adapters.spawners.local import LocalProcessSpawner, SimpleLocalProcessSpawner
 from perijove.hub.settings.checking import sections_of
 from perijove.hub.settings.jupyterhub import JupyterHub
 from perijove.hub.settings.metrics import PeriodicMetricsCollector
@@ -73,6 +73,7 @@ CLASSES = (
     PeriodicMetricsCollector,
     DummyAuthenticator,
     PasswordAuthenticator,
+    LocalProcessSpawner,
     SimpleLocalProcessSpawner,
     ConfigurableHTTPProxy,
 )
@@ -121,7 +122,7 @@ def test_every_option_that_advice_names_exists() -> None:
         (AUTHENTICATORS, "PAMAuthenticator"),
         (AUTHENTICATORS, "GitHubOAuthenticator"),
         (AUTHENTICATORS, "pam"),
-        (SPAWNERS, "LocalProcessSpawner"),
+        (SPAWNERS, "SudoSpawner"),
         (SPAWNERS, "DockerSpawner"),
         (SPAWNERS, "KubeSpawner"),
         (SPAWNERS, "SystemdSpawner"),

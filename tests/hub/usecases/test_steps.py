@@ -137,9 +137,12 @@ async def test_a_server_that_dies_while_answering_is_noticed_at_once(house: Hous
     house.world.log = "one\nModuleNotFoundError: No module named 'jupyterlab'"
     house.world.end(server.id, 1)
     failed = await house.until("failed")
-    assert failed.failure.reason == "The server ended with exit status 1 before it was ready."
+    assert failed.failure.reason == (
+        "The server ended with exit status 1 before it was ready: "
+        "a Python package is missing or broken: No module named 'jupyterlab'."
+    )
     assert failed.failure.log.endswith("No module named 'jupyterlab'")
-    assert "package is missing" in failed.failure.advice
+    assert failed.failure.advice.startswith("Install it in the server's environment")
 
 
 async def test_a_server_that_never_answers_times_out(house: House) -> None:
@@ -267,7 +270,7 @@ async def test_a_server_that_does_not_stop_stays_stopping(house: House) -> None:
 
 
 async def test_a_stop_that_hangs_is_tried_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "STOP_TIMEOUT", 0.01)
+    monkeypatch.setattr(FakeSpawner, "stop_timeout", 0.01)
     house.world.hang_stop = True
     hub = await house.hub()
     await house.reach(hub, "ready")

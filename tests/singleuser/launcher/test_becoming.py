@@ -80,7 +80,7 @@ def test_two_copies_draw_different_lots(prepare: Prepare) -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"cwd": "/does/not/exist"}, "FileNotFoundError"),
+        ({"cwd": "/does/not/exist"}, "cannot be entered: No such file"),
         ({"limits": {"NONSENSE": (1, 1)}}, "AttributeError"),
         ({"limits": {"NOFILE": (2, 1)}}, "ValueError"),
         ({"cgroup_files": ("/does/not/exist",)}, "FileNotFoundError"),

@@ -12,6 +12,7 @@ import hmac
 import os
 import pwd
 import secrets
+import signal
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,8 @@ from perijove.hub.ports.programs import Program
 
 OWNER_VARIABLE: Final = "PERIJOVE_SERVICE_OF"
 SERVICE_VARIABLE: Final = "PERIJOVE_SERVICE"
-TERM_SECONDS: Final = 10.0
+ASKED: Final = ((signal.SIGTERM, 10.0),)
+"""How a program is told to finish, and for how many seconds it may."""
 KILL_SECONDS: Final = 5.0
 DRAIN_SECONDS: Final = 1.0
 """How long to wait for the last lines of a program that has ended."""
@@ -67,7 +69,7 @@ class LocalProgram:
         """Return when it has ended: its exit status. What it leaves behind is ended by force."""
         await processes.wait_gone(self._process)
         status = self._child.poll()
-        await end_run(self._run, self._process, term_seconds=0, kill_seconds=KILL_SECONDS)
+        await end_run(self._run, self._process, requests=(), kill_seconds=KILL_SECONDS)
         await asyncio.wait({self._lines.over}, timeout=DRAIN_SECONDS)
         return status
 
@@ -91,7 +93,7 @@ class LocalPrograms:
         """Start it as leader of a session, once nothing is left of it. Raises PerijoveError FAILED."""
         service = hashlib.sha256(f"{self._owner} {program.name}".encode()).hexdigest()[:32]
         left = await asyncio.to_thread(leaders, SERVICE_VARIABLE, service)
-        if await end_marked(SERVICE_VARIABLE, service, left, term_seconds=TERM_SECONDS, kill_seconds=KILL_SECONDS):
+        if await end_marked(SERVICE_VARIABLE, service, left, requests=ASKED, kill_seconds=KILL_SECONDS):
             raise _failed("What is left of it, as it ran before, cannot be ended")
         run = secrets.token_hex(16)
         environment = _environment(program)
@@ -115,9 +117,7 @@ class LocalPrograms:
     async def end_all(self) -> int:
         """End everything that a hub with this secret and folder started; return how many programs there were."""
         found = await asyncio.to_thread(leaders, OWNER_VARIABLE, self._owner)
-        left = await end_marked(
-            OWNER_VARIABLE, self._owner, found, term_seconds=TERM_SECONDS, kill_seconds=KILL_SECONDS
-        )
+        left = await end_marked(OWNER_VARIABLE, self._owner, found, requests=ASKED, kill_seconds=KILL_SECONDS)
         if left:
             log.warning("processes of services cannot be ended", pids=[process.pid for process in left])
         return len(found)

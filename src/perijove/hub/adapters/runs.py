@@ -11,12 +11,15 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from perijove.hub.adapters import processes
 from perijove.hub.adapters.processes import ProcessIdentity, ProcessInfo
 
 RUN_VARIABLE = "PERIJOVE_RUN"
+Requests = Sequence[tuple[signal.Signals, float]]
+"""Signals to finish in order, each with the seconds that are given for it."""
+Grouped = Callable[[], Collection[int]]
 HIDING_SECONDS = 0.02
 """For how long a process that executes another program may look as if it had no environment."""
 
@@ -41,12 +44,17 @@ def members(run_id: str, leader: ProcessIdentity | None) -> list[ProcessIdentity
     return marked(RUN_VARIABLE, run_id, [leader] if leader else [])
 
 
-def marked(variable: str, value: str, of: Iterable[ProcessIdentity]) -> list[ProcessIdentity]:
-    """Return all living processes that have *variable* with *value*, or are in a session *of* these. Blocks."""
+def marked(variable: str, value: str, of: Iterable[ProcessIdentity], grouped: Grouped = tuple) -> list[ProcessIdentity]:
+    """Return all living processes that have *variable* with *value*, or are in a session *of* these. Blocks.
+
+    *grouped* tells the ids of more, by whatever else holds them together.
+    """
+    pids = frozenset(grouped())
     sessions = {leader.pid for leader in of if _session_is_ours(leader)}
 
     def belongs(process: ProcessInfo) -> bool:
-        return process.session in sessions or processes.has_variable(process.pid, variable, value)
+        known = process.session in sessions or process.pid in pids
+        return known or processes.has_variable(process.pid, variable, value)
 
     return [process.identity for process in _scan(belongs)]
 
@@ -69,32 +77,44 @@ def _session_is_ours(leader: ProcessIdentity) -> bool:
 
 
 async def end_run(
-    run_id: str, leader: ProcessIdentity | None, *, term_seconds: float, kill_seconds: float
+    run_id: str,
+    leader: ProcessIdentity | None,
+    *,
+    requests: Requests,
+    kill_seconds: float,
+    grouped: Grouped = tuple,
 ) -> list[ProcessIdentity]:
-    """End all processes of a run and return those that survived.
+    """End all processes of a run, those whose ids *grouped* tells included, and return those that survived.
 
-    The leader gets SIGTERM and *term_seconds* to finish in order; with 0 it gets neither. What is left then gets
-    SIGKILL and *kill_seconds* to go.
+    The leader gets the signals of *requests*, one after the other, and so many seconds to finish in order after each.
+    What is left then gets SIGKILL and *kill_seconds* to go.
     """
     told = [leader] if leader else []
-    return await end_marked(RUN_VARIABLE, run_id, told, term_seconds=term_seconds, kill_seconds=kill_seconds)
+    return await end_marked(RUN_VARIABLE, run_id, told, requests=requests, kill_seconds=kill_seconds, grouped=grouped)
 
 
 async def end_marked(
-    variable: str, value: str, told: Iterable[ProcessIdentity], *, term_seconds: float, kill_seconds: float
+    variable: str,
+    value: str,
+    told: Iterable[ProcessIdentity],
+    *,
+    requests: Requests,
+    kill_seconds: float,
+    grouped: Grouped = tuple,
 ) -> list[ProcessIdentity]:
     """End all processes that have *variable* with *value* and the sessions of those *told*; return what survived.
 
-    Those *told* get SIGTERM, with their groups, and *term_seconds* together; with 0 they get neither. What is left then
-    gets SIGKILL and *kill_seconds* to go.
+    Those *told*, with their groups, get the signals of *requests*, one after the other, and so many seconds together
+    after each; with 0 they do not get that one. What is left then gets SIGKILL and *kill_seconds* to go.
     """
     told = list(told)
-    asked = [leader for leader in told if term_seconds > 0 and processes.signal_group(leader, signal.SIGTERM)]
-    await asyncio.gather(*(processes.wait_gone(leader, term_seconds) for leader in asked))
+    for number, seconds in requests:
+        asked = [leader for leader in told if seconds > 0 and processes.signal_group(leader, number)]
+        await asyncio.gather(*(processes.wait_gone(leader, seconds) for leader in asked))
     left: list[ProcessIdentity] = []
     try:
         async with asyncio.timeout(kill_seconds):
-            while left := await asyncio.to_thread(marked, variable, value, told):
+            while left := await asyncio.to_thread(marked, variable, value, told, grouped):
                 for process in left:
                     processes.send_signal(process, signal.SIGKILL)
                 for process in left:

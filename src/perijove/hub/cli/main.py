@@ -90,14 +90,21 @@ def _show(line: CommandLine) -> int:
 
 
 def _check(line: CommandLine) -> int:
+    from perijove.hub.core.errors import PerijoveError
     from perijove.hub.plugins.configuration import load
+    from perijove.hub.plugins.needs import spawner_caveats
     from perijove.hub.settings.mistakes import ConfigurationError
 
     try:
         configuration = load(_arguments(line))
     except ConfigurationError as error:
         return _tell(error.mistakes)
-    for warning in configuration.warnings:
+    try:
+        caveats = spawner_caveats(configuration)
+    except PerijoveError as error:
+        # Of whoever checks, not of the configuration: the hub may run as somebody else.
+        caveats = [error.message]
+    for warning in (*configuration.warnings, *caveats):
         print(f"warning: {warning}", file=sys.stderr)
     print(
         f"{configuration.config_file} is fine"

@@ -1,25 +1,161 @@
-"""Why a server ended or did not start, in words for a person, with what to do."""
+"""Why a server ended or did not start, in words for a person, with what to do.
+
+What a server printed is held against a table of the usual causes. The cause that shows last in the log is taken: what a
+server goes on after is not what ended it.
+"""
 
 from __future__ import annotations
 
 import re
 import signal
+from dataclasses import dataclass
+from typing import Final
 
+from perijove.hub.core.names import shorten
 from perijove.hub.core.servers import Failure
 
 LOG_LINES = 40
+LINE_LENGTH = 400
+"""How much of a line is looked at: whose server it is decides what stands there, and searching must not take long."""
+DETAIL_LENGTH = 200
+_KILLED = frozenset({-signal.SIGKILL, 128 + signal.SIGKILL})
+"""How the status of a killed process looks; a shell between says 128 more than the signal."""
 
-_ADVICE: tuple[tuple[str, str], ...] = (
-    (r"Address already in use|port \d+ is already in use", "Another program has taken its port. Try again."),
-    (r"No space left on device|Disk quota exceeded", "The disk is full. Free some space, then try again."),
-    (r"Permission denied", "The server may not read or write something it needs. The last line of its log names it."),
-    (
-        r"(ModuleNotFoundError|ImportError): .*",
-        "A Python package is missing or broken in the server's environment. The last line of its log names it.",
-    ),
-    (r"MemoryError|Cannot allocate memory", "The memory is full. Stop what you do not need, then try again."),
-    (r"Running as root is not recommended", "Add --allow-root to c.Spawner.args, or let the hub run as another user."),
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One usual cause.
+
+    Attributes:
+        pattern: what the log then says; the group ``detail``, if there is one, goes into the reason.
+        reason: completes "The server ended: …"; ``{detail}`` is filled in.
+        advice: one sentence on what to do.
+        statuses: the exit statuses with which it comes; empty for any.
+    """
+
+    pattern: re.Pattern[str]
+    reason: str
+    advice: str
+    statuses: frozenset[int] = frozenset()
+
+
+def _cause(pattern: str, reason: str, advice: str, *statuses: int) -> Cause:
+    return Cause(re.compile(pattern, re.MULTILINE), reason, advice, frozenset(statuses))
+
+
+_REACH: Final = (
+    "it cannot reach the hub",
+    "An administrator should set c.JupyterHub.hub_connect_url to an address of the hub that servers reach.",
 )
+_WAITING: tuple[Cause, ...] = (
+    _cause(r"Failed to connect to my Hub|The hub does not answer: ", *_REACH),
+    _cause(
+        r"The hub speaks version (?P<detail>\S+) of the protocol"
+        r"|jupyterhub version (?P<detail2>\S+) != jupyterhub-singleuser version",
+        "the hub speaks version {detail} of the protocol, which is not the server's",
+        "Upgrade the jupyterhub or perijove package in the server's environment.",
+    ),
+)
+"""What a server says that goes on, and may never be ready for that."""
+
+CAUSES: tuple[Cause, ...] = (
+    _cause(r"Failed to connect to my Hub", *_REACH),
+    _cause(
+        r"Address already in use|port \d+ is (?:already in use|not available)",
+        "another program has taken its port",
+        "Start it again: it gets another port, unless c.Spawner.port is set.",
+    ),
+    _cause(
+        r"Cannot assign requested address|Name or service not known|Temporary failure in name resolution",
+        "the address on which it should listen, or which it asked, is not one of this machine",
+        "An administrator should look at c.Spawner.ip and c.Spawner.hub_connect_url.",
+    ),
+    _cause(
+        r"(?:No space left on device|Disk quota exceeded)(?:: (?P<detail>'[^'\n]*'))?",
+        "the disk is full, or its quota is used up",
+        "Free some space in the home folder, then start it again.",
+    ),
+    _cause(
+        r"Read-only file system(?:: (?P<detail>'[^'\n]*'))?",
+        "it cannot write to {detail}, which is on a read-only file system",
+        "Ask your administrator to mount it for writing, or to set HOME in c.Spawner.environment.",
+    ),
+    _cause(
+        r"(?:Permission denied|Operation not permitted)(?:: (?P<detail>'[^'\n]*'))?",
+        "it may not read, write or execute {detail}",
+        "Give the server's user the right to do that; for the home folder, an administrator can chown it.",
+    ),
+    _cause(
+        r"^NotADirectoryError: .*?(?P<detail>'[^'\n]*')|^FileNotFoundError: .*?(?P<detail2>'[^'\n]*/\.[^'\n]*')",
+        "it cannot make the folder {detail}",
+        "Make sure that the home folder exists, is a folder, and can be written to.",
+    ),
+    _cause(
+        r"^MemoryError|Cannot allocate memory|std::bad_alloc|^OutOfMemoryError|can't start new thread",
+        "there was no memory left for it",
+        "Stop what you do not need, then start it again; an administrator can raise c.Spawner.mem_limit.",
+    ),
+    _cause(
+        r"(?:ModuleNotFoundError: |ImportError: )(?P<detail>.+)",
+        "a Python package is missing or broken: {detail}",
+        "Install it in the server's environment, or take the extension that wants it out of the configuration.",
+    ),
+    _cause(
+        r"init_fs_encoding|init_import_site|No module named 'encodings'|error while loading shared libraries"
+        r"|undefined symbol|version `\S+' not found|bad interpreter",
+        "the Python that it runs on is broken or finds the files of another version",
+        "Make its environment anew, and take PYTHONHOME and LD_LIBRARY_PATH out of c.Spawner.environment.",
+    ),
+    _cause(
+        r"(?:Bad config encountered during initialization: |TraitError: |Failed to load config file )(?P<detail>.+)",
+        "a setting of Jupyter's is wrong: {detail}",
+        "Correct it in ~/.jupyter or /etc/jupyter; c.Spawner.disable_user_config starts servers without the user's.",
+    ),
+    _cause(
+        r"error: (?P<detail>(?:argument|unrecognized arguments|ambiguous option).+)",
+        "its command line is wrong: {detail}",
+        "An administrator should correct c.Spawner.args or c.Spawner.cmd.",
+        2,
+    ),
+    _cause(
+        r"(?:JUPYTERHUB_\w+ (?:is missing|environment variable|env is required))",
+        "it was not told which hub started it",
+        "What is between hub and server, sudo or a script in c.Spawner.cmd, must hand on all JUPYTERHUB_ variables.",
+    ),
+    _cause(
+        r"Running as root is not recommended",
+        "it refuses to run as root",
+        "Add --allow-root to c.Spawner.args, or better let the hub run as another user.",
+    ),
+    _cause(
+        r"CERTIFICATE_VERIFY_FAILED|certificate verify failed",
+        "it does not trust a certificate, that of the hub perhaps",
+        "Set SSL_CERT_FILE in c.Spawner.environment to a file with the authority that signed it.",
+    ),
+    _cause(
+        r"(?:^|[\s:])(?P<detail>[^\s:]+): (?:command )?not found$",
+        "the command {detail} was not found",
+        "Install it where the server's PATH leads, or set c.Spawner.cmd to its path.",
+        127,
+    ),
+)
+"""The usual causes; of those that show at the same place in a log, the first one is taken."""
+
+_NO_MEMORY = Cause(
+    re.compile(""),
+    "it used all the memory that it may use",
+    "Load less at once, or ask your administrator for more (c.Spawner.mem_limit); your files are as you saved them.",
+)
+_SOMEBODY = Cause(
+    re.compile(""),
+    "",
+    "Somebody ended it, or the machine ran out of memory. Start it again; your files are as you saved them.",
+)
+_ADDRESS = re.compile(r"https?://(?P<host>\[[^\]\s]*\]|[^\s/:]+):(?P<port>\d+)(?P<path>/\S*)?")
+_LISTENS = re.compile(
+    rf"(?:running at|running on|listening on|listening at)\S*\s+(?:\[[^\]\n]*\]\s+)?{_ADDRESS.pattern}", re.IGNORECASE
+)
+"""How Jupyter Server and other programs say where they listen; the address may follow on the next line of the log."""
 
 
 def _exit_words(status: int | None) -> str:
@@ -33,31 +169,96 @@ def _exit_words(status: int | None) -> str:
     return f"ended with exit status {status}"
 
 
-def ended(status: int | None, log: str, *, while_starting: bool) -> Failure:
+def ended(status: int | None, log: str, *, while_starting: bool, out_of_memory: bool = False) -> Failure:
     """Return the failure of a server that ended without being asked to.
 
     Args:
-        status: its exit status, negative for a signal; None if that is not known.
+        status: its exit status, negative for a signal; None or 0 if that is not known.
         log: the last lines it printed, secrets removed.
         while_starting: whether it had not yet been ready.
+        out_of_memory: whether something of it was ended because the memory that it may use was used up.
     """
     when = " before it was ready" if while_starting else ""
-    advice = next((text for pattern, text in _ADVICE if re.search(pattern, log)), "")
-    if not advice and status == -signal.SIGKILL:
-        advice = (
-            "Somebody ended it, or the machine ran out of memory. Start it again; your files are as you saved them."
+    reason, advice = _explained(status, log, out_of_memory)
+    because = f": {reason}" if reason else ""
+    return Failure(f"The server {_exit_words(status)}{when}{because}.", advice, log)
+
+
+def _explained(status: int | None, log: str, out_of_memory: bool) -> tuple[str, str]:
+    """Return reason and advice; the reason may be empty."""
+    if out_of_memory and (not status or status in _KILLED):
+        return _NO_MEMORY.reason, _NO_MEMORY.advice
+    found = _last_cause(status, log)
+    if found is not None and status not in _KILLED:
+        cause, match = found
+        return _filled(cause, match), cause.advice
+    if status in _KILLED:
+        return _SOMEBODY.reason, _SOMEBODY.advice
+    return "", "Its log may say more." if log else "Start it again."
+
+
+def _last_cause(status: int | None, log: str, causes: tuple[Cause, ...] = CAUSES) -> tuple[Cause, re.Match[str]] | None:
+    """Return that of *causes* which shows last in *log*, and where."""
+    text = _looked_at(log)
+    found: tuple[Cause, re.Match[str]] | None = None
+    for cause in causes:
+        if cause.statuses and status not in cause.statuses:
+            continue
+        for match in cause.pattern.finditer(text):
+            if found is None or match.start() > found[1].start():
+                found = cause, match
+    return found
+
+
+def _looked_at(log: str) -> str:
+    return "\n".join(line[:LINE_LENGTH] for line in log.splitlines()[-LOG_LINES:])
+
+
+def _filled(cause: Cause, match: re.Match[str]) -> str:
+    detail = next((text for text in match.groupdict().values() if text), "something it needs")
+    return cause.reason.replace("{detail}", shorten(detail.strip().rstrip("."), DETAIL_LENGTH))
+
+
+def timed_out(what: str, seconds: float, log: str = "", url: str = "") -> Failure:
+    """Return the failure of a step that took too long.
+
+    Args:
+        what: completes "The server did not …".
+        seconds: how long it was waited for.
+        log: the last lines it printed, secrets removed.
+        url: where the hub asked it in vain, if it did.
+    """
+    reason = f"The server did not {what} within {seconds:g} seconds"
+    if elsewhere := _elsewhere(log, url):
+        return Failure(f"{reason}.", elsewhere, log)
+    if found := _last_cause(None, log, _WAITING):
+        cause, match = found
+        return Failure(f"{reason}: {_filled(cause, match)}.", cause.advice, log)
+    return Failure(f"{reason}.", "Try again; if it happens again, ask your administrator.", log)
+
+
+def _elsewhere(log: str, url: str) -> str:
+    """Return what to do if *log* says that the server listens somewhere else than at *url*; "" if it does not."""
+    asked = _ADDRESS.match(url)
+    listens = list(_LISTENS.finditer(_looked_at(log)))
+    if asked is None or not listens:
+        return ""
+    told = listens[-1]
+    host, port, path = told["host"], told["port"], told["path"] or "/"
+    if port != asked["port"]:
+        return (
+            f"It listens on port {port}, but the hub asks it on port {asked['port']}: it must take the port from "
+            "JUPYTERHUB_SERVICE_URL, and nothing in its configuration or c.Spawner.args may set another."
         )
-    elif not advice:
-        advice = "Its log may say more." if log else "Start it again."
-    return Failure(f"The server {_exit_words(status)}{when}.", advice, log)
-
-
-def timed_out(what: str, seconds: float, log: str = "") -> Failure:
-    """Return the failure of a step that took too long; *what* completes "The server did not …"."""
-    return Failure(
-        f"The server did not {what} within {seconds:g} seconds.",
-        "Try again; if it happens again, ask your administrator.",
-        log,
+    prefix = (asked["path"] or "/").removesuffix("api")
+    if not f"{path.rstrip('/')}/".startswith(prefix):
+        return (
+            f"It serves {shorten(path, DETAIL_LENGTH)}, but the hub asks for {shorten(prefix, DETAIL_LENGTH)}: "
+            "it must take its base URL from JUPYTERHUB_SERVICE_PREFIX, and nothing may set another."
+        )
+    return (
+        f"It says that it listens at {shorten(host, DETAIL_LENGTH)}: c.Spawner.ip must be an address at which the hub "
+        "reaches it, and no firewall may be between."
     )
 
 

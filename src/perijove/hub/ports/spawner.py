@@ -248,6 +248,11 @@ class Spawner(LoggingConfigurable):
     def clear_state(self) -> None:
         """Forget what belongs to the server that ran."""
 
+    @property
+    def stop_timeout(self) -> float:
+        """Seconds that stop() may take, after which it is called again."""
+        return 60.0
+
     def delete_forever(self) -> Any:
         """Delete what outlives the server's runs, such as a volume: the server is deleted; may be a coroutine.
 
@@ -383,6 +388,32 @@ class Prepares(Protocol):
 
     async def prepare(self) -> None:
         """Begin with it; called on an object that belongs to no server, with its configuration only."""
+        ...
+
+
+@runtime_checkable
+class HasNeeds(Protocol):
+    """A spawner that cannot work just anywhere."""
+
+    def ensure_possible(self) -> None:
+        """Return if servers can be started in this process at all; called once at the hub's start, before any other.
+
+        Raises:
+            PerijoveError: they cannot; the message says why and what to do. The hub does not start then.
+        """
+        ...
+
+    def caveats(self) -> list[str]:
+        """Return what its options promise and this machine does not give, a sentence each; the hub logs them."""
+        ...
+
+
+@runtime_checkable
+class WatchesMemory(Protocol):
+    """A spawner that limits the memory of its servers and sees what comes of that."""
+
+    def ran_out_of_memory(self) -> bool:
+        """Say whether something of the server was ended because its memory was used up; may run in a thread."""
         ...
 
 

@@ -103,9 +103,6 @@ OPTIONS: dict[str, dict[str, str]] = {
         "ssl_alt_names_include_local": _INTERNAL_TLS,
     },
     "SimpleLocalProcessSpawner": {
-        "interrupt_timeout": "is not available in this version; see c.SimpleLocalProcessSpawner.term_timeout",
-        "popen_kwargs": _GONE,
-        "shell_cmd": "is not available in this version; use c.Spawner.environment or c.Spawner.cmd",
         "home_dir": _GONE,
     },
     "PeriodicMetricsCollector": {
@@ -126,6 +123,7 @@ _USE_PASSWORD = (
     "derived from perijove.hub.ports.authenticator.Authenticator"
 )
 _USE_SIMPLE = 'use "simple" (local processes), or a class of your own derived from perijove.hub.ports.spawner.Spawner'
+_USE_LOCAL = 'use "localprocess" (a hub that runs as root starts each server as its user)'
 _USE_CHP = 'use "configurable-http-proxy"'
 
 _SYSTEM_ACCOUNTS = f"signs in with accounts of the system, which this version cannot do; {_USE_PASSWORD}"
@@ -200,8 +198,8 @@ AUTHENTICATORS: dict[str, str] = {
 
 SPAWNERS: dict[str, str] = {
     **dict.fromkeys(
-        ("LocalProcessSpawner", "localprocess", "default", "SudoSpawner", "sudospawner", "SystemdSpawner", "systemd"),
-        f"starts servers as users of the system, which this version cannot do; {_USE_SIMPLE}",
+        ("SudoSpawner", "sudospawner", "SystemdSpawner", "systemd"),
+        f"starts servers as users of the system, which this version cannot do that way; {_USE_LOCAL}",
     ),
     **dict.fromkeys(
         (
@@ -237,6 +235,7 @@ SPAWNERS: dict[str, str] = {
     **dict.fromkeys(
         ("WrapSpawner", "ProfilesSpawner", "DockerProfilesSpawner"), f"is not available in this version; {_USE_SIMPLE}"
     ),
+    **dict.fromkeys(("LocalProcessSpawner", "default"), 'is called "localprocess" here; write that'),
     "SimpleLocalProcessSpawner": 'is called "simple" here; write that',
 }
 """Spawners by class or short name."""
@@ -269,7 +268,6 @@ SECTIONS: dict[str, str] = {
         for name, text in table.items()
         if name[:1].isupper() and "is called" not in text
     },
-    "LocalProcessSpawner": "is not a section here; for local processes there is c.SimpleLocalProcessSpawner",
     "Application": "is not a section here; write c.JupyterHub",
     "SingletonConfigurable": "is not a section here; write c.JupyterHub",
     "Service": "is not a section here; write c.JupyterHub.services",

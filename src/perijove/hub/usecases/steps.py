@@ -22,7 +22,7 @@ from perijove.hub.core.tokens import Token, hash_token
 from perijove.hub.ports.authenticator import Authenticator
 from perijove.hub.ports.probe import Probe
 from perijove.hub.ports.proxy import Proxy
-from perijove.hub.ports.spawner import KeepsLog, SignalsExit, Spawner, SpawnerUser
+from perijove.hub.ports.spawner import KeepsLog, SignalsExit, Spawner, SpawnerUser, WatchesMemory
 from perijove.hub.ports.store import Transaction
 from perijove.hub.ports.traits import call_plugin
 from perijove.hub.usecases.auth_states import StoredAuthState
@@ -39,7 +39,6 @@ T = TypeVar("T")
 
 POLL_TIMEOUT = 10.0
 HOOK_TIMEOUT = 60.0
-STOP_TIMEOUT = 60.0
 PROXY_TIMEOUT = 10.0
 KEEP_TIMEOUT = 5.0
 STOP_RETRY_MAX = 30.0
@@ -274,7 +273,8 @@ class Steps:
                 return Outcome(Event.ANSWERED)
             return await self._broke(spawner, await self._ended(spawner, exited.result(), starting=True))
         except _TooSlow as error:
-            return await self._broke(spawner, timed_out(error.what, error.seconds))
+            text = await self._log_of(spawner)
+            return await self._broke(spawner, timed_out(error.what, error.seconds, text, url))
         finally:
             exited.cancel()
 
@@ -397,7 +397,7 @@ class Steps:
         pause = PROBE_LONGEST
         while True:
             try:
-                await call_plugin(spawner.stop, timeout=STOP_TIMEOUT)
+                await call_plugin(spawner.stop, timeout=spawner.stop_timeout)
                 return
             except Exception:
                 log.exception("stopping failed; trying again", server=server.full_name)
@@ -417,7 +417,17 @@ class Steps:
         self.forget(server)
 
     async def _ended(self, spawner: Spawner, status: int | None, *, starting: bool) -> Failure:
-        return ended(status, await self._log_of(spawner), while_starting=starting)
+        memory = await self._out_of_memory(spawner)
+        return ended(status, await self._log_of(spawner), while_starting=starting, out_of_memory=memory)
+
+    async def _out_of_memory(self, spawner: Spawner) -> bool:
+        if not isinstance(spawner, WatchesMemory):
+            return False
+        try:
+            return bool(await call_plugin(spawner.ran_out_of_memory, timeout=POLL_TIMEOUT))
+        except Exception as error:
+            log.warning("it is not known whether memory ran out", user=spawner.user.name, error=repr(error)[:200])
+            return False
 
     async def _broke(self, spawner: Spawner | None, failure: Failure) -> Outcome:
         """Return the outcome of a failure, with the server's last lines and the time added where they are missing."""

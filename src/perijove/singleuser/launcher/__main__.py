@@ -8,7 +8,7 @@ from pathlib import Path
 
 from perijove.singleuser.kernels.parent import fork_kernel_parent
 from perijove.singleuser.kernels.provisioner import adopt
-from perijove.singleuser.launcher.becoming import NotPossible, become, read_request
+from perijove.singleuser.launcher.becoming import NotPossible, become, check_readable, read_request
 from perijove.singleuser.launcher.installed import Installed
 from perijove.singleuser.launcher.parent import Parent, give_up, send_line
 from perijove.singleuser.launcher.preparing import prepare_servers
@@ -28,6 +28,7 @@ def main() -> None:
     try:
         request = read_request(copy)
         become(copy, request)
+        check_readable()
     except (LaunchError, NotPossible) as error:
         give_up(copy.request, str(error))
     send_line(copy.request, {"runs": True})

@@ -68,14 +68,8 @@ def become(copy: Copy, request: LaunchRequest) -> None:
         raise NotPossible("its environment has other settings for Python itself")
     try:
         os.setsid()
-        for path in request.cgroup_files:
-            Path(path).write_text(str(os.getpid()))
-        for name, limits in request.limits.items():
-            resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), limits)
-        if request.identity is not None:
-            drop_privileges(request.identity)
+        take_place(request)
         _replace_environment(request.env)
-        os.chdir(request.cwd)
         _replace_descriptors(copy)
         _reset_signals()
     except (OSError, ValueError, AttributeError) as error:
@@ -85,6 +79,34 @@ def become(copy: Copy, request: LaunchRequest) -> None:
         raise NotPossible("the user has installed packages of their own")
     sys.argv[:] = request.argv
     show_as(request.argv, request.env)
+
+
+def take_place(request: LaunchRequest) -> None:
+    """Join the control groups, take the limits, become the user and enter the working directory of *request*.
+
+    Raises:
+        NotPossible: the message says what was refused.
+        OSError, ValueError, AttributeError: a control group, a limit or the user cannot be had.
+    """
+    for path in request.cgroup_files:
+        Path(path).write_text(str(os.getpid()))
+    for name, limits in request.limits.items():
+        resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), limits)
+    if request.umask is not None:
+        os.umask(request.umask)
+    if request.identity is not None:
+        drop_privileges(request.identity)
+    # As the user: a folder that root may enter need not be one for them.
+    try:
+        os.chdir(request.cwd)
+    except OSError as error:
+        raise NotPossible(f"the folder {request.cwd!r} cannot be entered: {error.strerror}") from error
+
+
+def check_readable() -> None:
+    """Make sure that what is imported later can be. Raises NotPossible: then the command, executed, says more."""
+    if not os.access(os.__file__, os.R_OK):
+        raise NotPossible(f"the user may not read {Path(os.__file__).parent}")
 
 
 def interpreter_settings(env: Mapping[str, str]) -> dict[str, str]:
@@ -116,6 +138,7 @@ def drop_privileges(identity: Identity) -> None:
         raise PermissionError("the process did not become the user")
     if identity.uid != 0:
         _never_root_again()
+        _no_capabilities()
     # As after executing a program: who owns the process may look at it. What was copied holds no secrets.
     ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 1)
 
@@ -126,6 +149,13 @@ def _never_root_again() -> None:
     except PermissionError:
         return
     raise PermissionError("the process could become root again")
+
+
+def _no_capabilities() -> None:
+    """Whoever stops being root loses all, unless somebody asked the kernel to keep them; capabilities(7)."""
+    fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines() if ":" in line)
+    if any(int(fields.get(name, "0"), 16) for name in ("CapPrm", "CapEff", "CapAmb")):
+        raise PermissionError("the process kept capabilities of root")
 
 
 def _replace_environment(env: Mapping[str, str]) -> None:

@@ -95,7 +95,7 @@ async def test_a_copy_that_fails_tells_its_exit_status_and_prints_to_its_log(
 
 async def test_a_copy_that_cannot_be_made_says_why(prepared: Launcher, output: int) -> None:
     for _ in range(2):
-        with pytest.raises(NotLaunched, match="FileNotFoundError"):
+        with pytest.raises(NotLaunched, match="cannot be entered"):
             await prepared.launch(LaunchRequest(("server",), NO_HUB, "/does/not/exist"), output)
     with pytest.raises(NotLaunched, match="more than"):
         await prepared.launch(LaunchRequest(("server",), {"X": "x" * 2_000_000}, "/"), output)
@@ -157,9 +157,13 @@ def test_root_imports_nothing_that_others_can_change(tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "python").touch()
     interpreter = str(tmp_path / "bin" / "python")
-    assert writable_by_others(interpreter) is None
+    assert writable_by_others(interpreter, {}) is None
     packages.chmod(0o775)
-    assert writable_by_others(interpreter) == packages
+    assert writable_by_others(interpreter, {}) == packages
     packages.chmod(0o755)
     os.chown(tmp_path / "bin", 1234, 1234)
-    assert writable_by_others(interpreter) == tmp_path / "bin"
+    assert writable_by_others(interpreter, {}) == tmp_path / "bin"
+    os.chown(tmp_path / "bin", 0, 0)
+    (tmp_path / "shared").mkdir(mode=0o777)
+    (tmp_path / "shared").chmod(0o777)
+    assert writable_by_others(interpreter, {"PYTHONPATH": f"{packages}:{tmp_path}/shared"}) == tmp_path / "shared"

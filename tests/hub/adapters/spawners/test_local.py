@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
 import signal
 import sys
@@ -16,9 +15,9 @@ from traitlets.config import Config
 from perijove.hub.adapters import processes
 from perijove.hub.adapters.runs import RUN_VARIABLE
 from perijove.hub.adapters.spawners import local
+from perijove.hub.adapters.spawners.executing import execute
 from perijove.hub.adapters.spawners.launcher import PreparedChild, launcher_for
 from perijove.hub.adapters.spawners.local import STATUS_UNKNOWN, SimpleLocalProcessSpawner
-from perijove.hub.adapters.spawners.processes import launch
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.site import Site
 from perijove.hub.ports.spawner import HubInfo, KeepsLog, SignalsExit, SpawnerUser
@@ -132,7 +131,7 @@ async def test_a_notebook_folder_for_each_user(make: Make, tmp_path: Path) -> No
     ("options", "message"),
     [
         ({"cmd": ["no-such-command"]}, "'no-such-command' was not found"),
-        ({"notebook_dir": "/nowhere/at/all"}, "notebook folder"),
+        ({"notebook_dir": "/nowhere/at/all"}, "'/nowhere/at/all' cannot be entered"),
         ({"home_dir_template": "/dev/null/{username}"}, "home folder"),
         ({"ip": "192.0.2.1"}, "No port is free"),
     ],
@@ -188,7 +187,7 @@ async def test_a_stop_takes_kernels_along(make: Make) -> None:
 
 
 async def test_a_server_may_finish_in_order(make: Make) -> None:
-    spawner = make("trap 'echo saved; exit 0' TERM; echo ready; while :; do sleep 0.01; done")
+    spawner = make("trap 'echo saved; exit 0' INT; echo ready; while :; do sleep 0.01; done")
     await spawner.start()
     async with asyncio.timeout(30):
         while "ready" not in spawner.log_file.read_text():
@@ -199,7 +198,9 @@ async def test_a_server_may_finish_in_order(make: Make) -> None:
 
 
 async def test_one_that_will_not_finish_is_ended(make: Make) -> None:
-    spawner = make("trap '' TERM; echo ready; while :; do sleep 600; done", term_timeout=0.05)
+    spawner = make(
+        "trap '' INT TERM; echo ready; while :; do sleep 600; done", interrupt_timeout=0.05, term_timeout=0.05
+    )
     await spawner.start()
     async with asyncio.timeout(30):
         while "ready" not in spawner.log_file.read_text():
@@ -224,9 +225,9 @@ async def test_a_cancelled_start_can_be_stopped(make: Make, monkeypatch: pytest.
     def slow_launch(*args: Any) -> Any:
         loop.call_soon_threadsafe(reached.set)
         asyncio.run_coroutine_threadsafe(go.wait(), loop).result(30)
-        return launch(*args)
+        return execute(*args)
 
-    monkeypatch.setattr(local, "launch", slow_launch)
+    monkeypatch.setattr(local, "execute", slow_launch)
     starting = asyncio.create_task(spawner.start())
     await asyncio.wait_for(reached.wait(), 30)
     assert await spawner.poll() is None, "a server that is being started has not ended"
@@ -280,21 +281,19 @@ def test_names_do_not_lead_out_of_the_homes(make: Make, tmp_path: Path) -> None:
     assert spawner.home.name != ".."
 
 
-def test_root_is_allowed_and_warned_once(
-    make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_a_hub_that_is_root_may_start_servers_and_says_what_that_means(
+    make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(SimpleLocalProcessSpawner, "_warned_of_root", False)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     spawner = make(args=["--x"])
-    spawner.log = logging.getLogger("spawner")
     assert spawner.get_args() == ["--x", "--allow-root"]
     assert make(args=["--allow-root"]).get_args() == ["--allow-root"]
-    with caplog.at_level(logging.WARNING):
-        spawner._warn_of_root()
-        spawner._warn_of_root()
-    assert len([record for record in caplog.records if "runs as root" in record.message]) == 1
+    spawner.ensure_possible()
+    (sentence,) = spawner.caveats()
+    assert "The hub runs as root" in sentence
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert spawner.get_args() == ["--x"]
+    assert spawner.caveats() == []
 
 
 @pytest.fixture

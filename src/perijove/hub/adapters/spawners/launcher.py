@@ -41,6 +41,10 @@ KEPT: Final = ("PATH", "PYTHON", "LD_", "LANG", "LC_", "TZ", "VIRTUAL_ENV", "CON
 """How the names of variables begin that the prepared process needs."""
 
 
+_PLACES: Final = ("PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "LD_PRELOAD")
+"""Variables that name further places where an interpreter finds code."""
+
+
 class NotLaunched(Exception):
     """The prepared process cannot start this server; the message says why."""
 
@@ -60,14 +64,15 @@ def interpreter_of(cmd: Sequence[str], path: str) -> str | None:
     return os.fsdecode(first)
 
 
-def writable_by_others(interpreter: str) -> Path | None:
+def writable_by_others(interpreter: str, env: Mapping[str, str]) -> Path | None:
     """Return a place that modules of *interpreter* come from and that others than root could change; None if none.
 
-    The launcher of a hub that runs as root imports them as root.
+    The launcher of a hub that runs as root imports them as root. *env* is its environment.
     """
     prefix = Path(interpreter).parent.parent
-    folders = [*prefix.glob("lib*/python3*"), *prefix.glob("lib*/python3*/site-packages")]
-    for place in (Path(interpreter), prefix, prefix / "bin", *folders):
+    folders = [*prefix.glob("lib*/python3*"), *prefix.glob("lib*/python3*/*-packages")]
+    named = [Path(folder) for name in _PLACES for folder in env.get(name, "").split(os.pathsep) if folder]
+    for place in (Path(interpreter), prefix, prefix / "bin", *folders, *named):
         try:
             found = place.stat()
         except OSError:
@@ -153,7 +158,7 @@ class Launcher:
             self._starting = None
 
     def _execute(self, control: socket.socket) -> Child:
-        if os.geteuid() == 0 and (place := writable_by_others(self._interpreter)) is not None:
+        if os.geteuid() == 0 and (place := writable_by_others(self._interpreter, self._env)) is not None:
             raise NotLaunched(f"the hub runs as root, and others can write to {place}")
         return Child(
             [self._interpreter, "-m", "perijove.singleuser.launcher"],

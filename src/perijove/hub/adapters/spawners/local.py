@@ -1,4 +1,4 @@
-"""Servers as local processes under the hub's own user: no root, no containers, and no wall between users.
+"""Servers as local processes: each as the account of the machine with its user's name, or all as the hub's own.
 
 `start` writes down, by way of ``checkpoint``, the run's number before there is a process and the process as soon as
 there is one. Whenever the hub dies, the next one finds the server by either.
@@ -9,22 +9,29 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import shlex
+import signal
 import socket
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from traitlets import Bool, Float, List, Unicode, default
+from traitlets import Bool, Dict, Float, Integer, List, TraitError, Unicode, default, validate
 
 from perijove.hub.adapters import processes
 from perijove.hub.adapters.inherited import ENV_KEEP, kept, search_path, shell
 from perijove.hub.adapters.processes import Child, ProcessIdentity
 from perijove.hub.adapters.redaction import is_secret_name, without_secrets
 from perijove.hub.adapters.runs import end_run, find_leader
+from perijove.hub.adapters.spawners import cgroups
+from perijove.hub.adapters.spawners.accounts import Account, account_of, check_home
+from perijove.hub.adapters.spawners.executing import execute
 from perijove.hub.adapters.spawners.homes import file_name, prepare_home
 from perijove.hub.adapters.spawners.launcher import NotLaunched, PreparedChild, launcher_for
+from perijove.hub.adapters.spawners.limits import parse_limits
 from perijove.hub.adapters.spawners.logs import last_lines
-from perijove.hub.adapters.spawners.processes import Run, launch, open_log
+from perijove.hub.adapters.spawners.processes import Run, open_log
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.ports.spawner import Spawner
 from perijove.wire import environment as names
@@ -34,35 +41,72 @@ STARTS_PER_PROCESSOR: Final = 2
 """How many local servers start at once; more make all of them answer later, the first one too."""
 STATUS_UNKNOWN: Final = 0
 """What poll() says of a server that is gone with nobody left who knows its exit status."""
+POPEN_OWN: Final = frozenset(
+    {"args", "executable", "shell", "env", "cwd", "stdin", "stdout", "stderr", "user", "group", "extra_groups"}
+    | {"preexec_fn", "start_new_session", "process_group", "close_fds", "umask"}
+)
+"""Arguments of Popen that something else is for."""
+_AS_ROOT: Final = (
+    "The hub runs as root, and so do its users' servers: each user can do everything on this machine. That is for a "
+    'trial only; run the hub as a user of its own, or set c.JupyterHub.spawner_class = "localprocess".'
+)
 _REACHED_BY = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
 
 
-class SimpleLocalProcessSpawner(Spawner):
-    """Runs every server as a process of the hub's own user. For trial, and for people who trust each other."""
+class LocalProcessSpawner(Spawner):
+    """Runs every server as the account of this machine that is called like its user; the hub must be root for that."""
 
-    home_dir_template = Unicode(
-        "homes/{username}",
-        help="The home folder of each user; {username} stands for their name. Relative to the hub's data folder.",
+    interrupt_timeout = Float(
+        30, help="Seconds a server has to finish after SIGINT; with 0 it gets none. Then it gets SIGTERM."
     ).tag(config=True)
-    term_timeout = Float(10, help="Seconds a server has to finish after it was told to.").tag(config=True)
+    term_timeout = Float(
+        30, help="Seconds a server has to finish after SIGTERM; with 0 it gets none. Then it gets SIGKILL."
+    ).tag(config=True)
     kill_timeout = Float(5, help="Seconds until all of a server must be gone after it was killed.").tag(config=True)
+    shell_cmd = List(
+        Unicode(),
+        help="A shell that executes the server's command, such as ['bash', '-l', '-c'], so that its start-up files are "
+        "read; the command follows as one argument. Nothing is copied from a prepared process then.",
+    ).tag(config=True)
+    popen_kwargs = Dict(
+        help="Further arguments of subprocess.Popen, such as pass_fds. Nothing is copied from a prepared process then."
+    ).tag(config=True)
+    resource_limits = Dict(
+        help="Limits of each process of a server by their names in resource(3), without RLIMIT_: a number for both, or "
+        "a pair of soft and hard limit; -1 for none."
+    ).tag(config=True, wanted="a dictionary of limits by name, such as {'NOFILE': 4096, 'CORE': (0, 0)}")
+    umask = Integer(
+        None, allow_none=True, min=0, max=0o777, help="Mode bits that new files lack, such as 0o027; None: the hub's."
+    ).tag(config=True)
+    cgroup_parent = Unicode(
+        "",
+        help="The control group, as a path such as /perijove, in which each server with a limit gets one of its own. "
+        "Empty: that of the hub. docs/spawners.md says what a hub needs for that.",
+    ).tag(config=True)
+    lowest_uid = Integer(1000, min=1, help="Accounts with a lower number belong to the system and get no server.").tag(
+        config=True
+    )
     use_launcher = Bool(
         True,
         help="Start our own single-user server by copying a process that has Jupyter imported already, which takes a "
         "fraction of the time. All copies share the layout of their memory; docs/security.md says what that means.",
     ).tag(config=True)
     env_keep = List(
-        Unicode(), list(ENV_KEEP), help="Environment variables of the hub that the server gets too; may hold *."
+        Unicode(),
+        [name for name in ENV_KEEP if name != "TMPDIR"],
+        help="Environment variables of the hub that the server gets too; may hold *.",
     ).tag(config=True)
+
+    _warned: ClassVar[set[str]] = set()
+    """Sentences that were in the log already: once is enough for all servers."""
 
     @default("concurrent_starts")
     def _a_few_for_each_processor(self) -> int:
         return STARTS_PER_PROCESSOR * (os.cpu_count() or 1)
 
-    _warned_of_root: ClassVar[bool] = False
-
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self._account: Account | None = None
         self._run: Run | None = None
         self._child: Child | PreparedChild | None = None
         self._unreadable_state = False
@@ -71,12 +115,50 @@ class SimpleLocalProcessSpawner(Spawner):
         self._steps_over = False
         self._news = asyncio.Event()
 
+    @validate("popen_kwargs")
+    def _check_popen_kwargs(self, proposal: Mapping[str, Any]) -> Any:
+        own = sorted(POPEN_OWN & set(proposal["value"]))
+        if own:
+            raise TraitError(f"{own[0]} is not for popen_kwargs: other options of the spawner set it")
+        return proposal["value"]
+
+    @validate("resource_limits")
+    def _check_resource_limits(self, proposal: Mapping[str, Any]) -> Any:
+        try:
+            parse_limits(proposal["value"])
+        except ValueError as error:
+            raise TraitError(str(error)) from None
+        return proposal["value"]
+
+    def ensure_possible(self) -> None:
+        """Make sure that servers can be started on this machine. Raises PerijoveError FAILED with advice."""
+        if os.geteuid() != 0:
+            raise PerijoveError(
+                Code.FAILED,
+                "LocalProcessSpawner starts servers as the users of this machine; only a hub that runs as root can do "
+                'that. Run it as root, or set c.JupyterHub.spawner_class = "simple": all servers then run as the '
+                "hub's own user.",
+            )
+
+    @property
+    def account(self) -> Account:
+        """Whom the server runs as; looked up once for each start. Raises PerijoveError FAILED."""
+        if self._account is None:
+            self._account = self._find_account()
+        return self._account
+
+    def _find_account(self) -> Account:
+        return account_of(self.user.name, self.lowest_uid)
+
+    @property
+    def stop_timeout(self) -> float:
+        """Seconds that stop() may take."""
+        return super().stop_timeout + self.interrupt_timeout + self.term_timeout + self.kill_timeout
+
     @property
     def home(self) -> Path:
-        """The user's home folder; it need not exist yet."""
-        name = self.durable_name("home", file_name(self.user.name))
-        template = self.home_dir_template.replace("{username}", name)
-        return Path(self.hub.data_dir, template).absolute()
+        """The user's home folder."""
+        return self.account.home
 
     @property
     def log_file(self) -> Path:
@@ -89,16 +171,16 @@ class SimpleLocalProcessSpawner(Spawner):
         folder = self.format(self.notebook_dir)
         return self.home / folder.removeprefix("~").lstrip("/") if folder.startswith("~") else self.home / folder
 
-    def get_args(self) -> list[str]:
-        """Return the arguments that follow cmd; as root a Jupyter server must be allowed to run."""
-        args = super().get_args()
-        return [*args, "--allow-root"] if os.geteuid() == 0 and "--allow-root" not in [*self.cmd, *args] else args
-
     def get_env(self) -> dict[str, str]:
         """Return the whole environment of the server; what the operator set in ``environment`` stays as it is."""
         env = self._kept() | super().get_env()
-        path = search_path(env.get("PATH", ""))
-        own = {"USER": self.user.name, "HOME": str(self.home), "SHELL": shell(), "PATH": path}
+        own = {
+            "USER": self.account.name,
+            "LOGNAME": self.account.name,
+            "HOME": str(self.home),
+            "SHELL": self.account.shell,
+            "PATH": search_path(env.get("PATH", "")),
+        }
         if self.notebook_dir:
             own[names.ROOT_DIR] = str(self.working_dir)
         return env | {key: value for key, value in own.items() if key not in self.environment}
@@ -112,24 +194,30 @@ class SimpleLocalProcessSpawner(Spawner):
         inherited = self._kept()
         given = {key: value for key, value in self.environment.items() if isinstance(value, str)}
         env = inherited | {"PATH": search_path(inherited.get("PATH", ""))} | given
-        if self.use_launcher and (launcher := launcher_for(self.cmd, env)) is not None:
+        if self._may_copy and (launcher := launcher_for(self.cmd, env)) is not None:
             launcher.begin()
+
+    @property
+    def _may_copy(self) -> bool:
+        return self.use_launcher and not self.shell_cmd and not self.popen_kwargs
 
     async def start(self) -> tuple[str, int]:
         """Start the server's process and return address and port where it will listen.
 
         Raises:
-            PerijoveError: FAILED, if there is no home folder, port or command.
+            PerijoveError: FAILED, if there is no account, home folder, port or command.
         """
         self.clear_state()
         self._starting = True
         self._steps_over = False
         try:
-            self._warn_of_root()
-            await asyncio.to_thread(self._prepare_folders)
+            await asyncio.to_thread(self._prepare)
             port = self.port or await asyncio.to_thread(_free_port, self.ip)
-            run = self._run = Run(secrets.token_hex(16), port)
+            run = Run(secrets.token_hex(16), port)
+            groups = await asyncio.to_thread(self._plan_groups, run)
+            run = self._run = replace(run, groups=tuple(group.folder for group in groups))
             await self.checkpoint()
+            run = self._run = await asyncio.to_thread(self._make_groups, run, groups)
             await self._launch(run)
             await self.checkpoint()
         finally:
@@ -138,23 +226,62 @@ class SimpleLocalProcessSpawner(Spawner):
             self._news.set()
         return _REACHED_BY.get(self.ip, self.ip), port
 
-    def _prepare_folders(self) -> None:
-        prepare_home(self.home)
-        if not self.working_dir.is_dir():
-            raise PerijoveError(Code.FAILED, f"The notebook folder {str(self.working_dir)!r} does not exist.")
+    def _prepare(self) -> None:
+        """Find the account and see to its home folder."""
+        self.ensure_possible()
+        check_home(self.account)
+
+    @property
+    def _wanted(self) -> cgroups.Wanted:
+        return cgroups.Wanted(self.mem_limit, self.mem_guarantee, self.cpu_limit, self.cpu_guarantee)
+
+    def caveats(self) -> list[str]:
+        """Return which limits that are set are not held here, a sentence each. Blocks."""
+        return cgroups.not_held(self._wanted, cgroups.places(self.cgroup_parent))
+
+    def _plan_groups(self, run: Run) -> tuple[cgroups.Group, ...]:
+        groups, missing = cgroups.plan(self._wanted, run.id, cgroups.places(self.cgroup_parent))
+        if missing:
+            self._warn(cgroups.no_hierarchy(missing))
+        return groups
+
+    def _make_groups(self, run: Run, groups: tuple[cgroups.Group, ...]) -> Run:
+        """Return the run with its control groups made; without any if they cannot be had."""
+        try:
+            cgroups.make(groups)
+        except OSError as error:
+            self._warn(cgroups.no_group(groups, error))
+            return replace(run, groups=())
+        return run
+
+    def _warn(self, sentence: str) -> None:
+        if sentence not in self._warned:
+            self._warned.add(sentence)
+            self.log.warning(sentence)
 
     async def _launch(self, run: Run) -> None:
         env = self.get_env()
         address = f"[{self.ip}]" if ":" in self.ip else self.ip
         env[names.SERVICE_URL] = f"http://{address}:{run.port}{self.prefix}"
+        command = (*self.cmd, *self.get_args())
+        request = LaunchRequest(
+            command,
+            run.environment(env),
+            str(self.working_dir),
+            identity=self.account.identity,
+            limits=parse_limits(self.resource_limits),
+            cgroup_files=tuple(str(folder / "cgroup.procs") for folder in run.groups),
+            umask=self.umask,
+        )
 
         async def take() -> int:
-            child: Child | PreparedChild | None = await self._copied(run, env)
+            child: Child | PreparedChild | None = await self._copied(request)
             if child is None:
-                command = [*self.cmd, *self.get_args()]
-                child = await asyncio.to_thread(launch, run, command, env, self.working_dir, self.log_file)
+                words = (*self.shell_cmd, shlex.join(command)) if self.shell_cmd else command
+                todo = replace(request, argv=words)
+                child = await asyncio.to_thread(execute, run, todo, self.log_file, self.popen_kwargs)
             self._child = child
-            self._run = Run(run.id, run.port, processes.identify(child.pid))
+            self._run = replace(run, leader=processes.identify(child.pid))
             return child.pid
 
         taking = asyncio.create_task(take())
@@ -166,15 +293,14 @@ class SimpleLocalProcessSpawner(Spawner):
             raise
         self._step(30, f"Process {pid} started")
 
-    async def _copied(self, run: Run, env: Mapping[str, str]) -> PreparedChild | None:
+    async def _copied(self, request: LaunchRequest) -> PreparedChild | None:
         """Return the server, copied from a prepared process; None if it has to be executed."""
-        if not self.use_launcher or (launcher := launcher_for(self.cmd, env)) is None:
+        if not self._may_copy or (launcher := launcher_for(self.cmd, request.env)) is None:
             return None
         if not launcher.ready:
             # Its imports take longer than those of a single server: this one does not wait for them.
             launcher.begin()
             return None
-        request = LaunchRequest((self.cmd[0], *self.get_args()), run.environment(env), str(self.working_dir))
         output = await asyncio.to_thread(open_log, self.log_file)
         try:
             return await launcher.launch(request, output)
@@ -183,14 +309,6 @@ class SimpleLocalProcessSpawner(Spawner):
             return None
         finally:
             os.close(output)
-
-    def _warn_of_root(self) -> None:
-        if os.geteuid() == 0 and not SimpleLocalProcessSpawner._warned_of_root:
-            SimpleLocalProcessSpawner._warned_of_root = True
-            self.log.warning(
-                "The hub runs as root, and so do its users' servers: each user can do everything on this machine. "
-                "That is for a trial only; run the hub as a user of its own."
-            )
 
     async def poll(self) -> int | None:
         """Return None if the server runs or is being started, else its exit status, 0 if nobody knows that.
@@ -216,7 +334,7 @@ class SimpleLocalProcessSpawner(Spawner):
             return run.leader if run else None
         leader = await asyncio.to_thread(find_leader, run.id)
         if leader is not None and self._run is run:
-            self._run = Run(run.id, run.port, leader)
+            self._run = replace(run, leader=leader)
         return leader
 
     def _exit_status(self) -> int | None:
@@ -237,7 +355,7 @@ class SimpleLocalProcessSpawner(Spawner):
         """End the server with its kernels and terminals; nothing happens if nothing runs.
 
         Args:
-            now: by force at once, without giving it `term_timeout` to finish.
+            now: by force at once, without giving it time to finish.
 
         Raises:
             PerijoveError: FAILED, if something of it survives.
@@ -247,16 +365,25 @@ class SimpleLocalProcessSpawner(Spawner):
         await self._leader()
         if self._run is None:
             return
+        requests = ((signal.SIGINT, self.interrupt_timeout), (signal.SIGTERM, self.term_timeout))
+        run = self._run
         left = await end_run(
-            self._run.id,
-            self._run.leader,
-            term_seconds=0 if now else self.term_timeout,
+            run.id,
+            run.leader,
+            requests=() if now else requests,
             kill_seconds=self.kill_timeout,
+            grouped=lambda: cgroups.processes_in(run.groups),
         )
         self._exit_status()  # reaps the child
         if left:
             numbers = ", ".join(str(process.pid) for process in left)
             raise PerijoveError(Code.FAILED, f"The server could not be ended: still running as process {numbers}.")
+        if occupied := await cgroups.remove(self._run.groups):
+            self.log.warning("The control group %s of a server that is gone could not be removed.", occupied[0])
+
+    def ran_out_of_memory(self) -> bool:
+        """Say whether something of the server was ended because it used all the memory that it may use."""
+        return self._run is not None and cgroups.ran_out_of_memory(self._run.groups)
 
     def get_state(self) -> dict[str, Any]:
         """Return what another hub process needs to find the server: the run, and its process if there is one."""
@@ -270,6 +397,7 @@ class SimpleLocalProcessSpawner(Spawner):
 
     def clear_state(self) -> None:
         """Forget the server that ran."""
+        self._account = None
         self._run = None
         self._child = None
         self._unreadable_state = False
@@ -296,6 +424,40 @@ class SimpleLocalProcessSpawner(Spawner):
                 return
             self._news.clear()
             await self._news.wait()
+
+
+class SimpleLocalProcessSpawner(LocalProcessSpawner):
+    """Runs every server as a process of the hub's own user. For trial, and for people who trust each other."""
+
+    home_dir_template = Unicode(
+        "homes/{username}",
+        help="The home folder of each user; {username} stands for their name. Relative to the hub's data folder.",
+    ).tag(config=True)
+    env_keep = List(
+        Unicode(),
+        list(ENV_KEEP),
+        help="Environment variables of the hub that the server gets too; may hold *.",
+    ).tag(config=True)
+
+    def ensure_possible(self) -> None:
+        """Return: these servers can be started anywhere."""
+
+    def caveats(self) -> list[str]:
+        """Return what is not as it should be here, a sentence each: limits, and a hub that is root. Blocks."""
+        return [_AS_ROOT, *super().caveats()] if os.geteuid() == 0 else super().caveats()
+
+    def _find_account(self) -> Account:
+        name = self.durable_name("home", file_name(self.user.name))
+        template = self.home_dir_template.replace("{username}", name)
+        return Account(self.user.name, None, Path(self.hub.data_dir, template).absolute(), shell())
+
+    def get_args(self) -> list[str]:
+        """Return the arguments that follow cmd; as root a Jupyter server must be allowed to run."""
+        args = super().get_args()
+        return [*args, "--allow-root"] if os.geteuid() == 0 and "--allow-root" not in [*self.cmd, *args] else args
+
+    def _prepare(self) -> None:
+        prepare_home(self.home)
 
 
 def _free_port(ip: str) -> int:

@@ -1,17 +1,17 @@
-"""The process of one server: started, and written down so that it is found again; see `adapters.runs`."""
+"""The process of one server, written down so that it is found again, and its log; see `adapters.runs`."""
 
 from __future__ import annotations
 
 import os
 import re
-import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from perijove.hub.adapters.processes import Child, ProcessIdentity
+from perijove.hub.adapters.processes import ProcessIdentity
 from perijove.hub.adapters.runs import RUN_VARIABLE
+from perijove.hub.adapters.spawners import cgroups
 from perijove.hub.core.errors import Code, PerijoveError
 
 _RUN_ID = re.compile(r"[0-9a-f]{16,64}")
@@ -25,15 +25,18 @@ class Run:
         id: its random number, in the environment of all its processes.
         port: where the server listens.
         leader: the server's process, once it is known.
+        groups: its control groups, if it has any.
     """
 
     id: str
     port: int
     leader: ProcessIdentity | None = None
+    groups: tuple[Path, ...] = ()
 
     def to_state(self) -> dict[str, Any]:
         """Return it fit for JSON."""
-        return {"run": self.id, "port": self.port} | (self.leader.to_dict() if self.leader else {})
+        groups = {"groups": [str(folder) for folder in self.groups]} if self.groups else {}
+        return {"run": self.id, "port": self.port} | groups | (self.leader.to_dict() if self.leader else {})
 
     def environment(self, env: Mapping[str, str]) -> dict[str, str]:
         """Return *env* with what all processes of the run are known by."""
@@ -45,7 +48,10 @@ class Run:
         run, port = state.get("run"), state.get("port")
         if not isinstance(run, str) or not _RUN_ID.fullmatch(run) or type(port) is not int or not 0 < port < 65536:
             return None
-        return cls(run, port, ProcessIdentity.from_dict(state))
+        groups = [Path(folder) for folder in state.get("groups") or [] if isinstance(folder, str)]
+        # Only groups that are named for the run: they get removed, and what runs in them is ended.
+        own = tuple(folder for folder in groups if folder.is_absolute() and folder.name == f"{cgroups.PREFIX}{run}")
+        return cls(run, port, ProcessIdentity.from_dict(state), own)
 
 
 def open_log(log: Path) -> int:
@@ -58,39 +64,6 @@ def open_log(log: Path) -> int:
     except OSError as error:
         raise _failed(f"The server's log file cannot be written: {error.strerror}.") from error
     return output
-
-
-def launch(run: Run, command: Sequence[str], env: Mapping[str, str], cwd: Path, log: Path) -> Child:
-    """Start *command* as leader of a new session; what it prints goes to the file *log*, emptied first.
-
-    Blocks until the command was found and executed.
-
-    Raises:
-        PerijoveError: FAILED, if the command cannot be started.
-    """
-    name = command[0]
-    output = open_log(log)
-    try:
-        return Child(
-            list(command),
-            env=run.environment(env),
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            close_fds=True,
-        )
-    except FileNotFoundError as error:
-        raise _failed(
-            f"The command {name!r} was not found. Install it beside the hub, or set c.Spawner.cmd to its path."
-        ) from error
-    except PermissionError as error:
-        raise _failed(f"The command {name!r} may not be executed by the hub's user.") from error
-    except (OSError, ValueError) as error:
-        raise _failed(f"The command {name!r} could not be started: {error}.") from error
-    finally:
-        os.close(output)
 
 
 def _failed(message: str) -> PerijoveError:
