@@ -111,7 +111,6 @@ async def end_marked(
     for number, seconds in requests:
         asked = [leader for leader in told if seconds > 0 and processes.signal_group(leader, number)]
         await asyncio.gather(*(processes.wait_gone(leader, seconds) for leader in asked))
-    left: list[ProcessIdentity] = []
     try:
         async with asyncio.timeout(kill_seconds):
             while left := await asyncio.to_thread(marked, variable, value, told, grouped):
@@ -120,5 +119,6 @@ async def end_marked(
                 for process in left:
                     await processes.wait_gone(process)
     except TimeoutError:
-        return [process for process in left if processes.is_alive(process)]
+        # Time may have run out before anything was found at all.
+        return await asyncio.to_thread(marked, variable, value, told, grouped)
     return []
