@@ -34,15 +34,16 @@ from perijove.hub.adapters.probe import HttpProbe
 from perijove.hub.adapters.programs import LocalPrograms
 from perijove.hub.adapters.store.sql import SqlStore
 from perijove.hub.adapters.telemetry.audit import AuditLog
+from perijove.hub.adapters.telemetry.audit_search import AuditSearch
 from perijove.hub.adapters.telemetry.event_loop import watch_event_loop
 from perijove.hub.adapters.telemetry.fan_out import FanOut
+from perijove.hub.adapters.telemetry.history import HistoryWriter
 from perijove.hub.adapters.telemetry.logs import configure_logging
 from perijove.hub.adapters.telemetry.metrics import Metrics
 from perijove.hub.adapters.web_server import web_server
 from perijove.hub.core.admission import Limits, tightest
 from perijove.hub.core.errors import Code, PerijoveError
-from perijove.hub.core.paging import Window
-from perijove.hub.core.servers import Server
+from perijove.hub.core.servers import Server, State
 from perijove.hub.core.services import derived_token
 from perijove.hub.plugins.configuration import Configuration
 from perijove.hub.plugins.needs import spawner_caveats
@@ -50,14 +51,15 @@ from perijove.hub.ports.authenticator import Authenticator, UsesAccounts
 from perijove.hub.ports.encryption import Encryption
 from perijove.hub.ports.proxy import Proxy, ProxySetting
 from perijove.hub.ports.spawner import HubInfo, Prepares, Spawner, SpawnerUser
-from perijove.hub.ports.store import UserQuery
 from perijove.hub.settings.crypt_keys import VARIABLE, parse_crypt_keys
+from perijove.hub.settings.effective import effective
 from perijove.hub.settings.jupyterhub import JupyterHub
 from perijove.hub.settings.metrics import PeriodicMetricsCollector
 from perijove.hub.settings.services import ServiceSpec
 from perijove.hub.usecases import shares, startup, tokens
 from perijove.hub.usecases.accounts import Accounts
 from perijove.hub.usecases.activity import Activity
+from perijove.hub.usecases.administration import Administration, Parts
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.guessing import Guard
 from perijove.hub.usecases.identity import Identities
@@ -100,6 +102,7 @@ class Hub:
     tasks: Tasks
     proxy: Proxy
     metrics: Metrics
+    history: HistoryWriter
     audit: AuditLog | None
     keeper: Keeper
     services: Sequence[ServiceSpec]
@@ -207,11 +210,12 @@ def compose(configuration: Configuration, store: SqlStore) -> Hub:
     metrics = Metrics()
     clock = SystemClock()
     audit = _audit_log(options, clock, metrics)
+    history = HistoryWriter(clock)
     authenticator = configuration.authenticator_class(config=configuration.config)
     ctx = Context(
         store,
         clock,
-        FanOut(metrics, audit) if audit is not None else FanOut(metrics),
+        FanOut(metrics, history, *([] if audit is None else [audit])),
         configuration.catalogue,
         _encryption(authenticator),
     )
@@ -241,6 +245,15 @@ def compose(configuration: Configuration, store: SqlStore) -> Hub:
     )
     rules = ServerRules(options.site, options.allow_named_servers, options.named_server_limit_per_user, limits)
     refreshes = Refreshes(ctx, authenticator)
+    removal = Removal(ctx, authenticator, signals, steps.spawner)
+    servers = Servers(ctx, lifecycle, signals, rules, refreshes)
+    administration = Administration.made(
+        ctx,
+        Parts(tasks, servers, removal, routes, keeper, steps),
+        audit=None if audit is None else AuditSearch(audit.path),
+        history=history.history,
+        options=effective(configuration.config, [options, authenticator, configuration.spawner_class, proxy]),
+    )
     state = HubState(
         ctx=ctx,
         settings=_web_settings(options, secret),
@@ -249,9 +262,9 @@ def compose(configuration: Configuration, store: SqlStore) -> Hub:
         accounts=accounts,
         guard=Guard(ctx, options.guess_limits),
         authenticator=authenticator,
-        removal=Removal(ctx, authenticator, signals, steps.spawner),
+        removal=removal,
         refreshes=refreshes,
-        servers=Servers(ctx, lifecycle, signals, rules, refreshes),
+        servers=servers,
         routes=routes,
         services=Services(ctx, routes, keeper, site=options.site),
         shutdown=Shutdown(ctx, servers=options.cleanup_servers, proxy=options.cleanup_proxy),
@@ -260,8 +273,9 @@ def compose(configuration: Configuration, store: SqlStore) -> Hub:
         authenticator_info=_plugin_info(configuration.authenticator_class),
         spawner_info=_plugin_info(configuration.spawner_class),
         ready=store.ping,
+        administration=administration,
     )
-    return Hub(options, store, state, lifecycle, steps, tasks, proxy, metrics, audit, keeper, services)
+    return Hub(options, store, state, lifecycle, steps, tasks, proxy, metrics, history, audit, keeper, services)
 
 
 def _with_token(spec: ServiceSpec, secret: bytes) -> ServiceSpec:
@@ -416,15 +430,16 @@ def _watch_event_loop(hub: Hub, options: PeriodicMetricsCollector) -> None:
 def _begin_periodic_work(hub: Hub) -> None:
     async def count() -> None:
         async with hub.store.transaction() as tx:
-            active = await tx.servers.list_active()
-            users = await tx.users.list(UserQuery(Window(0, 1)))
-        hub.metrics.set_running(sum(server.ready for server in active))
-        hub.metrics.set_users(users.total)
+            servers, users = await tx.servers.count_by_state(), await tx.users.count()
+        hub.metrics.set_running(servers.get(State.READY, 0))
+        hub.metrics.set_users(users)
+        hub.history.look(servers)
 
     hub.tasks.every(max(hub.options.activity_resolution, 1.0), hub.state.activity.flush, "write activity")
     hub.tasks.every(PURGE_INTERVAL, lambda: tokens.purge(hub.state.ctx), "delete what has expired")
     hub.tasks.every(PURGE_INTERVAL, lambda: shares.purge(hub.state.ctx), "end what was shared for a time")
     hub.tasks.every(PURGE_INTERVAL, hub.state.guard.purge, "forget tries that failed long ago")
+    hub.tasks.spawn(count(), "count users and servers at first")
     hub.tasks.every(COUNT_INTERVAL, count, "count users and servers")
 
 

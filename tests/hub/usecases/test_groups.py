@@ -14,7 +14,9 @@ from perijove.hub.usecases.groups import (
     change_members,
     create_groups,
     delete_group,
+    find_groups,
     get_group,
+    get_summary,
     list_groups,
     set_groups_of,
     set_properties,
@@ -135,3 +137,19 @@ async def test_fields_follow_scopes(house: House) -> None:
     await create_groups(house.ctx, house.admin, ["staff"])
     assert (await get_group(house.ctx, holding("read:groups:name"), "staff")).fields == {"kind", "name"}
     assert (await get_group(house.ctx, holding("read:roles:groups"), "staff")).fields == {"kind", "name", "roles"}
+
+
+async def test_groups_are_found_by_a_part_of_their_name_with_how_many_members(house: House) -> None:
+    for name in ("ada", "bob"):
+        await house.user(name)
+    await create_groups(house.ctx, house.admin, ["Zebra staff", "students", "staff"], ["ada", "bob"])
+    page = await find_groups(house.ctx, house.admin, "STAFF", ALL)
+    assert [(each.group.name, each.members) for each in page.items] == [("Zebra staff", 2), ("staff", 2)]
+    some = holding("list:groups!group=staff")
+    assert [
+        (each.group.name, "users" in each.fields) for each in (await find_groups(house.ctx, some, "", ALL)).items
+    ] == [("staff", False)]
+    assert (await refused(find_groups(house.ctx, holding("users"), "", ALL))).code is Code.FORBIDDEN
+    assert (await get_summary(house.ctx, house.admin, "students")).members == 2
+    assert (await refused(get_summary(house.ctx, some, "students"))).code is Code.NOT_FOUND
+    assert (await refused(get_summary(house.ctx, house.admin, "nothing"))).code is Code.NOT_FOUND

@@ -8,10 +8,12 @@ import pytest
 
 from perijove.hub.core.admission import Limits
 from perijove.hub.core.errors import Code, PerijoveError
+from perijove.hub.core.paging import Window
 from perijove.hub.core.principals import Principal
 from perijove.hub.core.progress import ProgressEvent
 from perijove.hub.core.scopes import Holder, expand
 from perijove.hub.core.servers import State
+from perijove.hub.ports.store import ServerQuery
 from perijove.hub.testing.fakes import FakeAuthenticator
 from perijove.hub.usecases import servers as module
 
@@ -332,3 +334,30 @@ async def test_a_server_is_stopped_whatever_the_authenticator_says(house: House)
     await hub.servers.stop(ada, "ada", "")
     await house.until("stopped")
     assert authenticator.asked == 1
+
+
+async def test_lists_and_counts_hold_what_the_caller_may_read(house: House) -> None:
+    for name in ("bob", "cyd", "dan"):
+        await house.user(name)
+    hub = await house.hub(named=True)
+    async with house.store.transaction() as tx:
+        cyd = await tx.users.get("cyd")
+        assert cyd is not None
+        await tx.groups.add_members((await tx.groups.add("team")).id, [cyd.id])
+        for name in ("ada", "bob", "cyd", "dan"):
+            user = await tx.users.get(name)
+            assert user is not None
+            await tx.servers.add(user.id, "")
+            if name == "dan":
+                await tx.servers.add(user.id, "lab")
+
+    async def listed(*scopes: str) -> str:
+        page = await hub.servers.list(holding(*scopes), ServerQuery(Window()))
+        return " ".join(server.full_name for server in page.items)
+
+    assert await listed("read:servers") == "ada/ bob/ cyd/ dan/ dan/lab"
+    some = "read:servers!user=ada", "read:servers!group=team", "read:servers!server=dan/lab"
+    assert await listed(*some) == "ada/ cyd/ dan/lab"
+    assert (await refused(listed("read:users"))).code is Code.FORBIDDEN
+    assert await hub.servers.count(house.admin) == {State.STOPPED: 5}
+    assert (await refused(hub.servers.count(holding(*some)))).code is Code.FORBIDDEN

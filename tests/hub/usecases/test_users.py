@@ -179,3 +179,17 @@ async def test_a_view_by_id_shows_what_the_caller_may_see(house: House) -> None:
     view = await view_of(house.ctx, holding("read:users:name!user=ada"), user.id)
     assert view.fields == {"kind", "name", "admin", "user_info"}
     assert (await refused(view_of(house.ctx, house.admin, 424242))).code is Code.NOT_FOUND
+
+
+async def test_members_of_a_group_are_listed_to_whoever_may_read_it(house: House) -> None:
+    for name in ("ada", "bob"):
+        await house.user(name)
+    async with house.store.transaction() as tx:
+        bob = await tx.users.get("bob")
+        assert bob is not None
+        await tx.groups.add_members((await tx.groups.add("team")).id, [bob.id])
+    query = UserQuery(Window(0, 100), member_of="team")
+    assert [view.user.name for view in (await list_users(house.ctx, house.admin, query)).items] == ["bob"]
+    some = holding("list:users", "read:groups!group=other")
+    assert (await refused(list_users(house.ctx, some, query))).code is Code.NOT_FOUND
+    assert (await refused(list_users(house.ctx, holding("list:users"), query))).code is Code.FORBIDDEN

@@ -18,8 +18,10 @@ from typing import Any
 
 import httpx
 from fastapi import FastAPI
+from traitlets.config import Config
 
 from perijove.hub.adapters.encryption import FernetEncryption
+from perijove.hub.adapters.telemetry.history import HistoryWriter
 from perijove.hub.adapters.telemetry.metrics import Metrics
 from perijove.hub.core.admission import Limits
 from perijove.hub.core.errors import Code, PerijoveError
@@ -30,8 +32,10 @@ from perijove.hub.core.services import Service
 from perijove.hub.core.site import Site
 from perijove.hub.core.tokens import Token, hash_token
 from perijove.hub.core.users import Account, User
+from perijove.hub.ports.audit import AuditReader
 from perijove.hub.ports.authenticator import Authenticator
 from perijove.hub.ports.spawner import HubInfo, Spawner, SpawnerUser
+from perijove.hub.settings.effective import effective
 from perijove.hub.settings.services import ServiceSpec
 from perijove.hub.testing.fakes import (
     FakeAuthenticator,
@@ -46,6 +50,7 @@ from perijove.hub.testing.memory_store import MemoryStore, MemoryTransaction
 from perijove.hub.usecases import people, sign_in
 from perijove.hub.usecases.accounts import Accounts
 from perijove.hub.usecases.activity import Activity
+from perijove.hub.usecases.administration import Administration, Parts
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.guessing import Guard
 from perijove.hub.usecases.identity import Identities
@@ -126,6 +131,7 @@ class RunningHub:
         lifecycle: drives the servers.
         programs: what the keeper runs.
         keeper: keeps services running, once a test lets it begin.
+        history: what the hub was like; a test may look and emit.
     """
 
     app: FastAPI
@@ -139,6 +145,7 @@ class RunningHub:
     lifecycle: Lifecycle
     programs: FakePrograms
     keeper: Keeper
+    history: HistoryWriter
     _clients: list[httpx.AsyncClient] = field(default_factory=list)
 
     @property
@@ -263,9 +270,11 @@ async def running_hub(
         keeps_accounts: whether the hub keeps passwords itself, so that there are pages to sign up.
         guess_limits: how many tries to sign in may fail.
         services: services of the configuration; those with a command run in `RunningHub.programs`.
-        settings: what shall be other than usual in `WebSettings`; a ``site`` takes the place of *base_url*.
+        settings: what shall be other than usual in `WebSettings`; a ``site`` takes the place of *base_url*,
+            an ``audit`` finds lines of the audit log.
     """
     site = settings.pop("site", None) or Site(normalize_base_url(base_url))
+    audit: AuditReader | None = settings.pop("audit", None)
     store, clock, telemetry, world = InterruptibleStore(), FakeClock(), RecordingTelemetry(), FakeWorld()
     ctx = Context(store, clock, telemetry, encryption=FernetEncryption([bytes(32)]))
     tasks, signals, activity, proxy, probe = Tasks(), Signals(), Activity(ctx), FakeProxy(), FakeProbe()
@@ -277,7 +286,10 @@ async def running_hub(
     routes = Routes(ctx, proxy, activity, site=site, hub_url="http://127.0.0.1:8081")
     keeper = Keeper(ctx, programs, probe, specs=services, hub=HubInfo(site, "http://127.0.0.1:8081/hub/api", ""))
     info = PluginInfo("fake", "0")
-    refreshes = Refreshes(ctx, authenticator)
+    refreshes, history = Refreshes(ctx, authenticator), HistoryWriter(clock)
+    removal = Removal(ctx, authenticator, signals, steps.spawner)
+    servers = Servers(ctx, lifecycle, signals, ServerRules(site, named_servers, 0, limits), refreshes)
+    parts = Parts(tasks, servers, removal, routes, keeper, steps)
     state = HubState(
         ctx=ctx,
         settings=replace(_settings(site), **settings),
@@ -286,9 +298,9 @@ async def running_hub(
         accounts=Accounts(ctx, PlainPasswordHasher(), administrators=frozenset()) if keeps_accounts else None,
         guard=Guard(ctx, guess_limits or GuessLimits()),
         authenticator=authenticator,
-        removal=Removal(ctx, authenticator, signals, steps.spawner),
+        removal=removal,
         refreshes=refreshes,
-        servers=Servers(ctx, lifecycle, signals, ServerRules(site, named_servers, 0, limits), refreshes),
+        servers=servers,
         routes=routes,
         services=Services(ctx, routes, keeper, site=site),
         shutdown=Shutdown(ctx, servers=True, proxy=True),
@@ -297,6 +309,9 @@ async def running_hub(
         authenticator_info=info,
         spawner_info=info,
         ready=store.ping,
+        administration=Administration.made(
+            ctx, parts, audit=audit, history=history.history, options=effective(Config(), [authenticator, proxy])
+        ),
     )
     await apply_configuration(ctx, FakeAuthenticator(), services, (), site=site)
     telemetry.facts.clear()
@@ -304,7 +319,7 @@ async def running_hub(
     await routes.reconcile()
     lifecycle.begin(steps.table(), steps.forget, state.removal.server)
     hub = RunningHub(
-        create_app(state), state, store, clock, world, proxy, probe, telemetry, lifecycle, programs, keeper
+        create_app(state), state, store, clock, world, proxy, probe, telemetry, lifecycle, programs, keeper, history
     )
     try:
         yield hub

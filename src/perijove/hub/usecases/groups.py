@@ -42,6 +42,43 @@ async def list_groups(ctx: Context, principal: Principal, window: Window) -> Pag
         return Page(await _views(tx, principal, page.items), page.window, page.total)
 
 
+@dataclass(frozen=True, slots=True)
+class GroupSummary:
+    """A group, how many members it has and which roles; *fields* names what the caller may see of it."""
+
+    group: Group
+    members: int
+    roles: Sequence[str]
+    fields: frozenset[str]
+
+
+async def find_groups(ctx: Context, principal: Principal, name_filter: str, window: Window) -> Page[GroupSummary]:
+    """Return a part of the groups that the caller may list and whose names hold *name_filter*, by name.
+
+    Raises:
+        PerijoveError: FORBIDDEN.
+    """
+    limits = principal.limits("list:groups", "group")
+    query = GroupQuery(window, None if limits is None else limits["group"], name_filter, by_name=True)
+    async with ctx.store.transaction() as tx:
+        page = await tx.groups.list(query)
+        ids = [group.id for group in page.items]
+        counts, roles = await tx.groups.count_members(ids), await tx.roles.names_of("group", ids)
+    found = [
+        GroupSummary(group, counts[group.id], roles.get(group.id, ()), group_fields(principal, group.name))
+        for group in page.items
+    ]
+    return Page(found, page.window, page.total)
+
+
+async def get_summary(ctx: Context, principal: Principal, name: str) -> GroupSummary:
+    """Return one group, however many members it has. Raises PerijoveError FORBIDDEN or NOT_FOUND."""
+    async with ctx.store.transaction() as tx:
+        group = await reached_group(tx, principal, *READ_GROUP, name=name)
+        count, roles = await tx.groups.count_members([group.id]), await tx.roles.names_of("group", [group.id])
+    return GroupSummary(group, count[group.id], roles[group.id], group_fields(principal, group.name))
+
+
 async def get_group(ctx: Context, principal: Principal, name: str) -> GroupView:
     """Return one group. Raises PerijoveError FORBIDDEN or NOT_FOUND."""
     async with ctx.store.transaction() as tx:

@@ -87,6 +87,10 @@ class Keeper:
         """Return the process of a service that this hub runs; 0 if there is none now."""
         return self._pids.get(name, 0)
 
+    def answers(self, name: str) -> bool | None:
+        """Say whether a service with a URL answered the last time it was asked; None if it was not asked yet."""
+        return self._answering.get(name)
+
     def check(self) -> None:
         """Return if all services can be run. Raises PerijoveError INVALID, naming the one that this hub never can."""
         for spec in self._managed:

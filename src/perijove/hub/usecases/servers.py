@@ -11,13 +11,14 @@ from perijove.hub.core.admission import Limits, Place, check_active
 from perijove.hub.core.errors import Code, PerijoveError, conflict, forbidden, invalid, not_found
 from perijove.hub.core.events import ServerStartRequested, ServerStopRequested
 from perijove.hub.core.names import shorten, validate_server_name
+from perijove.hub.core.paging import Page
 from perijove.hub.core.principals import Principal
 from perijove.hub.core.progress import ProgressEvent
 from perijove.hub.core.servers import AT_REST, Event, Server, State, after, changed_at_rest
 from perijove.hub.core.site import Site
 from perijove.hub.core.users import User
 from perijove.hub.core.visibility import sees_server_state
-from perijove.hub.ports.store import Transaction
+from perijove.hub.ports.store import ServerQuery, Transaction
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.lifecycle import PROGRESS, Lifecycle
 from perijove.hub.usecases.queue import Queue
@@ -82,6 +83,20 @@ class Servers:
     async def place(self, server: Server) -> Place | None:
         """Return where *server* stands in the queue of starts; None if it does not wait there."""
         return await self._queue.place(server) if server.state is State.QUEUED else None
+
+    async def list(self, principal: Principal, query: ServerQuery) -> Page[Server]:
+        """Return servers that *query* asks for, as far as the caller may read them. Raises PerijoveError FORBIDDEN."""
+        limits = principal.limits("read:servers", "user", "group", "server")
+        if limits is not None:
+            query = replace(query, owners=limits["user"], groups=limits["group"], named=limits["server"])
+        async with self._ctx.store.transaction() as tx:
+            return await tx.servers.list(query)
+
+    async def count(self, principal: Principal) -> Mapping[State, int]:
+        """Return how many servers are in each state. Raises PerijoveError FORBIDDEN unless the caller may read all."""
+        principal.require("read:servers")
+        async with self._ctx.store.transaction() as tx:
+            return await tx.servers.count_by_state()
 
     async def shows_state(self, principal: Principal, server: Server) -> bool:
         """Say whether *principal* may see what the spawner keeps about *server*."""

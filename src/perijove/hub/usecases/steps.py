@@ -434,6 +434,10 @@ class Steps:
         text = failure.log or ("" if spawner is None else await self._log_of(spawner))
         return Outcome(Event.BROKE, Failure(failure.reason, failure.advice, text, self._ctx.clock.now()))
 
+    async def log_of(self, server: Server) -> str:
+        """Return the last lines that *server*, which is not at rest, wrote; empty if its spawner keeps none."""
+        return await self._log_of(self.spawner(server))
+
     async def _log_of(self, spawner: Spawner) -> str:
         if not isinstance(spawner, KeepsLog):
             return ""

@@ -50,8 +50,10 @@ async def list_users(ctx: Context, principal: Principal, query: UserQuery) -> Pa
     """Return the users that *query* asks for, as far as the caller may list them.
 
     Raises:
-        PerijoveError: FORBIDDEN.
+        PerijoveError: FORBIDDEN; NOT_FOUND for members of a group that the caller may not read.
     """
+    if query.member_of:
+        principal.require("read:groups", group=query.member_of)
     limits = principal.limits("list:users", "user", "group")
     if limits is not None:
         query = replace(query, names=limits["user"], groups=limits["group"])

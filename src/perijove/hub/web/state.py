@@ -12,6 +12,7 @@ from perijove.hub.core.site import Site
 from perijove.hub.ports.authenticator import Authenticator
 from perijove.hub.usecases.accounts import Accounts
 from perijove.hub.usecases.activity import Activity
+from perijove.hub.usecases.administration import Administration
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.guessing import Guard
 from perijove.hub.usecases.identity import Identities
@@ -112,6 +113,7 @@ class HubState:
     authenticator_info: PluginInfo
     spawner_info: PluginInfo
     ready: Callable[[], Awaitable[None]]
+    administration: Administration
     template_vars: Mapping[str, Any] = field(default_factory=dict)
     logo: Path | None = None
     answers: Answers = field(default_factory=Answers)

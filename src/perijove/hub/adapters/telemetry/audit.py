@@ -172,6 +172,7 @@ class AuditLog:
         Raises:
             PerijoveError: UNAVAILABLE, if the file cannot be made or used.
         """
+        self.path = path
         self._file = AuditFile(path)
         self._clock = clock
         self._failed = failed

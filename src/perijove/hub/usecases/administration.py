@@ -1,0 +1,68 @@
+"""What pages for administrators need beside the use cases that everybody has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from perijove.hub.core.history import History
+from perijove.hub.ports.audit import AuditReader
+from perijove.hub.settings.effective import OptionValue
+from perijove.hub.usecases.audit import AuditTrail
+from perijove.hub.usecases.context import Context
+from perijove.hub.usecases.health import Health
+from perijove.hub.usecases.keeping import Keeper
+from perijove.hub.usecases.long_actions import LongActions
+from perijove.hub.usecases.removal import Removal
+from perijove.hub.usecases.routes import Routes
+from perijove.hub.usecases.server_logs import ServerLogs
+from perijove.hub.usecases.servers import Servers
+from perijove.hub.usecases.steps import Steps
+from perijove.hub.usecases.tasks import Tasks
+
+
+class Parts(NamedTuple):
+    """The parts of a hub that looking after it needs."""
+
+    tasks: Tasks
+    servers: Servers
+    removal: Removal
+    routes: Routes
+    keeper: Keeper
+    steps: Steps
+
+
+@dataclass(frozen=True, slots=True)
+class Administration:
+    """The use cases of looking after a hub.
+
+    Attributes:
+        actions: on many users or servers at once.
+        logs: what servers wrote.
+        health: how the parts of the hub are.
+        audit: who did what.
+        history: what the hub was like in the last 24 hours.
+        options: the configuration in effect.
+    """
+
+    actions: LongActions
+    logs: ServerLogs
+    health: Health
+    audit: AuditTrail
+    history: History
+    options: Sequence[OptionValue]
+
+    @classmethod
+    def made(
+        cls, ctx: Context, parts: Parts, *, audit: AuditReader | None, history: History, options: Sequence[OptionValue]
+    ) -> Administration:
+        """Return what belongs to the hub of these *parts*; *audit* is None if it keeps no audit log."""
+        return cls(
+            LongActions(ctx, parts.tasks, parts.servers, parts.removal),
+            ServerLogs(ctx, parts.steps.log_of),
+            Health(ctx, parts.routes, parts.keeper),
+            AuditTrail(audit),
+            history,
+            options,
+        )
