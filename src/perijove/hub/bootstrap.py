@@ -223,7 +223,8 @@ def compose(configuration: Configuration, store: SqlStore) -> Hub:
     accounts = _accounts(ctx, authenticator)
     proxy = configuration.proxy_class(config=configuration.config)
     proxy.setting = _proxy_setting(options, secret)
-    signals, tasks, activity, probe = Signals(), Tasks(), Activity(ctx), HttpProbe()
+    signals, tasks, probe = Signals(), Tasks(), HttpProbe()
+    activity = Activity(ctx, signals)
     limits = _limits(configuration)
     lifecycle = Lifecycle(ctx, signals, tasks, owner=uuid.uuid4().hex)
     steps = Steps(

@@ -11,11 +11,11 @@ from perijove.hub.adapters.encryption import FernetEncryption
 from perijove.hub.core.admission import Limits
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.events import ServerAdopted
-from perijove.hub.core.roles import Role
 from perijove.hub.core.servers import State
-from perijove.hub.testing.fakes import FakeAuthenticator, FakeSpawner
+from perijove.hub.testing.fakes import FakeSpawner
 from perijove.hub.usecases import queue
 from perijove.hub.usecases import steps as module
+from perijove.hub.usecases.activity import Activity
 from perijove.hub.usecases.auth_states import StoredAuthState
 from perijove.hub.usecases.steps import _as_url
 
@@ -394,48 +394,6 @@ async def test_a_hook_that_fails_before_the_start_fails_it_and_one_after_the_sto
     assert house.world.runs == {}
 
 
-async def test_a_hook_that_hangs_is_given_up(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "HOOK_TIMEOUT", 0.02)
-
-    async def hang(spawner: Any) -> None:
-        await asyncio.Event().wait()
-
-    house.spawner_options = {"pre_spawn_hook": hang, "post_stop_hook": hang}
-    hub = await house.hub()
-    await hub.start()
-    assert "what it needs" in (await house.until("failed")).failure.reason
-
-
-async def test_credentials_are_new_for_every_start_and_end_with_it(house: House) -> None:
-    hub = await house.hub()
-    server = await house.reach(hub, "ready")
-    first = house.spawners[-1]
-    async with house.store.transaction() as tx:
-        (token,) = await tx.tokens.list_of("user", server.user_id)
-        client = await tx.oauth.client(first.oauth_client_id)
-    assert (token.server_id, token.note) == (server.id, "Server at /user/ada/")
-    assert client.redirect_uri == "/user/ada/oauth_callback"
-    assert client.secret_hash == token.token_hash
-    await hub.stop()
-    await house.until("stopped")
-    async with house.store.transaction() as tx:
-        assert await tx.tokens.list_of("user", server.user_id) == []
-        assert await tx.oauth.client(first.oauth_client_id) is None
-    await hub.start()
-    await house.until("ready")
-    assert house.spawners[-1].api_token not in {"", first.api_token}
-
-
-async def test_the_spawner_is_told_who_is_an_administrator(house: House) -> None:
-    hub = await house.hub()
-    await house.reach(hub, "ready")
-    assert not house.spawners[-1].user.admin
-    await house.user("root", admin=True)
-    await hub.start("root")
-    await house.until("ready", "root")
-    assert house.spawners[-1].user.admin
-
-
 async def test_the_spawners_own_steps_are_shown(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_STEPS_TOLD", 2)
     house.world.steps = [
@@ -521,39 +479,6 @@ async def test_a_log_that_cannot_be_read_is_left_out(house: House) -> None:
     assert (await house.until("failed")).failure.log == ""
 
 
-async def token_scopes(house: House, **options: Any) -> tuple[str, ...]:
-    house.spawner_options = options
-    hub = await house.hub()
-    server = await house.reach(hub, "ready")
-    async with house.store.transaction() as tx:
-        (token,) = await tx.tokens.list_of("user", server.user_id)
-    scopes: tuple[str, ...] = token.scopes
-    return scopes
-
-
-async def test_a_servers_token_has_what_the_role_server_says_now(house: House) -> None:
-    await house.user()
-    async with house.store.transaction() as tx:
-        await tx.roles.put(Role("server", ("users:activity!user",)))
-    assert await token_scopes(house) == ("users:activity!user",)
-
-
-@pytest.mark.parametrize(
-    "wanted", [["read:servers!user"], lambda spawner: ["read:servers!user"] if spawner.user.name == "ada" else []]
-)
-async def test_the_configuration_may_say_what_a_servers_token_has(house: House, wanted: Any) -> None:
-    assert await token_scopes(house, server_token_scopes=wanted) == ("read:servers!user",)
-
-
-async def test_an_unknown_scope_for_a_servers_token_fails_the_start_in_words(house: House) -> None:
-    house.spawner_options = {"server_token_scopes": ["read:srvers"]}
-    hub = await house.hub()
-    await house.user()
-    await hub.start()
-    failure = (await house.until("failed")).failure
-    assert "There is no scope 'read:srvers'" in failure.reason
-
-
 async def test_names_of_durable_things_are_worked_out_once_and_outlive_a_rename(house: House) -> None:
     seen: list[tuple[str, Any]] = []
 
@@ -622,32 +547,53 @@ async def test_overrides_that_are_wrong_fail_the_start_and_say_so(house: House, 
     assert house.world.runs == {}
 
 
-async def test_hooks_get_what_the_authenticator_keeps(house: House) -> None:
-    house.ctx = replace(house.ctx, encryption=FernetEncryption([bytes(32)]))
-    told: list[Any] = []
-
-    class Keeping(FakeAuthenticator):
-        async def pre_spawn_start(self, user: Any, spawner: Any) -> None:
-            told.append(await user.get_auth_state())
-            await user.save_auth_state({"token": "newer"})
-
-        async def post_spawn_stop(self, user: Any, spawner: Any) -> None:
-            told.append(await user.get_auth_state())
-
-    house.authenticator = Keeping()
-    house.spawner_options = {"auth_state_hook": lambda spawner, state: told.append((spawner.user.name, state))}
-    async with house.store.transaction() as tx:
-        ada = await tx.users.get("ada")
-        await tx.users.set_auth_state(ada.id, house.ctx.encryption.encrypt(b'{"token": "old"}'))
-    hub = await house.hub()
-    await house.reach(hub, "ready")
-    await hub.stop()
-    await house.until("stopped")
-    assert told == [{"token": "old"}, ("ada", {"token": "newer"}), {"token": "newer"}]
-
-
 async def test_a_spawner_of_the_next_hub_process_reads_the_state_too(house: House) -> None:
     house.ctx = replace(house.ctx, encryption=FernetEncryption([bytes(32)]))
     server = await house.reach(await house.hub(), "ready")
     await StoredAuthState(house.ctx, server.user_id).put({"token": "x"})
     assert await house.process().steps.spawner(server).user.get_auth_state() == {"token": "x"}
+
+
+async def test_a_hook_that_hangs_after_the_stop_is_given_up(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "HOOK_TIMEOUT", 0.02)
+
+    async def hang(spawner: Any) -> None:
+        await asyncio.Event().wait()
+
+    house.spawner_options = {"post_stop_hook": hang}
+    hub = await house.hub()
+    await house.reach(hub, "ready")
+    await hub.stop()
+    await house.until("stopped")
+
+
+async def test_a_server_that_says_that_it_runs_is_asked_at_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PROBE_FIRST", "PROBE_LONGEST"):
+        monkeypatch.setattr(module, name, 3600.0)
+    hub = await house.hub()
+    server = await house.reach(hub, "answering")
+    house.let_go("answering")
+    await Activity(house.ctx, hub.signals).report(house.admin, "ada", None, {"": house.clock.now()})
+    assert (await house.until("ready")).id == server.id
+
+
+async def test_what_is_not_to_be_polled_is_looked_at_once_and_then_left_alone(house: House) -> None:
+    mute: Any = type("MuteHere", (Mute,), {"world": house.world, "polls": 0, "trouble": ""})
+    house.spawner_class, house.spawner_options = mute, {"poll_interval": 0.0}
+    hub = await house.hub()
+    server = await house.reach(hub, "ready")
+    seen = mute.polls
+    house.world.end(server.id, 1)
+    await asyncio.sleep(0.1)
+    assert (mute.polls, (await house.row()).state) == (seen, State.READY)
+    await hub.die()
+    await house.hub()
+    assert "exit status 1" in (await house.until("failed")).failure.reason
+
+
+async def test_a_server_that_is_not_to_be_polled_may_signal_its_end(house: House) -> None:
+    house.spawner_options = {"poll_interval": -1.0}
+    hub = await house.hub()
+    server = await house.reach(hub, "ready")
+    house.world.end(server.id, 3)
+    assert "exit status 3" in (await house.until("failed")).failure.reason

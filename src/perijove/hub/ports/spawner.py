@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -124,6 +124,8 @@ class Spawner(LoggingConfigurable):
     """The server's number in the store, for ever the same: a spawner may name durable things after it."""
     api_token: str
     oauth_client_id: str
+    oauth_allowed: Sequence[str]
+    """What `oauth_client_allowed_scopes` says for this start."""
     user_options: Mapping[str, Any]
     durable: dict[str, str]
     """Names of what outlives the server's runs, by kind; see `durable_name`."""
@@ -157,12 +159,25 @@ class Spawner(LoggingConfigurable):
     ).tag(config=True)
     start_timeout = Float(60, help="Seconds that start() may take.").tag(config=True)
     http_timeout = Float(30, help="Seconds after start() until the server must answer.").tag(config=True)
-    poll_interval = Float(30, help="Seconds between two looks whether a running server still runs.").tag(config=True)
+    poll_interval = Float(
+        30,
+        help="Seconds between two looks whether a running server still runs; with 0 or less the hub looks when it "
+        "starts, and for the rest relies on a spawner that notices by itself.",
+    ).tag(config=True)
+    poll_jitter = Float(
+        0.1, min=0, max=1, help="The part of poll_interval by which looks are spread, so that they do not coincide."
+    ).tag(config=True)
     server_token_scopes = Union(
         [List(Unicode()), AnyCallable()],
         default_value=[],
         help="Scopes of the token that a server works with, as far as its owner holds them: a list, or a function of "
         "the spawner that returns one. Those of the role server if empty.",
+    ).tag(config=True, wanted="a list of scopes or a function")
+    oauth_client_allowed_scopes = Union(
+        [List(Unicode()), AnyCallable()],
+        default_value=[],
+        help="Scopes that a server may ask its visitors for beside the access to it, as far as they hold them: a list, "
+        "or a function of the spawner that returns one.",
     ).tag(config=True, wanted="a list of scopes or a function")
     debug = Bool(False, help="Let the server log in detail.").tag(config=True)
     disable_user_config = Bool(False, help="Keep the server from reading its user's configuration files.").tag(
@@ -214,6 +229,7 @@ class Spawner(LoggingConfigurable):
         self.server_id = 0
         self.api_token = ""
         self.oauth_client_id = ""
+        self.oauth_allowed = ()
         self.user_options = {}
         self.durable = {}
         self.checkpoint = _no_checkpoint
@@ -309,7 +325,7 @@ class Spawner(LoggingConfigurable):
             names.SERVER_NAME: self.name,
             names.OAUTH_ACCESS_SCOPES: json.dumps(access),
             names.OLD_OAUTH_SCOPES: json.dumps(access),
-            names.OAUTH_CLIENT_ALLOWED_SCOPES: "[]",
+            names.OAUTH_CLIENT_ALLOWED_SCOPES: json.dumps(list(self.oauth_allowed)),
         }
 
     def _place_env(self) -> dict[str, str]:
@@ -380,6 +396,11 @@ class Spawner(LoggingConfigurable):
         """Call one of the hooks with this spawner, if it is set."""
         if hook is not None:
             await call_plugin(hook, self)
+
+    async def run_auth_state_hook(self) -> None:
+        """Call the hook that takes what the authenticator keeps about the owner, if it is set."""
+        if self.auth_state_hook is not None:
+            await call_plugin(self.auth_state_hook, self, await self.user.get_auth_state())
 
 
 @runtime_checkable

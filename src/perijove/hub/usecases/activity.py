@@ -13,6 +13,7 @@ from perijove.hub.core.users import User
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.reach import reached
 from perijove.hub.usecases.remembered import Remembered
+from perijove.hub.usecases.signals import Signals
 
 MAX_AHEAD = timedelta(minutes=59)
 """How far a reported time may lie in the future: clocks differ, and no farther."""
@@ -38,10 +39,12 @@ class Activity:
         written: how often reports were written, so that others see when stored times have moved.
     """
 
-    def __init__(self, ctx: Context) -> None:
+    def __init__(self, ctx: Context, signals: Signals | None = None) -> None:
+        """Args: *signals* wake those who wait for a server when it reports, as it does as soon as it runs."""
         self.written = 0
         self._known: Remembered[str, _Known] = Remembered(MAX_KNOWN)
         self._ctx = ctx
+        self._signals = signals or Signals()
         self._users: dict[int, datetime] = {}
         self._servers: dict[int, datetime] = {}
         self._tokens: dict[int, datetime] = {}
@@ -82,6 +85,7 @@ class Activity:
             _forward(self._users, known.user.id, at)
         for name, time in servers.items():
             _forward(self._servers, known.servers[name], time)
+            self._signals.notify(known.servers[name])
 
     async def _find(self, principal: Principal, user_name: str) -> _Known:
         """Return what reports about a user are about, if *principal* may report. Raises as `reached` does."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
@@ -14,31 +15,27 @@ import structlog
 from perijove.hub.core.admission import Limits
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.failures import LOG_LINES, crashed, ended, refused, timed_out
-from perijove.hub.core.oauth import OAuthClient, server_client_id
 from perijove.hub.core.routes import server_route
 from perijove.hub.core.servers import DURABLE, Command, Event, Failure, Server
 from perijove.hub.core.site import Site
-from perijove.hub.core.tokens import Token, hash_token
 from perijove.hub.ports.authenticator import Authenticator
 from perijove.hub.ports.probe import Probe
 from perijove.hub.ports.proxy import Proxy
-from perijove.hub.ports.spawner import KeepsLog, SignalsExit, Spawner, SpawnerUser, WatchesMemory
+from perijove.hub.ports.spawner import KeepsLog, SignalsExit, Spawner, WatchesMemory
 from perijove.hub.ports.store import Transaction
 from perijove.hub.ports.traits import call_plugin
 from perijove.hub.usecases.auth_states import StoredAuthState
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.lifecycle import Lifecycle, Outcome, Step
-from perijove.hub.usecases.people import for_plugins
+from perijove.hub.usecases.preparation import HOOK_TIMEOUT, Preparation
 from perijove.hub.usecases.queue import Queue
 from perijove.hub.usecases.signals import Signals
-from perijove.hub.usecases.tokens import new_secret
+from perijove.hub.usecases.time_limits import TooSlow, within
 from perijove.wire.prefixes import server_prefix
 
 log = structlog.get_logger(__name__)
-T = TypeVar("T")
 
 POLL_TIMEOUT = 10.0
-HOOK_TIMEOUT = 60.0
 PROXY_TIMEOUT = 10.0
 KEEP_TIMEOUT = 5.0
 STOP_RETRY_MAX = 30.0
@@ -56,15 +53,6 @@ class _Over(PerijoveError):
 
     def __init__(self) -> None:
         super().__init__(Code.CONFLICT, "This start is over: the server was stopped or started anew.")
-
-
-class _TooSlow(Exception):
-    """A limit of ours ran out, not one inside the plug-in; *what* completes "The server did not …"."""
-
-    def __init__(self, what: str, seconds: float) -> None:
-        super().__init__(what)
-        self.what = what
-        self.seconds = seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +85,7 @@ class Steps:
         self._authenticator = plugins.authenticator
         self._proxy = plugins.proxy
         self._probe = plugins.probe
+        self._preparation = Preparation(ctx, lifecycle, plugins.authenticator)
         self._queue = Queue(ctx, lifecycle, signals, limits)
         self._site = site
         self._spawners: dict[int, Spawner] = {}
@@ -142,7 +131,7 @@ class Steps:
             await self._end_earlier_try(server)
             spawner = self.spawner(server)
             spawner.clear_state()
-            await self._prepare(server, spawner)
+            await self._preparation.prepare(server, spawner)
             address = await self._start_with_progress(server, spawner)
             await spawner.checkpoint()
             return Outcome(Event.STARTED, url=_as_url(address))
@@ -154,7 +143,7 @@ class Steps:
             if spawner is not None:
                 await self._end(server, spawner)
             raise
-        except _TooSlow as error:
+        except TooSlow as error:
             return await self._broke(spawner, timed_out(error.what, error.seconds))
         except PerijoveError as error:
             return await self._broke(spawner, refused(error.message))
@@ -167,19 +156,6 @@ class Steps:
         if server.run_state or (left is not None and left.get_state()):
             await self._end(server, left if left is not None else self.spawner(server))
             self.forget(server)
-
-    async def _prepare(self, server: Server, spawner: Spawner) -> None:
-        """Give the spawner its credentials and call what prepares the start."""
-        spawner.api_token, spawner.oauth_client_id = await self._credentials(server, spawner)
-
-        async def hooks() -> None:
-            await call_plugin(self._authenticator.pre_spawn_start, spawner.user, spawner)
-            if spawner.auth_state_hook is not None:
-                await call_plugin(spawner.auth_state_hook, spawner, await spawner.user.get_auth_state())
-            await spawner.apply_group_overrides()
-            await spawner.run_hook(spawner.pre_spawn_hook)
-
-        await _within(HOOK_TIMEOUT, "get what it needs before its start", hooks())
 
     async def _keep_state(self, spawner: Spawner | None) -> None:
         """Store where a start that is broken off got to, so that what runs of it is found."""
@@ -202,96 +178,51 @@ class Steps:
 
         follower = asyncio.create_task(follow())
         try:
-            return await _within(spawner.start_timeout, "start", call_plugin(spawner.start))
+            return await within(spawner.start_timeout, "start", call_plugin(spawner.start))
         finally:
             follower.cancel()
             await asyncio.wait({follower})
             if not follower.cancelled() and (error := follower.exception()) is not None:
                 log.error("the spawner's progress failed", server=server.full_name, exc_info=error)
 
-    async def _credentials(self, server: Server, spawner: Spawner) -> tuple[str, str]:
-        """Make the server's token and OAuth client, in place of those of an earlier attempt."""
-        value = new_secret()
-        token_hash = hash_token(value)
-        client_id = server_client_id(server.user_name, server.name)
-        prefix = spawner.prefix
-        now = self._ctx.clock.now()
-
-        configured = await self._token_scopes(spawner)
-
-        async def store(tx: Transaction) -> SpawnerUser:
-            await tx.tokens.delete_of_server(server.id)
-            default = None if configured else await tx.roles.get("server")
-            scopes = configured or (() if default is None else default.scopes)
-            await tx.oauth.put_client(
-                OAuthClient(
-                    client_id=client_id,
-                    secret_hash=token_hash,
-                    redirect_uri=spawner.callback_url,
-                    description=f"Server at {prefix}",
-                    server_id=server.id,
-                    server_name=server.full_name,
-                )
-            )
-            await tx.tokens.add(
-                Token(
-                    id=0,
-                    token_hash=token_hash,
-                    owner_kind="user",
-                    owner_id=server.user_id,
-                    owner_name=server.user_name,
-                    scopes=scopes,
-                    created=now,
-                    note=f"Server at {prefix}",
-                    server_id=server.id,
-                )
-            )
-            user = await tx.users.by_id(server.user_id)
-            return spawner.user if user is None else await for_plugins(self._ctx, tx, user)
-
-        spawner.user = await self._lifecycle.stored(store)
-        return value, client_id
-
-    async def _token_scopes(self, spawner: Spawner) -> tuple[str, ...]:
-        """Return the scopes that the configuration asks for the server's token; none for those of the role server."""
-        wanted = spawner.server_token_scopes
-        if callable(wanted):
-            wanted = await _within(spawner.start_timeout, "start", call_plugin(wanted, spawner))
-        scopes = tuple(map(str, wanted or ()))
-        for scope in scopes:
-            self._ctx.catalogue.parse(scope)
-        return scopes
-
     async def probe(self, server: Server) -> Outcome:
         """Wait until the server answers HTTP, or ends."""
         spawner = self.spawner(server)
         url = f"{server.url}{server_prefix(self._site.base_url, server.user_name, server.name)}api"
-        exited = asyncio.create_task(self._exited(spawner, min(spawner.poll_interval, EXIT_LOOK)))
+        exited = asyncio.create_task(self._exited(spawner, EXIT_LOOK))
         try:
-            answered = await _within(spawner.http_timeout, "answer", self._answered(url, exited))
+            answered = await within(spawner.http_timeout, "answer", self._answered(server, url, exited))
             if answered:
                 return Outcome(Event.ANSWERED)
             return await self._broke(spawner, await self._ended(spawner, exited.result(), starting=True))
-        except _TooSlow as error:
+        except TooSlow as error:
             text = await self._log_of(spawner)
             return await self._broke(spawner, timed_out(error.what, error.seconds, text, url))
         finally:
             exited.cancel()
 
-    async def _answered(self, url: str, exited: asyncio.Task[int | None]) -> bool:
-        """Return True once *url* answers, False as soon as the server has ended."""
+    async def _answered(self, server: Server, url: str, exited: asyncio.Task[int | None]) -> bool:
+        """Return True once *url* answers, False as soon as the server has ended.
+
+        A server that says itself that it runs is asked at once; upstream's says so a moment before it listens.
+        """
         pause = PROBE_FIRST
-        while not exited.done():
-            question = asyncio.create_task(self._probe.answers(url))
-            try:
-                await asyncio.wait({question, exited}, return_when=asyncio.FIRST_COMPLETED)
-                # Whatever answers at the address of a server that has ended is not that server.
-                if not exited.done() and question.result():
-                    return True
-            finally:
-                question.cancel()
-            await asyncio.wait({exited}, timeout=pause)
-            pause = min(pause * 1.5, PROBE_LONGEST)
+        with self._signals.subscribe(server.id) as news:
+            while not exited.done():
+                question = asyncio.create_task(self._probe.answers(url))
+                try:
+                    await asyncio.wait({question, exited}, return_when=asyncio.FIRST_COMPLETED)
+                    # Whatever answers at the address of a server that has ended is not that server.
+                    if not exited.done() and question.result():
+                        return True
+                finally:
+                    question.cancel()
+                told = asyncio.create_task(news.wait(pause))
+                try:
+                    await asyncio.wait({told, exited}, return_when=asyncio.FIRST_COMPLETED)
+                    pause = PROBE_FIRST if told.done() and told.result() else min(pause * 1.5, PROBE_LONGEST)
+                finally:
+                    told.cancel()
         return False
 
     async def route(self, server: Server) -> Outcome:
@@ -309,8 +240,8 @@ class Steps:
                 await asyncio.sleep(PROBE_LONGEST)
 
         try:
-            await _within(spawner.http_timeout, "get its route", add())
-        except _TooSlow:
+            await within(spawner.http_timeout, "get its route", add())
+        except TooSlow:
             return await self._broke(spawner, refused("The proxy did not take the server's route."))
         return Outcome(Event.ROUTED)
 
@@ -320,27 +251,30 @@ class Steps:
         spawner = self.spawner(server)
         if fresh:
             self._lifecycle.adopted(server)
-        status = await self._exited(spawner, spawner.poll_interval)
+        status = await self._exited(spawner, spawner.poll_interval if spawner.poll_interval > 0 else None)
         return await self._broke(spawner, await self._ended(spawner, status, starting=False))
 
-    async def _exited(self, spawner: Spawner, interval: float) -> int | None:
+    async def _exited(self, spawner: Spawner, interval: float | None) -> int | None:
         """Return the server's exit status once the spawner says that it has ended.
 
-        Not knowing whether it runs is not ending: then this goes on asking, *interval* seconds apart.
+        Not knowing whether it runs is not ending: then this goes on asking, *interval* seconds apart. Without an
+        interval it asks once, and relies on what the spawner signals after that.
         """
-        interval = pause = max(interval, PROBE_FIRST)
-        if isinstance(spawner, SignalsExit):
-            pause = PROBE_FIRST
+        signals = isinstance(spawner, SignalsExit)
+        longest = EXIT_LOOK if interval is None else max(interval, PROBE_FIRST)
+        pause = PROBE_FIRST if signals else longest
         while (status := await self._poll(spawner)) is None:
             if isinstance(spawner, SignalsExit) and (known := await self._signalled(spawner, interval)) is not None:
                 return known
+            if interval is None and not signals:
+                await asyncio.get_running_loop().create_future()
             # A signal without a status makes poll() have the last word; if that does not know either, ask less often.
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, interval)
+            await asyncio.sleep(pause * random.uniform(1 - spawner.poll_jitter, 1 + spawner.poll_jitter))  # noqa: S311
+            pause = min(pause * 2, longest)
         return status
 
-    async def _signalled(self, spawner: SignalsExit, seconds: float) -> int | None:
-        """Return the exit status that the spawner tells within *seconds*; None if it tells none."""
+    async def _signalled(self, spawner: SignalsExit, seconds: float | None) -> int | None:
+        """Return the exit status that the spawner tells within *seconds*, None for any time; None if it tells none."""
         limit = asyncio.timeout(seconds)
         try:
             async with limit:
@@ -452,18 +386,6 @@ def _unexpected(server: Server, stage: str, error: Exception) -> Failure:
     error_id = uuid.uuid4().hex[:12]
     log.error("step failed", server=server.full_name, stage=stage, error_id=error_id, exc_info=error)
     return crashed(stage, error_id)
-
-
-async def _within(seconds: float, what: str, work: Awaitable[T]) -> T:
-    """Return what *work* gives; raises _TooSlow if that takes too long, and what *work* raises."""
-    limit = asyncio.timeout(seconds)
-    try:
-        async with limit:
-            return await work
-    except TimeoutError:
-        if limit.expired():
-            raise _TooSlow(what, seconds) from None
-        raise
 
 
 def _as_url(address: Any) -> str:
