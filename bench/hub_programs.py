@@ -102,6 +102,7 @@ class _Answers(BaseHTTPRequestHandler):
 
 class _Backend(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 1024
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing of hubs that were stopped while they asked."""

@@ -3,6 +3,7 @@
 A *prefix* starts and ends with a slash. ``base_url`` is the prefix of the whole installation.
 """
 
+from functools import lru_cache
 from urllib.parse import quote
 
 NAME_SAFE = "@~"
@@ -15,6 +16,7 @@ def normalize_base_url(base_url: str) -> str:
     return f"/{path}/" if path else "/"
 
 
+@lru_cache(maxsize=4096)  # each stands in several addresses of each answer about it
 def escape_name(name: str) -> str:
     """Return *name* percent-encoded as one path segment."""
     return quote(name, safe=NAME_SAFE)

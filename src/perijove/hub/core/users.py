@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from perijove.hub.core.errors import invalid
+from perijove.hub.core.servers import Server
 
 MIN_PASSWORD_LENGTH = 8
 MAX_PASSWORD_LENGTH = 1024
@@ -35,6 +37,20 @@ class User:
     groups: tuple[str, ...] = ()
     user_info: Mapping[str, object] | None = None
     remove_wanted: bool = False
+
+
+class Overview(NamedTuple):
+    """A user with what lists show beside them; a tuple, because a list makes hundreds of them.
+
+    Attributes:
+        user: who.
+        roles: the names of the roles that were given to them, sorted; not those of their groups.
+        servers: all of theirs, by name.
+    """
+
+    user: User
+    roles: Sequence[str]
+    servers: Sequence[Server] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,10 @@ from typing import Any
 
 from perijove.hub.core.paging import Page
 from perijove.hub.core.renaming import renamed
-from perijove.hub.core.users import Account, Session, User
+from perijove.hub.core.users import Account, Overview, Session, User
 from perijove.hub.ports.store import UserQuery
+from perijove.hub.testing.memory_access import MemoryRoles
+from perijove.hub.testing.memory_servers import MemoryServers
 from perijove.hub.testing.memory_state import Repository, aware, drop, existing, free, page_of, through_json
 
 
@@ -47,6 +49,17 @@ class MemoryUsers(Repository):
         ]
         found.sort(key=lambda user: _sort_key(user, query), reverse=query.descending)
         return page_of(found, query.window)
+
+    async def overview(self, query: UserQuery) -> Page[Overview]:
+        page = await self.list(query)
+        ids = [user.id for user in page.items]
+        roles = await MemoryRoles(self.unit).names_of("user", ids)
+        servers = await MemoryServers(self.unit).list_of(ids)
+        found = [
+            Overview(user, roles[user.id], [server for server in servers if server.user_id == user.id])
+            for user in page.items
+        ]
+        return Page(found, page.window, page.total)
 
     async def add(self, name: str, *, admin: bool, now: datetime) -> User:
         aware(now)

@@ -39,6 +39,22 @@ class PeopleContract:
             assert (await tx.users.list(UserQuery(ALL, admin=True))).items == [root]
             assert (await tx.users.list(UserQuery(ALL, admin=False))).items == [ada]
 
+    async def test_users_with_their_roles_and_servers(self, store: Store) -> None:
+        async with store.transaction() as tx:
+            await tx.roles.put(Role("writer", ()))
+            await tx.roles.put(Role("editor", ()))
+            ada, bob = await add_user(tx), await add_user(tx, "bob")
+            for role in ("writer", "editor"):
+                await tx.roles.assign(role, "user", ada.id)
+            servers = [await server_in(tx, ada, State.READY, name) for name in ("", "gpu")]
+            page = await tx.users.overview(UserQuery(ALL))
+            assert [(each.user, [*each.roles], [*each.servers]) for each in page.items] == [
+                (ada, ["editor", "writer"], servers),
+                (bob, [], []),
+            ]
+            second = await tx.users.overview(UserQuery(Window(1, 1)))
+            assert ([each.user for each in second.items], second.total, second.window) == ([bob], 2, Window(1, 1))
+
     async def test_a_user_comes_back_as_stored(self, store: Store) -> None:
         async with store.transaction() as tx:
             ada = await tx.users.add("ada", admin=True, now=NOW)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import structlog
 
@@ -32,8 +33,7 @@ MAX_NEW_USERS = 10_000
 HOOK_TIMEOUT = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class UserView:
+class UserView(NamedTuple):
     """A user with what is shown beside them; *fields* names what the caller may see of it.
 
     *auth_state* is known only where one user is asked for by somebody who may see it.
@@ -58,8 +58,9 @@ async def list_users(ctx: Context, principal: Principal, query: UserQuery) -> Pa
     if limits is not None:
         query = replace(query, names=limits["user"], groups=limits["group"])
     async with ctx.store.transaction() as tx:
-        page = await tx.users.list(query)
-        views = await _views(tx, principal, page.items)
+        page = await tx.users.overview(query)
+    fields = fields_of_users(principal, [each.user for each in page.items])
+    views = [UserView(*each, seen) for each, seen in zip(page.items, fields, strict=True)]
     return Page(views, page.window, page.total)
 
 
@@ -77,7 +78,7 @@ async def get_user(ctx: Context, principal: Principal, name: str) -> UserView:
 async def _with_auth_state(ctx: Context, tx: Transaction, view: UserView) -> UserView:
     if "auth_state" not in view.fields:
         return view
-    return replace(view, auth_state=await auth_state_of(ctx, tx, view.user.id))
+    return view._replace(auth_state=await auth_state_of(ctx, tx, view.user.id))
 
 
 async def view_of(ctx: Context, principal: Principal, user_id: int) -> UserView:

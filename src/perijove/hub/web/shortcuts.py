@@ -1,11 +1,13 @@
-"""What servers ask all day, answered past FastAPI, whose routing and dependencies cost more than the answers.
+"""What servers, and programs that watch them, ask all day: answered past FastAPI.
 
-Each shortcut is the handler of an operation that FastAPI knows too, and calls the same functions. What it does not
-recognise at once goes the usual way: other methods, paths and queries.
+Its routing and dependencies cost more than most of these answers. Each shortcut is the handler of an operation that
+FastAPI knows too, and calls the same functions. What it does not recognise at once goes the usual way: other methods,
+paths and queries.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -15,11 +17,14 @@ from starlette.types import Receive, Scope, Send
 from perijove.hub.core.errors import PerijoveError
 from perijove.hub.web import errors
 from perijove.hub.web.api import identity, users
+from perijove.hub.web.api.paging import page_window
 from perijove.hub.web.callers import hub_of, identified, json_body
 from perijove.hub.web.state import HubState
 
 Shortcut = Callable[[Request], Awaitable[Response]]
 REPORTS: Final = "/activity"
+LIST_QUERY: Final = re.compile(rb"(?:&?(?:(?:limit|offset)=[0-9]{1,9}|(?:state|sort)=[a-z_-]{1,20})(?=&|$))*")
+"""The queries of lists for which there is a shortcut."""
 
 
 async def _who(request: Request) -> Response:
@@ -33,12 +38,21 @@ async def _report(request: Request) -> Response:
     return await users.take_report(hub, principal, request.scope["path_params"]["user_name"], await json_body(request))
 
 
+async def _list(request: Request) -> Response:
+    hub = hub_of(request)
+    principal = await identified(request, hub, *users.LIST_SCOPES)
+    given: dict[str, str] = dict(request.query_params)
+    limit = given.pop("limit", None)
+    window = await page_window(request, hub, int(given.pop("offset", 0)), None if limit is None else int(limit))
+    return await users.page_of_users(request, hub, principal, await users.user_query(window, **given))
+
+
 class Shortcuts:
     """Finds the shortcut for a request, and carries it out as an ASGI application."""
 
     def __init__(self, state: HubState) -> None:
         api = f"{state.settings.prefix}api"
-        self._who, self._users = f"{api}/user", f"{api}/users/"
+        self._who, self._list, self._users = f"{api}/user", f"{api}/users", f"{api}/users/"
 
     def find(self, scope: Scope) -> Scope | None:
         """Return *scope* with the shortcut that answers it; None if there is none."""
@@ -46,6 +60,8 @@ class Shortcuts:
         if scope["method"] == "GET":
             if path == self._who and not scope["query_string"]:
                 return {**scope, "shortcut": _who, "endpoint": identity.self_model}
+            if path == self._list and LIST_QUERY.fullmatch(scope["query_string"]):
+                return {**scope, "shortcut": _list, "endpoint": users.list_users}
         elif scope["method"] == "POST" and path.startswith(self._users) and path.endswith(REPORTS):
             name = path[len(self._users) : -len(REPORTS)]
             if name and "/" not in name and not scope["query_string"]:

@@ -7,8 +7,9 @@ from sqlalchemy import text
 
 from perijove.hub.adapters.store.sql import SqlStore
 from perijove.hub.core.paging import Window
+from perijove.hub.core.servers import State
 from perijove.hub.ports.store import UserQuery, UserState
-from perijove.hub.testing.store_samples import NOW, add_user
+from perijove.hub.testing.store_samples import NOW, add_user, server_in
 
 
 @pytest.mark.parametrize("state", [None, "active", "inactive"])
@@ -23,6 +24,23 @@ async def test_a_page_of_users_takes_two_statements(
         page = await tx.users.list(UserQuery(Window(0, 20), names, state=state, name_filter="u", sort="last_activity"))
     assert page.total == (0 if state == "active" else 2)
     assert len(statements) == 2
+
+
+async def test_a_page_with_roles_and_servers_takes_three_statements(sql_store: SqlStore, statements: list[str]) -> None:
+    async with sql_store.transaction() as tx:
+        for number in range(3):
+            await server_in(tx, await add_user(tx, f"u{number}"), State.READY)
+        statements.clear()
+        page = await tx.users.overview(UserQuery(Window(0, 20)))
+    assert [len(each.servers) for each in page.items] == [1, 1, 1]
+    assert len(statements) == 3
+
+
+async def test_users_made_at_once_end_the_generation(sql_store: SqlStore) -> None:
+    before = sql_store.generation
+    async with sql_store.transaction() as tx:
+        await tx.users.add_many(["ada", "bob"], admin=False, now=NOW)
+    assert sql_store.generation != before
 
 
 async def test_many_users_take_one_statement(sql_store: SqlStore, statements: list[str]) -> None:

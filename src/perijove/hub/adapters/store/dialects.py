@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -12,11 +14,14 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    Dialect,
     Integer,
     Select,
     Subquery,
     Table,
     Text,
+    TypeDecorator,
+    bindparam,
     cast,
     column,
     literal,
@@ -80,10 +85,26 @@ def _moment_postgresql(element: _moment, compiler: SQLCompiler, **options: Any) 
     return f"CAST({compiler.process(element.clauses, **options)} AS TIMESTAMP WITH TIME ZONE)"
 
 
-class collected(FunctionElement[Any]):  # noqa: N801 - reads as a function
-    """A JSON array of all values of an expression, in no order; empty or NULL if there are none."""
+class Names(TypeDecorator[tuple[str, ...]]):
+    """The text of a JSON array of texts, read as a sorted tuple; NULL is none of them."""
 
-    type = JSON()
+    impl = Text
+    cache_ok = True
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], tuple[str, ...]]:
+        """Return what reads a value."""
+        return _names
+
+
+@lru_cache(maxsize=1024)  # most people have the groups and roles that others have as well
+def _names(stored: str | None) -> tuple[str, ...]:
+    return tuple(sorted(json.loads(stored))) if stored else ()
+
+
+class collected(FunctionElement[Any]):  # noqa: N801 - reads as a function
+    """All values of an expression, sorted."""
+
+    type = Names()
     inherit_cache = True
 
 
@@ -94,7 +115,7 @@ def _collected_sqlite(element: collected, compiler: SQLCompiler, **options: Any)
 
 @compiles(collected, "postgresql")
 def _collected_postgresql(element: collected, compiler: SQLCompiler, **options: Any) -> str:
-    return f"json_agg({compiler.process(element.clauses, **options)})"
+    return f"CAST(json_agg({compiler.process(element.clauses, **options)}) AS TEXT)"
 
 
 class position(FunctionElement[int]):  # noqa: N801 - reads as a function
@@ -121,10 +142,14 @@ def listed(values: Iterable[object], like: ColumnElement[Any]) -> Select[Any]:
         values: texts, or numbers (those that no row can have are left out).
         like: a column of the same type.
     """
-    number = isinstance(like.type, Integer)
     known = [value for value in values if not isinstance(value, int) or abs(value) <= MAX_ID]
-    rows = _Elements(literal(known, JSON)).table_valued(column("value", BigInteger if number else Text))
-    return select(cast(rows.c.value, BigInteger if number else Text))
+    return _rows_of(literal(known, JSON), like)
+
+
+def _rows_of(array: ColumnElement[Any], like: ColumnElement[Any]) -> Select[Any]:
+    kind = BigInteger if isinstance(like.type, Integer) else Text
+    rows = _Elements(array).table_valued(column("value", kind))
+    return select(cast(rows.c.value, kind))
 
 
 def moments(times: Mapping[int, datetime]) -> Subquery:
@@ -144,6 +169,11 @@ def moments(times: Mapping[int, datetime]) -> Subquery:
 def within(column: ColumnElement[Any], values: Iterable[object]) -> ColumnElement[bool]:
     """Return the condition that *column* is one of *values*: a single parameter, however many they are."""
     return column.in_(listed(values, column))
+
+
+def within_given(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+    """Return the condition that *column* is in the list that the statement is given as its parameter *name*."""
+    return column.in_(_rows_of(bindparam(name, type_=JSON), column))
 
 
 def upsert(connection: Connection, table: Table) -> sqlite.Insert:

@@ -165,6 +165,10 @@ class SqlStore:
                 await self._worker.run(database.rollback)
                 raise
             unit.over = True
+            if not unit.wrote:
+                # There is nothing to lose, and the next transaction comes after it in any case.
+                self._worker.post(lambda: database.commit(False))
+                return
             try:
                 await self._worker.run(lambda: database.commit(unit.changed))
             finally:

@@ -7,9 +7,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, bindparam, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, or_, select, update
 
-from perijove.hub.adapters.store.dialects import MAX_ID, position, within
+from perijove.hub.adapters.store.dialects import MAX_ID, position, within, within_given
 from perijove.hub.adapters.store.endings import delete_clients
 from perijove.hub.adapters.store.tables import groups, memberships, oauth_clients, progress_events, servers, used, users
 from perijove.hub.adapters.store.worker import Repository, in_worker, in_worker_unseen
@@ -19,19 +19,48 @@ from perijove.hub.core.progress import ProgressEvent
 from perijove.hub.core.servers import AT_REST, Failure, Server, State, Target
 from perijove.hub.ports.store import ServerQuery
 
-_SERVER: Final = select(servers, users.c.name.label("user_name")).join(users, users.c.id == servers.c.user_id)
+_SERVER: Final = select(
+    servers.c.id,
+    servers.c.user_id,
+    users.c.name.label("user_name"),
+    servers.c.name,
+    servers.c.display_name,
+    servers.c.state,
+    servers.c.target,
+    servers.c.attempt,
+    servers.c.url,
+    servers.c.spawner_state,
+    servers.c.user_options,
+    servers.c.failure,
+    servers.c.requested,
+    servers.c.started,
+    servers.c.last_activity,
+    servers.c.version,
+    servers.c.owner,
+    servers.c.lease_until,
+    servers.c.remove_wanted,
+).join(users, users.c.id == servers.c.user_id)
+"""What `_server` takes: the fields of a `Server`, in their order."""
+
+_BY_OWNER: Final = _SERVER.where(within_given(servers.c.user_id, "owners")).order_by(servers.c.user_id, servers.c.name)
 _BY_NAME: Final = _SERVER.where(servers.c.user_id == bindparam("user_id"), servers.c.name == bindparam("name"))
 _BY_ID: Final = _SERVER.where(servers.c.id == bindparam("id"))
 _ACTIVE: Final = servers.c.state.not_in(sorted(AT_REST))
 _USED: Final = used(servers)
 
 
-def _server(row: Row[Any]) -> Server:
-    values = dict(row._mapping)
-    failure = values.pop("failure")
+def _server(row: Sequence[Any]) -> Server:
+    server_id, user_id, owner, name, title, state, target, attempt, url, kept, options, failure, *others = row
+    why = failure and _failure(failure)
     return Server(
-        **values | {"state": State(row.state), "target": Target(row.target), "failure": failure and _failure(failure)}
+        server_id, user_id, owner, name, title, State(state), Target(target), attempt, url, kept, options, why, *others
     )
+
+
+def servers_of(connection: Connection, user_ids: Collection[int]) -> Sequence[Server]:
+    """Return the servers of these users, by owner and name; for use in the worker's thread."""
+    owners = [user_id for user_id in user_ids if user_id <= MAX_ID]
+    return [_server(row) for row in connection.execute(_BY_OWNER, {"owners": owners}).all()]
 
 
 def _failure(stored: Mapping[str, Any]) -> Failure:
@@ -96,8 +125,7 @@ class SqlServers(Repository):
 
     @in_worker
     def list_of(self, user_ids: Collection[int]) -> Sequence[Server]:
-        found = _SERVER.where(within(servers.c.user_id, user_ids)).order_by(servers.c.user_id, servers.c.name)
-        return [_server(row) for row in self.connection.execute(found)]
+        return servers_of(self.connection, user_ids)
 
     @in_worker
     def list(self, query: ServerQuery) -> Page[Server]:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any, Final, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Text, bindparam, cast, delete, func, or_, select, update
+from sqlalchemy import BigInteger, ColumnElement, Select, Text, bindparam, cast, delete, func, or_, select, update
 
-from perijove.hub.adapters.store.dialects import MAX_ID, collected, insert_each, position, upsert, within
+from perijove.hub.adapters.store.dialects import (
+    MAX_ID,
+    collected,
+    insert_each,
+    position,
+    upsert,
+    within,
+    within_given,
+)
 from perijove.hub.adapters.store.endings import delete_clients
+from perijove.hub.adapters.store.sql_servers import servers_of
 from perijove.hub.adapters.store.tables import (
     accounts,
     auth_states,
@@ -18,14 +28,17 @@ from perijove.hub.adapters.store.tables import (
     oauth_clients,
     servers,
     tokens,
+    user_roles,
     users,
 )
 from perijove.hub.adapters.store.worker import Repository, in_worker
 from perijove.hub.core.paging import Page
 from perijove.hub.core.renaming import renamed
-from perijove.hub.core.servers import AT_REST, State
-from perijove.hub.core.users import User
-from perijove.hub.ports.store import UserQuery
+from perijove.hub.core.servers import AT_REST, Server, State
+from perijove.hub.core.users import Overview, User
+from perijove.hub.ports.store import UserQuery, UserSort, UserState
+
+T = TypeVar("T")
 
 USER: Final = (
     users.c.id,
@@ -41,8 +54,9 @@ USER: Final = (
     users.c.user_info,
     users.c.remove_wanted,
 )
-"""What `user_of` takes, in that order."""
+"""What `user_of` takes: the fields of a `User`, in their order."""
 
+_ROLES: Final = select(collected(user_roles.c.role)).where(user_roles.c.user_id == users.c.id).scalar_subquery()
 _BY_NAME: Final = select(*USER).where(users.c.name == bindparam("name"))
 _BY_ID: Final = select(*USER).where(users.c.id == bindparam("id"))
 _TO_REMOVE: Final = select(*USER).where(users.c.remove_wanted).order_by(users.c.id)
@@ -50,8 +64,7 @@ _TO_REMOVE: Final = select(*USER).where(users.c.remove_wanted).order_by(users.c.
 
 def user_of(row: Sequence[Any]) -> User:
     """Return the user in a row of the columns `USER`."""
-    user_id, name, admin, created, last_activity, names, user_info, remove_wanted = row
-    return User(user_id, name, admin, created, last_activity, tuple(sorted(names or ())), user_info, remove_wanted)
+    return User(*row)
 
 
 class SqlUsers(Repository):
@@ -69,16 +82,32 @@ class SqlUsers(Repository):
 
     @in_worker
     def list(self, query: UserQuery) -> Page[User]:
-        conditions = list(_conditions(query))
-        total = self.connection.scalar(select(func.count()).select_from(users).where(*conditions)) or 0
-        page = (
-            select(*USER)
-            .where(*conditions)
-            .order_by(*_order(query))
-            .limit(min(query.window.limit, MAX_ID))
-            .offset(min(query.window.offset, MAX_ID))
-        )
-        return Page([user_of(row) for row in self.connection.execute(page)], query.window, total)
+        statements = _statements(_shape(query))
+        return self._page(query, statements.counted, statements.users, user_of)
+
+    @in_worker
+    def overview(self, query: UserQuery) -> Page[Overview]:
+        statements = _statements(_shape(query))
+        page = self._page(query, statements.counted, statements.overviews, tuple)
+        owned: dict[int, list[Server]] = {}
+        for server in servers_of(self.connection, [row[0] for row in page.items]):
+            owned.setdefault(server.user_id, []).append(server)
+        found = [Overview(user_of(row[:-1]), row[-1], owned.get(row[0], ())) for row in page.items]
+        return Page(found, page.window, page.total)
+
+    def _page(
+        self, query: UserQuery, count: Select[Any], page: Select[Any], item: Callable[[Sequence[Any]], T]
+    ) -> Page[T]:
+        given = {
+            "limit": min(query.window.limit, MAX_ID),
+            "offset": min(query.window.offset, MAX_ID),
+            "names": [*(query.names or ())],
+            "groups": [*(query.groups or ())],
+            "member_of": query.member_of,
+            "text": query.name_filter.lower(),
+        }
+        total = self.connection.scalar(count, given) or 0
+        return Page([item(row) for row in self.connection.execute(page, given).all()], query.window, total)
 
     @in_worker
     def add(self, name: str, *, admin: bool, now: datetime) -> User:
@@ -165,37 +194,75 @@ class SqlUsers(Repository):
         return self.connection.scalar(select(func.count()).select_from(users)) or 0
 
 
-def _conditions(query: UserQuery) -> Sequence[ColumnElement[bool]]:
-    """Return what a user must be to be among those asked for."""
-    conditions: list[ColumnElement[bool]] = []
+class _Shape(NamedTuple):
+    """What two queries have in common for which the same statements do, with other values."""
+
+    limited: bool
+    by_group: bool
+    of_group: bool
+    admin: bool | None
+    filtered: bool
+    state: UserState | None
+    sort: UserSort
+    descending: bool
+
+
+class _Statements(NamedTuple):
+    counted: Select[Any]
+    users: Select[Any]
+    overviews: Select[Any]
+
+
+def _shape(query: UserQuery) -> _Shape:
+    limited = query.names is not None or query.groups is not None
+    by_group, of_group, filtered = bool(query.groups), bool(query.member_of), bool(query.name_filter)
+    return _Shape(limited, by_group, of_group, query.admin, filtered, query.state, query.sort, query.descending)
+
+
+@lru_cache(maxsize=256)  # of those that anybody asks for, there are no more
+def _statements(shape: _Shape) -> _Statements:
+    """Return the statements for all queries of that shape: to put them together takes as long as to carry them out."""
+    conditions = list(_conditions(shape))
+    count = select(func.count()).select_from(users).where(*conditions)
+    page = (
+        select(*USER)
+        .where(*conditions)
+        .order_by(*_order(shape))
+        .limit(bindparam("limit", type_=BigInteger))
+        .offset(bindparam("offset", type_=BigInteger))
+    )
+    return _Statements(count, page, page.add_columns(_ROLES))
+
+
+def _conditions(shape: _Shape) -> Iterator[ColumnElement[bool]]:
+    """Yield what a user must be to be among those asked for."""
     members = select(memberships.c.user_id).join(groups, groups.c.id == memberships.c.group_id)
-    if query.names is not None or query.groups is not None:
-        visible = [within(users.c.name, query.names or ())]
-        in_groups = users.c.id.in_(members.where(within(groups.c.name, query.groups or ())))
-        conditions.append(or_(*visible, in_groups) if query.groups else visible[0])
-    if query.member_of:
-        conditions.append(users.c.id.in_(members.where(groups.c.name == query.member_of)))
-    if query.admin is not None:
-        conditions.append(users.c.admin.is_(query.admin))
-    if query.name_filter:
-        conditions.append(position(users.c.name, query.name_filter.lower()) > 0)
+    if shape.limited:
+        visible = within_given(users.c.name, "names")
+        in_groups = users.c.id.in_(members.where(within_given(groups.c.name, "groups")))
+        yield or_(visible, in_groups) if shape.by_group else visible
+    if shape.of_group:
+        yield users.c.id.in_(members.where(groups.c.name == bindparam("member_of")))
+    if shape.admin is not None:
+        yield users.c.admin.is_(shape.admin)
+    if shape.filtered:
+        yield position(users.c.name, bindparam("text", type_=Text)) > 0
     owners = select(servers.c.user_id)
     active = owners.where(servers.c.state.not_in(sorted(AT_REST)))
-    match query.state:
+    match shape.state:
         case "active":
-            conditions.append(users.c.id.in_(active))
+            yield users.c.id.in_(active)
         case "ready":
-            conditions.append(users.c.id.in_(owners.where(servers.c.state == State.READY)))
+            yield users.c.id.in_(owners.where(servers.c.state == State.READY))
         case "inactive":
-            conditions.append(users.c.id.not_in(active))
+            yield users.c.id.not_in(active)
         case None:
             pass
-    return conditions
 
 
-def _order(query: UserQuery) -> Sequence[ColumnElement[Any]]:
+def _order(shape: _Shape) -> Sequence[ColumnElement[Any]]:
     """Return what to sort by; the id decides between equals, in the same direction."""
-    columns = [users.c.id] if query.sort == "id" else [users.c[query.sort], users.c.id]
-    if query.descending:
+    columns = [users.c.id] if shape.sort == "id" else [users.c[shape.sort], users.c.id]
+    if shape.descending:
         return [column.desc().nulls_last() if column.nullable else column.desc() for column in columns]
     return [column.asc().nulls_first() if column.nullable else column.asc() for column in columns]

@@ -35,6 +35,10 @@ class Worker:
         # Without the shield, cancelling the caller would drop a call that the thread has not taken up yet.
         return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, _translating, call))
 
+    def post(self, call: Callable[[], object]) -> None:
+        """Have *call* carried out in its turn; nobody learns what comes of it."""
+        self._thread.submit(call)
+
     def end(self) -> None:
         """Let the thread end once it has done what it was given."""
         self._thread.shutdown(wait=False)
@@ -56,16 +60,18 @@ class Unit:
     Attributes:
         worker: whose thread it is in.
         over: whether the transaction has ended.
-        changed: whether anything was written that answers are made of.
+        wrote: whether anything was written.
+        changed: whether any of that is what answers are made of.
     """
 
-    __slots__ = ("_begin", "_connection", "changed", "over", "worker")
+    __slots__ = ("_begin", "_connection", "changed", "over", "worker", "wrote")
 
     def __init__(self, worker: Worker, begin: Callable[[], Connection]) -> None:
         self.worker = worker
         self._begin = begin
         self._connection: Connection | None = None
         self.over = False
+        self.wrote = False
         self.changed = False
 
     @property
@@ -77,10 +83,11 @@ class Unit:
 
     def carry_out(self, call: Callable[[], T], seen: bool) -> T:
         """Return what *call* returns, and take note if it wrote anything; *seen* says whether that counts."""
-        wrote = self.connection.info
-        wrote[WROTE] = False
+        info = self.connection.info
+        info[WROTE] = False
         result = call()
-        self.changed = self.changed or (seen and wrote[WROTE])
+        self.wrote = self.wrote or info[WROTE]
+        self.changed = self.changed or (seen and info[WROTE])
         return result
 
 
@@ -128,5 +135,7 @@ def note_writes(engine: Engine) -> None:
 
     @event.listens_for(engine, "after_cursor_execute")
     def note(connection: Connection, cursor: Any, statement: str, values: Any, context: Any, many: bool) -> None:
-        if (context.isinsert or context.isupdate or context.isdelete) and cursor.rowcount != 0:
+        writes = context.isinsert or context.isupdate or context.isdelete
+        # With RETURNING, SQLite counts rows as they are fetched: it has written by now, but says 0.
+        if writes and (cursor.rowcount != 0 or cursor.description is not None):
             connection.info[WROTE] = True

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 from perijove.hub.core.paging import Page, Window
-from perijove.hub.core.users import User
+from perijove.hub.core.users import Overview, User
 
 UserSort = Literal["id", "name", "last_activity"]
 UserState = Literal["active", "ready", "inactive"]
@@ -58,6 +58,10 @@ class Users(Protocol):
 
     async def list(self, query: UserQuery) -> Page[User]:
         """Return the users that *query* asks for, and how many there are in all."""
+        ...
+
+    async def overview(self, query: UserQuery) -> Page[Overview]:
+        """Return the users that *query* asks for, each with their roles and servers."""
         ...
 
     async def add(self, name: str, *, admin: bool, now: datetime) -> User:

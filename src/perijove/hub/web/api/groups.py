@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
-from fastapi.responses import JSONResponse
 
 from perijove.hub.core.errors import invalid
 from perijove.hub.core.paging import Window
@@ -41,7 +40,7 @@ EXISTS: dict[int | str, dict[str, Any]] = {409: {"description": "A group of that
 @router.get("/groups", summary="List groups", responses={200: GROUPS})
 async def list_groups(
     request: Request, hub: Hub, principal: Lister, window: Annotated[Window, Depends(page_window)]
-) -> JSONResponse:
+) -> Response:
     """List groups, as far as the caller may see them."""
     page = await groups.list_groups(hub.ctx, principal, window)
     return page_response(request, page, [group_model(view) for view in page.items], hub.settings)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import Query, Request
-from fastapi.responses import JSONResponse
+from fastapi import Query, Request, Response
 
 from perijove.hub.core.paging import MAX_OFFSET, Page, Window, clamp
 from perijove.hub.web.callers import Hub
+from perijove.hub.web.models import json_bytes
 from perijove.hub.web.schemas import PAGINATION_TYPE, says_of
 from perijove.hub.web.security import own_origin
 from perijove.hub.web.state import WebSettings
@@ -35,11 +35,11 @@ async def page_window(
 
 def page_response(
     request: Request, page: Page[Any], models: Sequence[Any], settings: WebSettings, *, always: bool = False
-) -> JSONResponse:
+) -> Response:
     """Return a list, in the paginated form if the caller asked for it, or *always*."""
     items, wanted = list(models), wants_pagination(request)
     body = envelope(request, page, items, settings) if wanted or always else items
-    return JSONResponse(body, media_type=PAGINATION_TYPE if wanted else None)
+    return Response(json_bytes(body), media_type=PAGINATION_TYPE if wanted else "application/json")
 
 
 def envelope(request: Request, page: Page[Any], items: Any, settings: WebSettings) -> dict[str, Any]:

@@ -96,16 +96,14 @@ OfGroup = Annotated[HolderName, Depends(group_of)]
 
 
 @router.get("/shares/{user_name}", summary="List what a user shares", responses=SHARES)
-async def list_shares_of_owner(
-    request: Request, hub: Hub, principal: Lister, user_name: str, window: Part
-) -> JSONResponse:
+async def list_shares_of_owner(request: Request, hub: Hub, principal: Lister, user_name: str, window: Part) -> Response:
     """List the shares of all servers of a user, in pages."""
     page = await shares.list_of_owner(hub.ctx, principal, normalize_user_name(user_name), None, window)
     return _page(request, hub, page)
 
 
 @router.get("/shares/{user_name}/{server_name:path}", summary="List with whom a server is shared", responses=SHARES)
-async def list_shares(request: Request, hub: Hub, principal: Lister, server: OwnedServer, window: Part) -> JSONResponse:
+async def list_shares(request: Request, hub: Hub, principal: Lister, server: OwnedServer, window: Part) -> Response:
     """List the shares of one server, in pages."""
     page = await shares.list_of_owner(hub.ctx, principal, server.owner, server.name, window)
     return _page(request, hub, page)
@@ -126,7 +124,7 @@ async def share_server(hub: Hub, principal: Giver, server: OwnedServer, body: Js
 @router.patch(
     "/shares/{user_name}/{server_name:path}", summary="Take back what was shared", openapi_extra=RETURN, responses=LEFT
 )
-async def change_share(hub: Hub, principal: Giver, server: OwnedServer, body: JsonBody) -> JSONResponse:
+async def change_share(hub: Hub, principal: Giver, server: OwnedServer, body: JsonBody) -> Response:
     """Take some of what is shared of a server from a user or group, or all of it; give what is left, or `{}`."""
     wanted = wanted_share(body)
     view = await shares.take_back(hub.ctx, principal, server, wanted.holder, wanted.scopes)
@@ -146,7 +144,7 @@ async def revoke_shares(hub: Hub, principal: Giver, server: OwnedServer) -> Resp
 @router.get("/users/{user_name}/shared", summary="List what is shared with a user", responses=SHARES)
 async def list_shared_with_user(
     request: Request, hub: Hub, principal: UserReader, user: OfUser, window: Part
-) -> JSONResponse:
+) -> Response:
     """List the shares that a user has, those of their groups included, in pages."""
     return _page(request, hub, await shares.list_with(hub.ctx, principal, user, window))
 
@@ -169,7 +167,7 @@ async def leave_share_of_user(hub: Hub, principal: UserLeaver, user: OfUser, ser
 @router.get("/groups/{group_name:path}/shared", summary="List what is shared with a group", responses=SHARES)
 async def list_shared_with_group(
     request: Request, hub: Hub, principal: GroupReader, group: OfGroup, window: Part
-) -> JSONResponse:
+) -> Response:
     """List the shares that a group has, in pages."""
     return _page(request, hub, await shares.list_with(hub.ctx, principal, group, window))
 
@@ -195,16 +193,14 @@ async def leave_share_of_group(hub: Hub, principal: GroupLeaver, group: OfGroup,
 
 
 @router.get("/share-codes/{user_name}", summary="List a user's share codes", responses=CODES)
-async def list_codes_of_owner(
-    request: Request, hub: Hub, principal: Lister, user_name: str, window: Part
-) -> JSONResponse:
+async def list_codes_of_owner(request: Request, hub: Hub, principal: Lister, user_name: str, window: Part) -> Response:
     """List the share codes of all servers of a user, in pages; the codes themselves are known to nobody."""
     page = await shares.list_codes(hub.ctx, principal, normalize_user_name(user_name), None, window)
     return _page_of_codes(request, hub, page)
 
 
 @router.get("/share-codes/{user_name}/{server_name:path}", summary="List a server's share codes", responses=CODES)
-async def list_codes(request: Request, hub: Hub, principal: Lister, server: OwnedServer, window: Part) -> JSONResponse:
+async def list_codes(request: Request, hub: Hub, principal: Lister, server: OwnedServer, window: Part) -> Response:
     """List the share codes of one server, in pages; the codes themselves are known to nobody."""
     page = await shares.list_codes(hub.ctx, principal, server.owner, server.name, window)
     return _page_of_codes(request, hub, page)
@@ -235,12 +231,12 @@ async def revoke_codes(
     return Response(status_code=204)
 
 
-def _page(request: Request, hub: HubState, page: Page[ShareView]) -> JSONResponse:
+def _page(request: Request, hub: HubState, page: Page[ShareView]) -> Response:
     models = [share_model(view, hub.settings) for view in page.items]
     return page_response(request, page, models, hub.settings, always=True)
 
 
-def _page_of_codes(request: Request, hub: HubState, page: Page[CodeView]) -> JSONResponse:
+def _page_of_codes(request: Request, hub: HubState, page: Page[CodeView]) -> Response:
     models = [share_code_model(view, hub.settings) for view in page.items]
     return page_response(request, page, models, hub.settings, always=True)
 

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, cast
 
 from fastapi import Depends, Query, Request, Response
-from fastapi.responses import JSONResponse
 
 from perijove.hub.core.errors import invalid
 from perijove.hub.core.names import normalize_user_name, shorten
@@ -36,6 +35,7 @@ USER_SCOPES = (
     "read:users:activity",
     "read:roles:users",
 )
+LIST_SCOPES = ("list:users",)
 REPORT_SCOPES = ("users:activity",)
 Flag = Annotated[str | None, Query(description="Any value but `0` and `false` means yes."), says_of("boolean")]
 TIME = {"type": "string", "format": "date-time"}
@@ -109,14 +109,20 @@ async def user_query(
 async def list_users(
     request: Request,
     hub: Hub,
-    principal: Annotated[Principal, needs("list:users")],
+    principal: Annotated[Principal, needs(*LIST_SCOPES)],
     query: Annotated[UserQuery, Depends(user_query)],
     include_stopped_servers: Flag = None,
-) -> JSONResponse:
+) -> Response:
     """List users, as far as the caller may see them; with `Accept: application/jupyterhub-pagination+json` in pages."""
+    return await page_of_users(request, hub, principal, query, stopped_servers=flag(include_stopped_servers))
+
+
+async def page_of_users(
+    request: Request, hub: HubState, principal: Principal, query: UserQuery, *, stopped_servers: bool = False
+) -> Response:
+    """Return the answer with the users that *query* asks for. Raises PerijoveError FORBIDDEN."""
     page = await users.list_users(hub.ctx, principal, query)
-    stopped = flag(include_stopped_servers)
-    models = [user_model(view, principal, hub.settings, stopped_servers=stopped) for view in page.items]
+    models = [user_model(view, principal, hub.settings, stopped_servers=stopped_servers) for view in page.items]
     return page_response(request, page, models, hub.settings)
 
 
