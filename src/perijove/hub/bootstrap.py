@@ -24,6 +24,7 @@ from pathlib import Path
 
 import structlog
 import uvloop
+from traitlets.config import Configurable
 
 import perijove
 from perijove.hub.adapters.clock import SystemClock
@@ -58,22 +59,14 @@ from perijove.hub.settings.metrics import PeriodicMetricsCollector
 from perijove.hub.settings.services import ServiceSpec
 from perijove.hub.usecases import shares, startup, tokens
 from perijove.hub.usecases.accounts import Accounts
-from perijove.hub.usecases.activity import Activity
-from perijove.hub.usecases.administration import Administration, Parts
+from perijove.hub.usecases.administration import Administration
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.guessing import Guard
 from perijove.hub.usecases.identity import Identities
-from perijove.hub.usecases.keeping import Keeper
-from perijove.hub.usecases.lifecycle import Lifecycle
-from perijove.hub.usecases.refreshes import Refreshes
-from perijove.hub.usecases.removal import Removal
-from perijove.hub.usecases.routes import Routes
-from perijove.hub.usecases.servers import ServerRules, Servers
-from perijove.hub.usecases.services import Services
+from perijove.hub.usecases.parts import Parts, assemble
+from perijove.hub.usecases.servers import ServerRules
 from perijove.hub.usecases.shutdown import Shutdown
-from perijove.hub.usecases.signals import Signals
-from perijove.hub.usecases.steps import Plugins, SpawnerFactory, Steps
-from perijove.hub.usecases.tasks import Tasks
+from perijove.hub.usecases.steps import Plugins, SpawnerFactory
 from perijove.hub.web.app import create_app
 from perijove.hub.web.state import HubState, PluginInfo, WebSettings
 from perijove.hub.web.templating import Templates
@@ -97,14 +90,11 @@ class Hub:
     options: JupyterHub
     store: SqlStore
     state: HubState
-    lifecycle: Lifecycle
-    steps: Steps
-    tasks: Tasks
+    parts: Parts
     proxy: Proxy
     metrics: Metrics
     history: HistoryWriter
     audit: AuditLog | None
-    keeper: Keeper
     services: Sequence[ServiceSpec]
 
 
@@ -172,9 +162,9 @@ async def running(configuration: Configuration) -> AsyncIterator[Hub]:
             stack.push_async_callback(asyncio.to_thread, hub.audit.close)
         stack.push_async_callback(hub.state.routes.close)
         stack.push_async_callback(_flush_activity, hub)
-        stack.push_async_callback(hub.tasks.close)
+        stack.push_async_callback(hub.parts.tasks.close)
         _watch_event_loop(hub, PeriodicMetricsCollector(config=configuration.config))
-        hub.keeper.check()
+        hub.parts.keeper.check()
         await startup.apply_configuration(
             hub.state.ctx,
             hub.state.authenticator,
@@ -186,12 +176,12 @@ async def running(configuration: Configuration) -> AsyncIterator[Hub]:
         )
         if not hub.state.authenticator.any_allow_config:
             log.warning(NOBODY_ALLOWED, authenticator=type(hub.state.authenticator).__name__)
-        await stack.enter_async_context(web_server(create_app(hub.state), options, hub.tasks))
-        proxy_is_ours = await hub.state.routes.start(hub.tasks, check_interval=options.last_activity_interval)
+        await stack.enter_async_context(web_server(create_app(hub.state), options, hub.parts.tasks))
+        proxy_is_ours = await hub.state.routes.start(hub.parts.tasks, check_interval=options.last_activity_interval)
         try:
             await _take_up_servers(hub)
             _begin_periodic_work(hub)
-            hub.tasks.spawn(_prepare_spawner(configuration), "prepare the spawner")
+            hub.parts.tasks.spawn(_prepare_spawner(configuration), "prepare the spawner")
         except BaseException:
             # A hub that did not come up stops nobody's server, and no proxy but the one it has just started.
             await _let_go(hub)
@@ -199,8 +189,8 @@ async def running(configuration: Configuration) -> AsyncIterator[Hub]:
                 await hub.state.routes.stop()
             raise
         stack.push_async_callback(_stop, hub)
-        stack.push_async_callback(hub.keeper.close)
-        hub.keeper.begin(check_interval=options.service_check_interval)
+        stack.push_async_callback(hub.parts.keeper.close)
+        hub.parts.keeper.begin(check_interval=options.service_check_interval)
         yield hub
 
 
@@ -223,60 +213,61 @@ def compose(configuration: Configuration, store: SqlStore) -> Hub:
     accounts = _accounts(ctx, authenticator)
     proxy = configuration.proxy_class(config=configuration.config)
     proxy.setting = _proxy_setting(options, secret)
-    signals, tasks, probe = Signals(), Tasks(), HttpProbe()
-    activity = Activity(ctx, signals)
-    limits = _limits(configuration)
-    lifecycle = Lifecycle(ctx, signals, tasks, owner=uuid.uuid4().hex)
-    steps = Steps(
-        ctx,
-        lifecycle,
-        signals,
-        plugins=Plugins(_spawner_factory(configuration), authenticator, proxy, probe),
-        limits=limits,
-        site=options.site,
+    rules = ServerRules(
+        options.site, options.allow_named_servers, options.named_server_limit_per_user, _limits(configuration)
     )
-    routes = Routes(ctx, proxy, activity, site=options.site, hub_url=options.hub_url)
     services = [_with_token(spec, secret) for spec in configuration.services]
-    keeper = Keeper(
+    parts = assemble(
         ctx,
-        LocalPrograms(secret, str(options.data_path)),
-        probe,
+        Plugins(_spawner_factory(configuration), authenticator, proxy, HttpProbe()),
+        rules,
+        programs=LocalPrograms(secret, str(options.data_path)),
         specs=services,
         hub=replace(_hub_info(options), api_url=options.local_api_url),
-    )
-    rules = ServerRules(options.site, options.allow_named_servers, options.named_server_limit_per_user, limits)
-    refreshes = Refreshes(ctx, authenticator)
-    removal = Removal(ctx, authenticator, signals, steps.spawner)
-    servers = Servers(ctx, lifecycle, signals, rules, refreshes)
-    administration = Administration.made(
-        ctx,
-        Parts(tasks, servers, removal, routes, keeper, steps),
-        audit=None if audit is None else AuditSearch(audit.path),
-        history=history.history,
-        options=effective(configuration.config, [options, authenticator, configuration.spawner_class, proxy]),
+        hub_url=options.hub_url,
+        owner=uuid.uuid4().hex,
     )
     state = HubState(
         ctx=ctx,
         settings=_web_settings(options, secret),
-        activity=activity,
-        identities=Identities(ctx, activity),
+        activity=parts.activity,
+        identities=Identities(ctx, parts.activity),
         accounts=accounts,
         guard=Guard(ctx, options.guess_limits),
         authenticator=authenticator,
-        removal=removal,
-        refreshes=refreshes,
-        servers=servers,
-        routes=routes,
-        services=Services(ctx, routes, keeper, site=options.site),
+        removal=parts.removal,
+        refreshes=parts.refreshes,
+        servers=parts.servers,
+        routes=parts.routes,
+        services=parts.services,
         shutdown=Shutdown(ctx, servers=options.cleanup_servers, proxy=options.cleanup_proxy),
         templates=Templates(),
         metrics=metrics,
         authenticator_info=_plugin_info(configuration.authenticator_class),
         spawner_info=_plugin_info(configuration.spawner_class),
         ready=store.ping,
-        administration=administration,
+        administration=_administration(configuration, ctx, parts, audit, history),
     )
-    return Hub(options, store, state, lifecycle, steps, tasks, proxy, metrics, history, audit, keeper, services)
+    return Hub(options, store, state, parts, proxy, metrics, history, audit, services)
+
+
+def _administration(
+    configuration: Configuration, ctx: Context, parts: Parts, audit: AuditLog | None, history: HistoryWriter
+) -> Administration:
+    plugins = parts.steps.plugins
+    in_use: list[Configurable | type[Configurable]] = [
+        configuration.hub,
+        plugins.authenticator,
+        configuration.spawner_class,
+        plugins.proxy,
+    ]
+    return Administration.made(
+        ctx,
+        parts,
+        audit=None if audit is None else AuditSearch(audit.path),
+        history=history.history,
+        options=effective(configuration.config, in_use),
+    )
 
 
 def _with_token(spec: ServiceSpec, secret: bytes) -> ServiceSpec:
@@ -407,18 +398,18 @@ async def _prepare_spawner(configuration: Configuration) -> None:
 
 async def _take_up_servers(hub: Hub) -> None:
     """Go on with every server that is not at rest; with those of other hubs, when these let go of them."""
-    hub.lifecycle.begin(hub.steps.table(), hub.steps.forget, hub.state.removal.server)
+    hub.parts.lifecycle.begin(hub.parts.steps.table(), hub.parts.steps.forget, hub.state.removal.server)
     if hub.store.alone:
         async with hub.store.transaction() as tx:
             await tx.servers.release_all()
-    if count := await hub.lifecycle.sweep():
+    if count := await hub.parts.lifecycle.sweep():
         log.info("going on with servers of an earlier hub process", servers=count)
     await hub.state.removal.sweep()
 
 
 def _watch_event_loop(hub: Hub, options: PeriodicMetricsCollector) -> None:
     if options.event_loop_interval_enabled:
-        hub.tasks.spawn(
+        hub.parts.tasks.spawn(
             watch_event_loop(
                 hub.metrics.observe_event_loop,
                 resolution=options.event_loop_interval_resolution,
@@ -436,12 +427,12 @@ def _begin_periodic_work(hub: Hub) -> None:
         hub.metrics.set_users(users)
         hub.history.look(servers)
 
-    hub.tasks.every(max(hub.options.activity_resolution, 1.0), hub.state.activity.flush, "write activity")
-    hub.tasks.every(PURGE_INTERVAL, lambda: tokens.purge(hub.state.ctx), "delete what has expired")
-    hub.tasks.every(PURGE_INTERVAL, lambda: shares.purge(hub.state.ctx), "end what was shared for a time")
-    hub.tasks.every(PURGE_INTERVAL, hub.state.guard.purge, "forget tries that failed long ago")
-    hub.tasks.spawn(count(), "count users and servers at first")
-    hub.tasks.every(COUNT_INTERVAL, count, "count users and servers")
+    hub.parts.tasks.every(max(hub.options.activity_resolution, 1.0), hub.state.activity.flush, "write activity")
+    hub.parts.tasks.every(PURGE_INTERVAL, lambda: tokens.purge(hub.state.ctx), "delete what has expired")
+    hub.parts.tasks.every(PURGE_INTERVAL, lambda: shares.purge(hub.state.ctx), "end what was shared for a time")
+    hub.parts.tasks.every(PURGE_INTERVAL, hub.state.guard.purge, "forget tries that failed long ago")
+    hub.parts.tasks.spawn(count(), "count users and servers at first")
+    hub.parts.tasks.every(COUNT_INTERVAL, count, "count users and servers")
 
 
 async def _stop(hub: Hub) -> None:
@@ -473,7 +464,7 @@ async def _stop_servers(hub: Hub) -> None:
 async def _let_go(hub: Hub) -> None:
     """Let the servers go as they are; without the store, their leases end by themselves."""
     try:
-        await hub.lifecycle.close()
+        await hub.parts.lifecycle.close()
     except PerijoveError as error:
         log.warning("leases are left to expire", reason=error.message)
 

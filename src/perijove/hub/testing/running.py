@@ -49,24 +49,18 @@ from perijove.hub.testing.fakes import (
 from perijove.hub.testing.memory_store import MemoryStore, MemoryTransaction
 from perijove.hub.usecases import people, sign_in
 from perijove.hub.usecases.accounts import Accounts
-from perijove.hub.usecases.activity import Activity
-from perijove.hub.usecases.administration import Administration, Parts
+from perijove.hub.usecases.administration import Administration
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.guessing import Guard
 from perijove.hub.usecases.identity import Identities
 from perijove.hub.usecases.keeping import Keeper
 from perijove.hub.usecases.lifecycle import Lifecycle
-from perijove.hub.usecases.refreshes import Refreshes
-from perijove.hub.usecases.removal import Removal
-from perijove.hub.usecases.routes import Routes
-from perijove.hub.usecases.servers import ServerRules, Servers
-from perijove.hub.usecases.services import Services
+from perijove.hub.usecases.parts import Parts, assemble
+from perijove.hub.usecases.servers import ServerRules
 from perijove.hub.usecases.shutdown import Shutdown
 from perijove.hub.usecases.sign_in import NewSession
-from perijove.hub.usecases.signals import Signals
 from perijove.hub.usecases.startup import apply_configuration
-from perijove.hub.usecases.steps import Plugins, Steps
-from perijove.hub.usecases.tasks import Tasks
+from perijove.hub.usecases.steps import Plugins
 from perijove.hub.usecases.tokens import new_secret
 from perijove.hub.web.app import create_app
 from perijove.hub.web.security import SESSION_COOKIE
@@ -128,9 +122,8 @@ class RunningHub:
         proxy: the proxy's table.
         probe: whether servers answer.
         telemetry: the facts that were told.
-        lifecycle: drives the servers.
+        parts: the use cases that know of each other.
         programs: what the keeper runs.
-        keeper: keeps services running, once a test lets it begin.
         history: what the hub was like; a test may look and emit.
     """
 
@@ -142,11 +135,27 @@ class RunningHub:
     proxy: FakeProxy
     probe: FakeProbe
     telemetry: RecordingTelemetry
-    lifecycle: Lifecycle
+    parts: Parts
     programs: FakePrograms
-    keeper: Keeper
     history: HistoryWriter
     _clients: list[httpx.AsyncClient] = field(default_factory=list)
+
+    async def close(self) -> None:
+        """End everything that runs in it."""
+        for client in self._clients:
+            await client.aclose()
+        await self.parts.keeper.close()
+        await self.parts.tasks.close()
+
+    @property
+    def lifecycle(self) -> Lifecycle:
+        """What drives the servers."""
+        return self.parts.lifecycle
+
+    @property
+    def keeper(self) -> Keeper:
+        """What keeps services running, once a test lets it begin."""
+        return self.parts.keeper
 
     @property
     def prefix(self) -> str:
@@ -277,33 +286,31 @@ async def running_hub(
     audit: AuditReader | None = settings.pop("audit", None)
     store, clock, telemetry, world = InterruptibleStore(), FakeClock(), RecordingTelemetry(), FakeWorld()
     ctx = Context(store, clock, telemetry, encryption=FernetEncryption([bytes(32)]))
-    tasks, signals, proxy, probe = Tasks(), Signals(), FakeProxy(), FakeProbe()
-    activity = Activity(ctx, signals)
-    programs = FakePrograms()
-    authenticator, limits = authenticator or FakeAuthenticator(allow_all=True), limits or Limits()
-    lifecycle = Lifecycle(ctx, signals, tasks, owner="hub-in-a-test")
-    plugins = Plugins(_factory(spawner_class or world.spawner_class(), site), authenticator, proxy, probe)
-    steps = Steps(ctx, lifecycle, signals, plugins=plugins, limits=limits, site=site)
-    routes = Routes(ctx, proxy, activity, site=site, hub_url="http://127.0.0.1:8081")
-    keeper = Keeper(ctx, programs, probe, specs=services, hub=HubInfo(site, "http://127.0.0.1:8081/hub/api", ""))
-    info = PluginInfo("fake", "0")
-    refreshes, history = Refreshes(ctx, authenticator), HistoryWriter(clock)
-    removal = Removal(ctx, authenticator, signals, steps.spawner)
-    servers = Servers(ctx, lifecycle, signals, ServerRules(site, named_servers, 0, limits), refreshes)
-    parts = Parts(tasks, servers, removal, routes, keeper, steps)
+    proxy, probe, programs, history = FakeProxy(), FakeProbe(), FakePrograms(), HistoryWriter(clock)
+    authenticator, info = authenticator or FakeAuthenticator(allow_all=True), PluginInfo("fake", "0")
+    parts = assemble(
+        ctx,
+        Plugins(_factory(spawner_class or world.spawner_class(), site), authenticator, proxy, probe),
+        ServerRules(site, named_servers, 0, limits or Limits()),
+        programs=programs,
+        specs=services,
+        hub=HubInfo(site, "http://127.0.0.1:8081/hub/api", ""),
+        hub_url="http://127.0.0.1:8081",
+        owner="hub-in-a-test",
+    )
     state = HubState(
         ctx=ctx,
         settings=replace(_settings(site), **settings),
-        activity=activity,
-        identities=Identities(ctx, activity),
+        activity=parts.activity,
+        identities=Identities(ctx, parts.activity),
         accounts=Accounts(ctx, PlainPasswordHasher(), administrators=frozenset()) if keeps_accounts else None,
         guard=Guard(ctx, guess_limits or GuessLimits()),
         authenticator=authenticator,
-        removal=removal,
-        refreshes=refreshes,
-        servers=servers,
-        routes=routes,
-        services=Services(ctx, routes, keeper, site=site),
+        removal=parts.removal,
+        refreshes=parts.refreshes,
+        servers=parts.servers,
+        routes=parts.routes,
+        services=parts.services,
         shutdown=Shutdown(ctx, servers=True, proxy=True),
         templates=Templates(),
         metrics=Metrics(),
@@ -314,21 +321,21 @@ async def running_hub(
             ctx, parts, audit=audit, history=history.history, options=effective(Config(), [authenticator, proxy])
         ),
     )
-    await apply_configuration(ctx, FakeAuthenticator(), services, (), site=site)
-    telemetry.facts.clear()
-    await proxy.start()
-    await routes.reconcile()
-    lifecycle.begin(steps.table(), steps.forget, state.removal.server)
-    hub = RunningHub(
-        create_app(state), state, store, clock, world, proxy, probe, telemetry, lifecycle, programs, keeper, history
-    )
+    hub = RunningHub(create_app(state), state, store, clock, world, proxy, probe, telemetry, parts, programs, history)
+    await _begin(hub, services)
     try:
         yield hub
     finally:
-        for client in hub._clients:
-            await client.aclose()
-        await keeper.close()
-        await tasks.close()
+        await hub.close()
+
+
+async def _begin(hub: RunningHub, services: Sequence[ServiceSpec]) -> None:
+    parts, site = hub.parts, hub.state.settings.site
+    await apply_configuration(hub.state.ctx, FakeAuthenticator(), services, (), site=site)
+    hub.telemetry.facts.clear()
+    await hub.proxy.start()
+    await parts.routes.reconcile()
+    parts.lifecycle.begin(parts.steps.table(), parts.steps.forget, parts.removal.server)
 
 
 def _factory(spawner_class: type[Spawner], site: Site) -> Callable[[Server], Spawner]:

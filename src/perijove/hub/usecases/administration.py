@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from perijove.hub.core.history import History
 from perijove.hub.ports.audit import AuditReader
@@ -12,25 +11,9 @@ from perijove.hub.settings.effective import OptionValue
 from perijove.hub.usecases.audit import AuditTrail
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.health import Health
-from perijove.hub.usecases.keeping import Keeper
 from perijove.hub.usecases.long_actions import LongActions
-from perijove.hub.usecases.removal import Removal
-from perijove.hub.usecases.routes import Routes
+from perijove.hub.usecases.parts import Parts
 from perijove.hub.usecases.server_logs import ServerLogs
-from perijove.hub.usecases.servers import Servers
-from perijove.hub.usecases.steps import Steps
-from perijove.hub.usecases.tasks import Tasks
-
-
-class Parts(NamedTuple):
-    """The parts of a hub that looking after it needs."""
-
-    tasks: Tasks
-    servers: Servers
-    removal: Removal
-    routes: Routes
-    keeper: Keeper
-    steps: Steps
 
 
 @dataclass(frozen=True, slots=True)

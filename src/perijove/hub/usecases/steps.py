@@ -79,6 +79,7 @@ class Steps:
         site: Site,
     ) -> None:
         self._ctx = ctx
+        self.plugins = plugins
         self._lifecycle = lifecycle
         self._signals = signals
         self._new_spawner = plugins.new_spawner
