@@ -73,6 +73,9 @@ def environment_for_users(folder: Path) -> Path:
     packages = folder / "lib" / version / "site-packages"
     packages.parent.mkdir(parents=True)
     packages.symlink_to(sysconfig.get_path("purelib"))
+    for shared in ("share", "etc"):
+        if (found := Path(sys.prefix, shared)).is_dir():
+            (folder / shared).symlink_to(found)
     (folder / "pyvenv.cfg").write_text(f"home = {system.parent}\ninclude-system-site-packages = false\n")
     commands = folder / "bin"
     commands.mkdir()

@@ -139,7 +139,14 @@ def test_what_the_kernel_would_refuse_becomes_what_is_next_to_it(
     assert groups[0].settings == (setting,)
 
 
-def test_without_limits_there_is_no_group_and_without_a_hierarchy_it_is_said(tmp_path: Path) -> None:
+def test_without_limits_a_group_holds_processes_together(tmp_path: Path) -> None:
+    found = {"memory": Place(tmp_path / "m", 1), "cpu": Place(tmp_path / "c", 1)}
+    assert plan(Wanted(), "run", found) == ((Group(tmp_path / "m" / f"{PREFIX}run", 1, ()),), ())
+    assert cgroups.not_held(Wanted(), {"memory": Place(tmp_path / "none", 1)}) == []
+    assert not (tmp_path / "none").exists()
+
+
+def test_without_a_hierarchy_it_is_said(tmp_path: Path) -> None:
     assert plan(Wanted(), "run", {}) == ((), ())
     assert cgroups.not_held(Wanted(), {}) == []
     assert plan(MEMORY, "run", {}) == ((), ("memory",))

@@ -150,7 +150,7 @@ async def test_a_shell_reads_the_files_of_its_user_first(make: Make, accounts: A
 
 @AS_ROOT
 async def test_everything_of_a_server_ends_with_it(make: Make, accounts: Accounts) -> None:
-    script = "env -i setsid sleep 602 & setsid sleep 601 & echo $!; trap '' INT TERM; while :; do sleep 600; done"
+    script = "setsid sleep 601 & echo $!; trap '' INT TERM; while :; do sleep 600; done"
     spawner = make(script, interrupt_timeout=0.05, term_timeout=0.05)
     await spawner.start()
     async with asyncio.timeout(60):
@@ -283,9 +283,10 @@ async def test_a_server_that_uses_all_its_memory_is_ended_and_the_hub_knows_why(
 
 @AS_ROOT
 @pytest.mark.skipif(bool(NO_LIMITS), reason="; ".join(NO_LIMITS))
-async def test_a_process_that_hides_from_its_server_is_ended_by_its_group(make: Make) -> None:
+@pytest.mark.parametrize("options", [{}, {"mem_limit": "200M", "cpu_limit": 1}])
+async def test_a_process_that_hides_from_its_server_is_ended_by_its_group(make: Make, options: dict[str, Any]) -> None:
     # It leaves the session and forgets its environment; the group is what it cannot leave.
-    spawner = make("env -i setsid sh -c 'sleep 603 & echo $!' & wait; exec sleep 600", mem_limit="200M")
+    spawner = make("env -i setsid sh -c 'sleep 603 & echo $!' & wait; exec sleep 600", **options)
     await spawner.start()
     async with asyncio.timeout(60):
         while not spawner.log_file.read_text().endswith("\n"):

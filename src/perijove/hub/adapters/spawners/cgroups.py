@@ -1,7 +1,8 @@
 """Memory and processors of one server held within limits by control groups of Linux; see cgroups(7).
 
 The unified hierarchy (version 2) is taken for what it offers, the older ones (version 1) for the rest. Each server
-with a limit has a group of its own inside the hub's. Where there is no group to be had, nothing is limited.
+has a group of its own inside the hub's, one without a limit too: no process can leave it, so all of them are found
+again. Where there is no group to be had, nothing is limited.
 """
 
 from __future__ import annotations
@@ -35,6 +36,10 @@ class Wanted:
     mem_guarantee: int | None = None
     cpu_limit: float | None = None
     cpu_guarantee: float | None = None
+
+    def __bool__(self) -> bool:
+        """Say whether anything is wanted."""
+        return self != Wanted()
 
     def of(self, controller: str) -> tuple[float | None, float | None]:
         """Return limit and guarantee of one controller."""
@@ -82,7 +87,7 @@ def places(parent: str = "", proc: Path = Path("/proc/self")) -> dict[str, Place
         elif kind == "cgroup":
             for name in set(CONTROLLERS) & set(options.split(",")):
                 found.setdefault(name, Place(_within(mount, root, paths.get(name, "/"), parent), 1))
-    return found
+    return {name: found[name] for name in CONTROLLERS if name in found}
 
 
 def _within(mount: str, root: str, path: str, parent: str) -> Path:
@@ -121,6 +126,8 @@ class Group:
 
 def not_held(wanted: Wanted, found: Mapping[str, Place]) -> list[str]:
     """Return why limits of *wanted* are not held here, a sentence each; found out by making such groups. Blocks."""
+    if not wanted:
+        return []
     groups, missing = plan(wanted, f"trial-{os.getpid()}", found)
     problems = [no_hierarchy(missing)] if missing else []
     try:
@@ -147,7 +154,7 @@ def no_group(groups: Sequence[Group], error: OSError) -> str:
 
 def plan(wanted: Wanted, run_id: str, found: Mapping[str, Place]) -> tuple[tuple[Group, ...], tuple[str, ...]]:
     """Return the groups to make for a server, and the controllers that *wanted* needs and nothing here offers."""
-    groups: dict[Path, Group] = {}
+    settings: dict[Place, tuple[tuple[str, str], ...]] = {}
     missing: list[str] = []
     for controller in CONTROLLERS:
         limit, guarantee = wanted.of(controller)
@@ -157,10 +164,12 @@ def plan(wanted: Wanted, run_id: str, found: Mapping[str, Place]) -> tuple[tuple
             missing.append(controller)
             continue
         place = found[controller]
-        folder = place.folder / f"{PREFIX}{run_id}"
-        before = groups[folder].settings if folder in groups else ()
-        groups[folder] = Group(folder, place.version, before + _settings(controller, place.version, limit, guarantee))
-    return tuple(groups.values()), tuple(missing)
+        settings[place] = settings.get(place, ()) + _settings(controller, place.version, limit, guarantee)
+    if not settings and found:
+        # It limits nothing, and holds the processes of the server together.
+        settings = {next(iter(found.values())): ()}
+    name = f"{PREFIX}{run_id}"
+    return tuple(Group(place.folder / name, place.version, given) for place, given in settings.items()), tuple(missing)
 
 
 def _settings(

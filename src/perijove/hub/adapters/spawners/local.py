@@ -250,7 +250,8 @@ class LocalProcessSpawner(Spawner):
         try:
             cgroups.make(groups)
         except OSError as error:
-            self._warn(cgroups.no_group(groups, error))
+            if self._wanted:
+                self._warn(cgroups.no_group(groups, error))
             return replace(run, groups=())
         return run
 
