@@ -360,6 +360,9 @@ def _hub_info(options: JupyterHub) -> HubInfo:
 
 def _plugin_info(plugin: type) -> PluginInfo:
     package = plugin.__module__.partition(".")[0]
+    if package == perijove.__name__:
+        # The other way looks through everything that is installed.
+        return PluginInfo(f"{plugin.__module__}.{plugin.__qualname__}", perijove.__version__)
     try:
         found = version(packages_distributions().get(package, [package])[0])
     except PackageNotFoundError:
