@@ -20,7 +20,6 @@ from perijove.hub.usecases.identity import Visitor
 from perijove.hub.usecases.sign_in import sign_out
 from perijove.hub.web import security
 from perijove.hub.web.permissions import Access, Who, declare
-from perijove.hub.web.schemas import takes as takes  # noqa: PLC0414 - its place until resources import it from there
 from perijove.hub.web.state import HubState
 
 INVALID_JSON: Final = "Invalid JSON in body of request"
