@@ -1,12 +1,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, WebSocket
+from tests.support.permissions import COLUMNS, Row, rows
 
 from perijove.hub.core.principals import OUT_OF_REACH, Principal
 from perijove.hub.core.services import Service
@@ -105,8 +104,6 @@ def test_what_a_plain_route_declares_can_be_asked() -> None:
 # -- the table
 
 
-TABLE = Path(__file__).with_name("permissions.txt")
-COLUMNS = ("none", "all", "user", "user'", "group", "group'", "server", "server'", "own", "other", "admin")
 FILTERS = {
     "all": "",
     "user": "!user={user}",
@@ -150,28 +147,6 @@ PUBLIC_PAGES = {
     *((method, "/user/{path:path}") for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")),
 }
 """Pages for everybody: before somebody is signed in, or where a server is not there."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table."""
-
-    method: str
-    path: str
-    scope: str
-    expected: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return f"{self.method} {self.path} {self.scope}"
-
-    @property
-    def server(self) -> str:
-        return "lab" if "{server_name" in self.path else ""
-
-
-def rows() -> list[Row]:
-    lines = [line.split() for line in TABLE.read_text().splitlines() if line.strip() and not line.startswith("#")]
-    return [Row(method, path, scope, tuple(expected)) for method, path, scope, *expected in lines]
 
 
 def operations(routers: Iterable[Router]) -> dict[tuple[str, str], Access]:

@@ -17,7 +17,7 @@ from perijove.hub.core.principals import Principal, Target
 from perijove.hub.core.roles import DEFAULT_ROLES
 from perijove.hub.core.servers import Server
 from perijove.hub.core.users import User
-from perijove.hub.core.visibility import READ_USER, fields_of_users, require_user
+from perijove.hub.core.visibility import READ_USER, fields_of_users, require_user, user_fields
 from perijove.hub.ports.authenticator import Authenticator
 from perijove.hub.ports.store import Transaction, UserQuery
 from perijove.hub.usecases.auth_states import auth_state_of, sealed
@@ -217,8 +217,10 @@ async def change_user(
             facts.append(await _rename(tx, principal, user, new_name))
         changed = await tx.users.by_id(user.id)
         if changes.auth_state is not None:
-            facts.append(await _set_auth_state(ctx, tx, principal, changed or user, changes.auth_state))
-        view = await _with_auth_state(ctx, tx, (await _views(tx, principal, [changed or user]))[0])
+            facts.append(await _set_auth_state(ctx, tx, principal, user, changes.auth_state))
+        view = (await _views(tx, principal, [changed or user]))[0]
+        # Who leaves the caller's reach by this is shown as far as they were in it.
+        view = await _with_auth_state(ctx, tx, view._replace(fields=user_fields(principal, user)))
     for fact in facts:
         ctx.telemetry.emit(fact)
     return view

@@ -261,8 +261,10 @@ def checked_object(body: Any, allowed: Mapping[str, type]) -> Mapping[str, Any]:
 
 
 def texts(given: Mapping[str, Any], key: str) -> list[str]:
-    """Return the list of texts under *key*; none if it is not there. Raises PerijoveError INVALID."""
-    values = given.get(key) or []
+    """Return the list of texts under *key*; none if it is null or not there. Raises PerijoveError INVALID."""
+    values = given.get(key)
+    if values is None:
+        return []
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise invalid(f"{key} must be a list of strings")
     return values

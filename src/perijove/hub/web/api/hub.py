@@ -23,7 +23,9 @@ router = Router(tags=["hub"])
 WATCHED = public("Whatever watches the hub asks without credentials")
 FIRST = public("Every single-user server asks for it before it has anything to show")
 ROUTES = gives_pages(dict[str, RouteModel], RoutePageModel, "The routes by routespec")
-MOVED = takes("What changed of the proxy, at least one", required=True, api_url={"type": "string"}, auth_token={"type": "string"})
+MOVED = takes(
+    "What changed of the proxy, at least one", required=True, api_url={"type": "string"}, auth_token={"type": "string"}
+)
 ENDING = takes(
     "What ends with the hub; by default what the configuration says",
     servers={"type": "boolean"},

@@ -11,9 +11,11 @@ from fastapi import Query, Request, Response
 from perijove.hub.core.paging import MAX_OFFSET, Page, Window, clamp
 from perijove.hub.web.callers import Hub
 from perijove.hub.web.models import json_bytes
-from perijove.hub.web.schemas import PAGINATION_TYPE, says_of
+from perijove.hub.web.schemas import PAGINATION_TYPE
 from perijove.hub.web.security import own_origin
 from perijove.hub.web.state import WebSettings
+
+LIMIT = "How many to give; the sign does not count, and the hub has a limit of its own"
 
 
 def wants_pagination(request: Request) -> bool:
@@ -25,8 +27,8 @@ def wants_pagination(request: Request) -> bool:
 async def page_window(
     request: Request,
     hub: Hub,
-    offset: Annotated[int, Query(le=MAX_OFFSET), says_of("integer", minimum=0, maximum=MAX_OFFSET)] = 0,
-    limit: Annotated[int | None, says_of("integer", minimum=1)] = None,
+    offset: Annotated[int, Query(le=MAX_OFFSET, description="How many to leave out; none if negative")] = 0,
+    limit: Annotated[int | None, Query(description=LIMIT)] = None,
 ) -> Window:
     """Return which part of a list is asked for: smaller by default where the caller can ask for the next one."""
     default = hub.settings.page_default if wants_pagination(request) else hub.settings.page_maximum

@@ -34,7 +34,7 @@ OPTIONS = takes(
     "Options for the spawner. An object with neither of these keys is taken as the options themselves.",
     closed=False,
     user_options={"type": ["object", "null"], "description": "null for those of the last time"},
-    display_name={"type": "string"},
+    display_name={"type": ["string", "null"]},
 )
 REMOVE = takes(
     "What else to do", closed=False, remove={"type": "boolean", "description": "Delete the named server too"}

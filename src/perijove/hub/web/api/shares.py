@@ -35,7 +35,7 @@ Part = Annotated[Window, Depends(page_window)]
 
 MAX_SCOPE_LENGTH: Final = 512
 MAX_ID: Final = 2**53
-SCOPES: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
+SCOPES: dict[str, Any] = {"type": ["array", "null"], "items": {"type": "string"}}
 HOLDER: dict[str, Any] = {
     "user": {"type": "string", "description": "Either a user"},
     "group": {"type": "string", "description": "or a group"},
@@ -47,7 +47,12 @@ RETURN = takes("From whom, and what; everything, if nothing else is said", requi
 CODE = takes(
     "What the code gives, and for how long",
     scopes=SCOPES,
-    expires_in={"type": "integer", "minimum": MIN_LIFETIME, "maximum": MAX_LIFETIME, "default": DEFAULT_LIFETIME},
+    expires_in={
+        "type": ["integer", "null"],
+        "minimum": MIN_LIFETIME,
+        "maximum": MAX_LIFETIME,
+        "default": DEFAULT_LIFETIME,
+    },
 )
 
 

@@ -27,12 +27,12 @@ MAX_FIELDS = 20
 MAX_FIELD_LENGTH = 4096
 WANTED = takes(
     "What the token shall be",
-    note={"type": "string"},
+    note={"type": ["string", "null"]},
     expires_in={"type": ["integer", "null"], "description": "Seconds; 0 or null for as long as is allowed"},
-    scopes={"type": "array", "items": {"type": "string"}},
-    roles={"type": "array", "items": {"type": "string"}, "description": "Roles in place of scopes"},
+    scopes={"type": ["array", "null"], "items": {"type": "string"}},
+    roles={"type": ["array", "null"], "items": {"type": "string"}, "description": "Roles in place of scopes"},
     auth={
-        "type": "object",
+        "type": ["object", "null"],
         "additionalProperties": {"type": "string"},
         "description": "Without a token: username and password",
     },
@@ -107,12 +107,12 @@ def token_request(body: Any) -> TokenRequest:
         raise invalid("body must be a JSON object")
     if unknown := sorted(body.keys() - {"note", "expires_in", "scopes", "roles", "auth"}):
         raise invalid(f"Unknown key: {unknown[0][:40]!r}; use note, expires_in, scopes, roles or auth")
-    note, expires_in = body.get("note") or "", body.get("expires_in")
-    if not isinstance(note, str):
+    note, expires_in = body.get("note"), body.get("expires_in")
+    if note is not None and not isinstance(note, str):
         raise invalid("note must be a string")
     if expires_in is not None and (not isinstance(expires_in, int) or isinstance(expires_in, bool)):
         raise invalid("expires_in must be a whole number of seconds")
-    return TokenRequest(note, expires_in, _names(body, "scopes"), _names(body, "roles"))
+    return TokenRequest(note or "", expires_in, _names(body, "scopes"), _names(body, "roles"))
 
 
 def _names(body: dict[str, Any], key: str) -> tuple[str, ...] | None:

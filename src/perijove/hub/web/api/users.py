@@ -49,7 +49,6 @@ NEW_USERS = takes(
 NEW_USER = takes("What the user shall be", admin={"type": "boolean"})
 CHANGES = takes(
     "What to change",
-    required=True,
     name={"type": "string"},
     admin={"type": "boolean"},
     groups={"type": "array", "items": {"type": "string"}, "description": "All groups that the user shall be in"},
@@ -60,9 +59,9 @@ ACTIVITY = takes(
     "When; at least one of the two",
     required=True,
     closed=False,
-    last_activity=TIME,
+    last_activity=TIME | {"type": ["string", "null"]},
     servers={
-        "type": "object",
+        "type": ["object", "null"],
         "additionalProperties": {
             "type": "object",
             "properties": {"last_activity": TIME},
@@ -209,12 +208,14 @@ async def take_report(hub: HubState, principal: Principal, user_name: str, body:
     """Take in a report of activity, and return the answer to it. Raises PerijoveError INVALID and others."""
     if not isinstance(body, dict):
         raise invalid("body must be a JSON object")
-    at = _time(body["last_activity"]) if body.get("last_activity") else None
-    servers = body.get("servers") or {}
-    if not isinstance(servers, dict) or not (at or servers):
+    last_activity, servers = body.get("last_activity"), body.get("servers")
+    if servers is not None and not isinstance(servers, dict):
+        raise invalid("servers must be a JSON object")
+    if last_activity is None and not servers:
         raise invalid("body must contain at least one of `last_activity` and `servers`")
+    at = None if last_activity is None else _time(last_activity)
     times = {}
-    for name, model in servers.items():
+    for name, model in (servers or {}).items():
         if not isinstance(model, dict) or "last_activity" not in model:
             raise invalid("Each server must have `last_activity`")
         times[str(name)] = _time(model["last_activity"])
