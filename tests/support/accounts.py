@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 AS_ROOT = pytest.mark.skipif(
-    os.geteuid() != 0 or shutil.which("useradd") is None, reason="only root, with useradd, can make accounts"
+    os.geteuid() != 0 or shutil.which("useradd") is None, reason="only root can make accounts and become somebody else"
 )
 PATIENCE = 60.0
 

@@ -11,12 +11,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 import pytest
+
+from perijove.hub.adapters.spawners import cgroups
 
 T = TypeVar("T")
 PERIJOVE = Path(sys.executable).with_name("perijove")
@@ -72,6 +74,24 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def control_groups_of(pids: Iterable[int]) -> set[Path]:
+    """Return the control groups of servers that these processes are in."""
+    names = set()
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+            names |= {Path(line).name for line in lines if Path(line).name.startswith(cgroups.PREFIX)}
+    folders = {place.folder for place in cgroups.places().values()}
+    return {folder / name for folder in folders for name in names - {cgroups.OWN_LEAF}}
+
+
+def removed(group: Path) -> bool:
+    """Remove a control group; say whether it is gone."""
+    with contextlib.suppress(OSError):
+        group.rmdir()
+    return not group.exists()
 
 
 class RunningHub:
@@ -161,9 +181,12 @@ class RunningHub:
         """Leave nothing running of what this hub, or an earlier process of it, started."""
         if self.process is not None and self.process.poll() is None:
             self.stop()
-        for pid in [*self.proxies(), *self.pids_with(f"{self.data}/homes/"), *self.processes_of_service("")]:
+        pids = [*self.proxies(), *self.pids_with(f"{self.data}/homes/"), *self.processes_of_service("")]
+        groups = control_groups_of(pids)
+        for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        eventually(lambda: all(map(removed, groups)), "control groups of servers are removed")
 
     def proxies(self) -> list[int]:
         """Return the processes that serve our admin port: upstream's hub may start one more while it stops."""

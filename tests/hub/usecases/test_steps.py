@@ -145,6 +145,24 @@ async def test_a_server_that_dies_while_answering_is_noticed_at_once(house: Hous
     assert failed.failure.advice.startswith("Install it in the server's environment")
 
 
+@pytest.mark.parametrize(("answer", "known"), [(True, True), (False, False), (OSError("gone"), False)])
+async def test_a_spawner_that_watches_memory_is_asked_why_a_server_was_killed(
+    house: House, answer: bool | OSError, known: bool
+) -> None:
+    class Watching(house.spawner_class):  # type: ignore[misc]
+        def ran_out_of_memory(self) -> bool:
+            if isinstance(answer, OSError):
+                raise answer
+            return answer
+
+    house.spawner_class = Watching
+    hub = await house.hub()
+    server = await house.reach(hub, "ready")
+    house.world.end(server.id, -9)
+    failed = await house.until("failed")
+    assert ("it used all the memory that it may use" in failed.failure.reason) is known
+
+
 async def test_a_server_that_never_answers_times_out(house: House) -> None:
     house.spawner_options = {"http_timeout": 0.05}
     house.probe.silent = True

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.singleuser.launcher.conftest import Prepared, answer
+from tests.support.accounts import AS_ROOT
 
 from perijove.singleuser.launcher.becoming import interpreter_settings
 from perijove.wire.launching import LENGTH, MAX_REQUEST, Identity
@@ -117,14 +117,14 @@ def test_a_request_that_is_none_ends_the_copy(prepare: Prepare, raw: bytes) -> N
     assert answer(connection) == {"exit": 1}
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@AS_ROOT
 def test_privileges_are_dropped_for_good(prepare: Prepare) -> None:
     prepared = prepare(TELL)
     found = told(prepared, identity=Identity(65534, 65533, (65533, 65532)), cwd="/")
     assert found["ids"] == [[65534] * 3, [65533] * 3, [65532, 65533]]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@AS_ROOT
 @pytest.mark.parametrize("broken", ["setgroups", "setresgid", "setresuid"])
 def test_a_copy_that_keeps_some_privileges_ends(prepare: Prepare, broken: str) -> None:
     """GHSA-5jhc-4h3c-q97h: a call that does not do its work must not go unnoticed."""

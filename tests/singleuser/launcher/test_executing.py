@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -10,11 +9,11 @@ from typing import Any
 
 import pytest
 from tests.singleuser.launcher.conftest import answer
+from tests.support.accounts import AS_ROOT
 
 from perijove.wire.launching import Identity, LaunchRequest
 
 MODULE = [sys.executable, "-m", "perijove.singleuser.launcher.executing"]
-AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 SHOW = (
     "import json, os, signal, sys; print(json.dumps({'argv': sys.argv[1:], 'env': sorted(os.environ), "
     "'cwd': os.getcwd(), 'ids': [os.getresuid(), os.getresgid(), os.getgroups()], "

@@ -216,6 +216,7 @@ async def test_what_survives_is_an_error(make: Make, monkeypatch: pytest.MonkeyP
         patch.setattr(processes, "send_signal", lambda *_: True)
         with pytest.raises(PerijoveError, match=f"still running as process {spawner.get_state()['pid']}"):
             await spawner.stop(now=True)
+    spawner.kill_timeout = 30
 
 
 async def test_a_cancelled_start_can_be_stopped(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,6 +129,8 @@ async def test_a_start_that_failed_says_why(hub: RunningHub) -> None:
     assert page.status_code == 500
     assert "No more &lt;b&gt;memory&lt;/b&gt;." in page.text
     assert "Try again" in page.text
+    steps = page.text.partition("What happened before")[2].partition("</ol>")[0]
+    assert re.findall(r"<li>.+ <span class=.*>\d+ s</span></li>", steps)
 
 
 async def test_a_limit_is_told_on_the_page() -> None:
