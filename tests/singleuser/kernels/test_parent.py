@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from jupyter_client.connect import write_connection_file
 
-from perijove.singleuser.kernels.provisioner import CopiedKernel, Kernels
+from perijove.singleuser.kernels.provisioner import Kernels, NotCopied
 from perijove.wire.launching import PREPARED, LaunchRequest
 
 SERVER = """
@@ -29,7 +30,7 @@ assert kernels._control.recv(16) == b"P"
 kernels._prepared = True
 argv = (sys.executable, "-m", "ipykernel_launcher", "-f", sys.argv[1])
 kernel = kernels.launch(LaunchRequest(argv, dict(os.environ), os.getcwd()))
-print(json.dumps([os.getpid(), kernel.pid, os.getsid(kernel.pid)]), flush=True)
+print("processes", json.dumps([os.getpid(), kernel.pid, os.getsid(kernel.pid)]), flush=True)
 sys.stdin.read()
 os._exit(0)
 """
@@ -41,7 +42,9 @@ def test_kernels_end_with_their_server_however_that_ends(tmp_path: Path) -> None
         [sys.executable, "-c", SERVER, str(connection)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as server:
         assert server.stdout is not None
-        pid, kernel, session = json.loads(server.stdout.readline())
+        # The kernel has its say there too.
+        told = next(line for line in server.stdout if line.startswith(b"processes"))
+        pid, kernel, session = json.loads(told.removeprefix(b"processes"))
         assert session == kernel != pid
         pidfd = os.pidfd_open(kernel)
         server.kill()
@@ -66,15 +69,18 @@ def kernels() -> Iterator[Kernels]:
     made.close()
 
 
-def test_arguments_that_make_no_sense_end_the_kernel(kernels: Kernels, tmp_path: Path) -> None:
+def test_a_kernel_that_cannot_run_with_its_arguments_is_refused(kernels: Kernels, tmp_path: Path) -> None:
     argv = (sys.executable, "-m", "ipykernel_launcher", "--no-such-flag=1", "--help")
-    kernel: CopiedKernel = kernels.launch(LaunchRequest(argv, dict(os.environ), str(tmp_path)))
-    assert ended(kernel) == 0
+    with pytest.raises(NotCopied, match="ended at once"):
+        kernels.launch(LaunchRequest(argv, dict(os.environ), str(tmp_path)))
 
 
-def ended(kernel: CopiedKernel) -> int | None:
-    """Return the exit status of a kernel that is about to end."""
-    connection: socket.socket = kernel._connection
-    connection.settimeout(30)
-    kernel._buffer += connection.recv(4096)
-    return kernel.poll() if kernel._buffer else None
+def test_a_kernel_that_is_there_can_be_reached_at_once(kernels: Kernels, tmp_path: Path) -> None:
+    connection, content = write_connection_file(str(tmp_path / "kernel.json"))
+    argv = (sys.executable, "-m", "ipykernel_launcher", "-f", connection)
+    kernel = kernels.launch(LaunchRequest(argv, dict(os.environ), str(tmp_path)))
+    try:
+        socket.create_connection(("127.0.0.1", content["shell_port"]), timeout=10).close()
+    finally:
+        kernel.kill()
+        kernel._connection.close()

@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 import threading
+from collections.abc import Callable
 
 from perijove.singleuser.kernels.preparing import NO_POLLER
 from perijove.singleuser.launcher.becoming import NotPossible, become, read_request
@@ -45,7 +46,7 @@ def _become_kernel(copy: Copy) -> None:
         give_up(copy.request, str(error))
     send_line(copy.request, {"runs": True})
     threading.Thread(target=_end_with_server, args=[copy.request], daemon=True, name="server").start()
-    run_kernel(request)
+    run_kernel(request, listening=lambda: send_line(copy.request, {"listens": True}))
 
 
 def _end_with_server(connection: socket.socket) -> None:
@@ -56,15 +57,15 @@ def _end_with_server(connection: socket.socket) -> None:
     os._exit(1)
 
 
-def run_kernel(request: LaunchRequest) -> None:
-    """Be the kernel that *request* describes; does not return."""
-    from ipykernel.kernelapp import IPKernelApp
+def run_kernel(request: LaunchRequest, *, listening: Callable[[], object]) -> None:
+    """Be the kernel that *request* describes, and call *listening* when others can connect; does not return."""
+    from perijove.singleuser.kernels.app import CopiedKernelApp  # loads IPython
 
     status = 1
     try:
         # The interpreter's own arguments and `-m ipykernel_launcher` come before those of the kernel.
         sys.argv = ["ipykernel_launcher", *request.argv[request.argv.index("ipykernel_launcher") + 1 :]]
-        IPKernelApp.launch_instance(parent_handle=NO_POLLER)
+        CopiedKernelApp.launch_instance(parent_handle=NO_POLLER, listening=listening)
         status = 0
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 0 if end.code is None else 1

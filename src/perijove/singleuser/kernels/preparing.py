@@ -14,7 +14,7 @@ NO_POLLER = 1
 
 def prepare_kernels() -> None:
     """Import what a kernel needs. Raises ImportError where there is no IPython kernel."""
-    import ipykernel.kernelapp  # noqa: F401 - the rehearsal would fail without it
+    import perijove.singleuser.kernels.app  # noqa: F401 - the rehearsal would fail without it
 
     # The debugger, once imported, has advice for whoever started the interpreter; here that would be the log.
     os.environ[NO_ADVICE] = "1"
@@ -23,8 +23,7 @@ def prepare_kernels() -> None:
 
 
 def _set_up_a_kernel() -> None:
-    from ipykernel.kernelapp import IPKernelApp
+    from perijove.singleuser.kernels.app import CopiedKernelApp
 
-    IPKernelApp.instance(parent_handle=NO_POLLER).initialize(  # type: ignore[no-untyped-call]
-        ["-f", str(Path("kernel.json").absolute())]
-    )
+    app = CopiedKernelApp.instance(parent_handle=NO_POLLER, listening=lambda: None)
+    app.initialize(["-f", str(Path("kernel.json").absolute())])  # type: ignore[no-untyped-call]

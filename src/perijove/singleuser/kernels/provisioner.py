@@ -135,7 +135,9 @@ class Kernels:
         self._control = ours
 
     def launch(self, request: LaunchRequest) -> CopiedKernel:
-        """Copy the process and let the copy become the kernel that *request* describes. Blocks for a moment.
+        """Copy the process and let the copy become the kernel that *request* describes; return when it can be reached.
+
+        Blocks for a moment.
 
         Raises:
             NotCopied: nothing was started.
@@ -150,6 +152,7 @@ class Kernels:
                 pid = self._answer(ours, "copy")
                 ours.sendall(request.encode())
                 self._answer(ours, "runs")
+                self._answer(ours, "listens")
             except (OSError, ValueError, LaunchError) as error:
                 ours.close()
                 raise NotCopied(f"{type(error).__name__}: {error}") from error
