@@ -9,6 +9,8 @@ try:
 except ImportError:
     from jupyterhub.spawner import Spawner  # type: ignore[import-not-found, no-redef]
 
+POLLED = os.open(os.environ["BENCH_POLLED"], os.O_WRONLY | os.O_APPEND)
+
 
 class Recorded(Spawner):
     """Servers that are only recorded: they run wherever the database says so, and one program answers for all."""
@@ -17,6 +19,7 @@ class Recorded(Spawner):
         return os.environ["BENCH_BACKEND"]
 
     async def poll(self) -> int | None:
+        os.write(POLLED, f"{self.user.name}\n".encode())
         return None
 
     async def stop(self, now: bool = False) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import platform
@@ -11,9 +12,8 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import version
 from pathlib import Path
 
@@ -25,7 +25,9 @@ import perijove
 
 JUPYTERHUB = "JupyterHub"
 HERE = Path(__file__).resolve().parent
-PACKAGES = ("jupyterhub==6.1.1", "psycopg[binary]")
+PACKAGES = ("jupyterhub==6.1.1", "psycopg[binary]", "jupyterlab", "notebook")
+CONSTRAINTS = HERE.parent / "constraints.txt"
+"""What we are installed with: of all that both use, both have the same version."""
 START_SECONDS = 120.0
 STALL = 0.05
 INTERVALS = "jupyterhub_event_loop_interval_seconds"
@@ -38,18 +40,22 @@ class Hub:
     Attributes:
         name: which program it is.
         port: where it listens; nothing stands between it and whoever measures.
+        public: where its proxy listens.
         process: the hub itself.
         token: of a service that may do everything that is measured.
-        started: seconds from exec to the first answer of the API.
+        started: seconds from exec to the first answer.
         database: what it writes to.
+        polled: the names of the recorded servers that it has asked after, a line each.
     """
 
     name: str
     port: int
+    public: int
     process: subprocess.Popen[bytes]
     token: str
     started: float
     database: Database
+    polled: Path
 
     @property
     def pid(self) -> int:
@@ -87,55 +93,58 @@ def stalls(before: Mapping[float, int], after: Mapping[float, int]) -> tuple[int
     return total - within, longest
 
 
-class _Answers(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Answers(asyncio.Protocol):
+    """Answers every request head alike."""
 
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"{}")
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._seen = b""
 
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-class _Backend(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 1024
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing of hubs that were stopped while they asked."""
+    def data_received(self, data: bytes) -> None:
+        *whole, self._seen = (self._seen + data).split(b"\r\n\r\n")
+        for _ in whole:
+            self._transport.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")
 
 
 @contextmanager
 def backend() -> Iterator[str]:
     """Answer for every server that is only recorded; yields its URL."""
-    server = _Backend(("127.0.0.1", 0), _Answers)
-    thread = threading.Thread(target=server.serve_forever)
+    loop = asyncio.new_event_loop()
+    server = loop.run_until_complete(loop.create_server(_Answers, "127.0.0.1", 0, backlog=4096))
+    thread = threading.Thread(target=loop.run_forever)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
-        server.shutdown()
+        loop.call_soon_threadsafe(loop.stop)
         thread.join()
-        server.server_close()
+        server.close()
+        loop.close()
 
 
 def jupyterhub_folder() -> Path:
     """Install JupyterHub from the package index into an environment of its own, if need be. Raises CannotMeasure."""
     folder = CACHE / "jupyterhub"
     stamp = folder / "perijove-made"
-    wanted = " ".join((*PACKAGES, platform.python_version()))
+    wanted = " ".join((*PACKAGES, platform.python_version(), CONSTRAINTS.read_text()))
     if not stamp.exists() or stamp.read_text() != wanted:
         print("installing JupyterHub into bench/.cache", file=sys.stderr)
         program = str(folder / "bin" / "python")
-        pip = [program, "-m", "pip", "install", "-qq", "--disable-pip-version-check", *PACKAGES]
+        pip = [program, "-m", "pip", "install", "-qq", "--disable-pip-version-check", "-c", str(CONSTRAINTS), *PACKAGES]
         for command in ([sys.executable, "-m", "venv", "--clear", str(folder)], pip):
             if subprocess.run(command, check=False).returncode:
                 raise CannotMeasure("pip could not install jupyterhub==6.1.1")
         stamp.write_text(wanted)
     return folder / "bin"
+
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """The ports of a proxy: of everybody, and of its admin API."""
+
+    public: int
+    api: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,30 +166,48 @@ class Installation:
     token: str = field(default_factory=lambda: secrets.token_hex(20))
 
     @contextmanager
-    def start(self, name: str, database: Database) -> Iterator[Hub]:
-        """Run a hub with a proxy that is there already. Raises CannotMeasure, with what the hub printed."""
+    def proxy(self) -> Iterator[Carrier]:
+        """Run a proxy that hubs find there."""
+        carrier = Carrier(free_port(), free_port())
+        flags = ["--ip", "127.0.0.1", "--port", str(carrier.public)]
+        flags += ["--api-ip", "127.0.0.1", "--api-port", str(carrier.api)]
+        command = [sys.executable, "-m", "perijove.proxy", *flags, "--log-level", "error"]
+        log = self.folder / f"proxy-{carrier.public}.log"
+        with running(command, log, {"CONFIGPROXY_AUTH_TOKEN": self.token}, self.others) as process:
+            await_port(carrier.api, process)
+            yield carrier
+
+    @contextmanager
+    def start(
+        self, name: str, database: Database, *, carrier: Carrier | None = None, page: str = "/hub/api"
+    ) -> Iterator[Hub]:
+        """Run a hub with a proxy that is there already, one of its own if none is given; until it answers *page*.
+
+        Raises CannotMeasure, with what the hub printed.
+        """
         place = Path(self.folder, f"{name}-{secrets.token_hex(4)}")
         place.mkdir()
-        ports = [free_port() for _ in range(3)]
-        public, api, port = ports
-        env = {
-            "BENCH_PUBLIC": f"http://127.0.0.1:{public}",
-            "BENCH_PROXY": f"http://127.0.0.1:{api}",
-            "BENCH_PORT": str(port),
-            "BENCH_DATABASE": database.url,
-            "BENCH_TOKEN": self.token,
-            "BENCH_BACKEND": self.backend,
-            "CONFIGPROXY_AUTH_TOKEN": self.token,
-        }
-        flags = ["--ip", "127.0.0.1", "--port", str(public), "--api-ip", "127.0.0.1", "--api-port", str(api)]
-        proxy = [sys.executable, "-m", "perijove.proxy", *flags, "--log-level", "error"]
-        with running(proxy, place / "proxy.log", env, self.others) as carrying:
-            await_port(api, carrying)
+        polled = place / "polled"
+        polled.touch()
+        with ExitStack() as stack:
+            used = carrier or stack.enter_context(self.proxy())
+            port = free_port()
+            env = {
+                "BENCH_PUBLIC": f"http://127.0.0.1:{used.public}",
+                "BENCH_PROXY": f"http://127.0.0.1:{used.api}",
+                "BENCH_PORT": str(port),
+                "BENCH_DATABASE": database.url,
+                "BENCH_TOKEN": self.token,
+                "BENCH_BACKEND": self.backend,
+                "BENCH_POLLED": str(polled),
+                "CONFIGPROXY_AUTH_TOKEN": self.token,
+            }
             log = place / "hub.log"
             begin = time.perf_counter()
-            with running(self._command(name, place), log, env, self.processors) as process:
-                _await_answer(port, process, log)
-                yield Hub(name, port, process, self.token, time.perf_counter() - begin, database)
+            process = stack.enter_context(running(self._command(name, place), log, env, self.processors))
+            await_answer(port, process, log, page)
+            started = time.perf_counter() - begin
+            yield Hub(name, port, used.public, process, self.token, started, database, polled)
 
     def _command(self, name: str, place: Path) -> list[str]:
         config = ["-f", str(HERE / "hub_config.py")]
@@ -190,12 +217,13 @@ class Installation:
         return [str(jupyterhub_folder() / "jupyterhub"), *config, secret]
 
 
-def _await_answer(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+def await_answer(port: int, process: subprocess.Popen[bytes], log: Path, page: str) -> None:
+    """Wait until a hub answers *page* with 200. Raises CannotMeasure, with what the hub printed."""
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until and process.poll() is None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=START_SECONDS)
         try:
-            connection.request("GET", "/hub/api")
+            connection.request("GET", page)
             if connection.getresponse().status == 200:
                 return
         except ConnectionError:

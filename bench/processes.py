@@ -56,6 +56,21 @@ def resident(pid: int) -> float:
     return sum(_status(each, "VmRSS") for each in family(pid))
 
 
+def _rollup(pid: int, *names: str) -> float:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return sum(float(line.split()[1]) * 1024 for line in lines if line.startswith(tuple(f"{name}:" for name in names)))
+
+
+def proportional(pid: int) -> float:
+    """Resident bytes of *pid* alone, where what n processes share counts one n-th for each (PSS)."""
+    return _rollup(pid, "Pss")
+
+
+def private(pid: int) -> float:
+    """Bytes that *pid* has written and shares with nobody."""
+    return _rollup(pid, "Private_Dirty")
+
+
 def peak(pid: int) -> float:
     """The most resident bytes since ``reset_peak``."""
     return sum(_status(each, "VmHWM") for each in family(pid))
@@ -85,9 +100,13 @@ def await_port(port: int, process: subprocess.Popen[bytes], seconds: float = 20.
 
 @contextmanager
 def running(
-    command: Sequence[str], log: Path, env: Mapping[str, str] | None = None, processors: set[int] | None = None
+    command: Sequence[str],
+    log: Path,
+    env: Mapping[str, str] | None = None,
+    processors: set[int] | None = None,
+    seconds: float = 10,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run *command* on *processors*, its output in *log*; end it at the end."""
+    """Run *command* on *processors*, its output in *log*; end it at the end, by force after *seconds*."""
     with log.open("wb") as output:
         process = subprocess.Popen(command, env={**os.environ, **(env or {})}, stdout=output, stderr=output)
     try:
@@ -97,7 +116,7 @@ def running(
     finally:
         process.terminate()
         try:
-            process.wait(10)
+            process.wait(seconds)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

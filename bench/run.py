@@ -20,9 +20,10 @@ from pages import Page, text_of
 from processes import CannotMeasure
 from proxies import processors
 from proxy_page import PROXY
+from server_page import SERVERS
 from table import Result
 
-PAGES = (PROXY, HUB)
+PAGES = (PROXY, HUB, SERVERS)
 RESULTS = Path(__file__).resolve().parent / "results"
 
 
