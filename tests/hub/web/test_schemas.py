@@ -145,7 +145,7 @@ def test_the_description_of_a_body_is_openapi() -> None:
         }
     }
     options = takes("Anything", closed=False)["requestBody"]["content"]["application/json"]["schema"]
-    assert options == {"type": ["object", "null"], "properties": {}}
+    assert options == {"type": "object", "properties": {}}
 
 
 def test_a_parameter_may_be_told_in_fewer_words_than_it_is_understood_in() -> None:

@@ -106,12 +106,12 @@ def takes(
 
     Args:
         description: what it is for.
-        required: whether the request must have a body, and one that is not null.
+        required: whether the request must have a body. Where it need not, null is as good as none.
         must: the keys that must be there.
         closed: whether other keys than those of *properties* are refused.
         properties: the schema of each key.
     """
-    schema: dict[str, Any] = {"type": "object" if required else ["object", "null"], "properties": dict(properties)}
+    schema: dict[str, Any] = {"type": "object", "properties": dict(properties)}
     if must:
         schema["required"] = list(must)
     if closed:
