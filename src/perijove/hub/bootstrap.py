@@ -401,7 +401,9 @@ async def _prepare_spawner(configuration: Configuration) -> None:
 
 async def _take_up_servers(hub: Hub) -> None:
     """Go on with every server that is not at rest; with those of other hubs, when these let go of them."""
-    hub.parts.lifecycle.begin(hub.parts.steps.table(), hub.parts.steps.forget, hub.state.removal.server)
+    hub.parts.lifecycle.begin(
+        hub.parts.steps.table(), hub.parts.steps.forget, hub.state.removal.server, shared=not hub.store.alone
+    )
     if hub.store.alone:
         async with hub.store.transaction() as tx:
             await tx.servers.release_all()

@@ -121,7 +121,7 @@ class Process:
 
     async def begin(self, *, alone: bool = True) -> None:
         """Take up work, as a hub does that starts."""
-        self.lifecycle.begin(self.steps.table(), self.steps.forget, self.removal.server)
+        self.lifecycle.begin(self.steps.table(), self.steps.forget, self.removal.server, shared=not alone)
         if alone:
             async with self.house.store.inner.transaction() as tx:
                 await tx.servers.release_all()

@@ -224,7 +224,7 @@ class Scripted:
     def __init__(self, house: House, step: Any) -> None:
         self.tasks, self.signals = Tasks(), Signals()
         self.lifecycle = Lifecycle(house.ctx, self.signals, self.tasks, "scripted")
-        self.lifecycle.begin(dict.fromkeys(Command, step), lambda server: None, _keep)
+        self.lifecycle.begin(dict.fromkeys(Command, step), lambda server_id: None, _keep)
 
 
 @pytest.fixture
@@ -249,7 +249,7 @@ async def queued(house: House) -> Server:
 
 async def test_every_command_needs_a_step(house: House) -> None:
     with pytest.raises(ValueError, match="no step for"):
-        Lifecycle(house.ctx, Signals(), Tasks(), "x").begin({}, lambda server: None, _keep)
+        Lifecycle(house.ctx, Signals(), Tasks(), "x").begin({}, lambda server_id: None, _keep)
 
 
 @pytest.mark.parametrize("error", [RuntimeError("broken"), PerijoveError(Code.FAILED, "no"), asyncio.CancelledError()])

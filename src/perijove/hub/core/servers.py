@@ -208,6 +208,10 @@ class Server:
         """Whether it can be used now."""
         return self.state is State.READY
 
+    def may_be_driven_by(self, owner: str, now: datetime) -> bool:
+        """Say whether the hub process called *owner* may take it up: nobody else holds a lease on it."""
+        return self.owner in {"", owner} or self.lease_until is None or self.lease_until <= now
+
     @property
     def pending(self) -> Pending | None:
         """The word that clients read: ``spawn``, ``stop`` or None."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TypeVar
@@ -32,6 +32,8 @@ T = TypeVar("T")
 LEASE = timedelta(seconds=30)
 RENEW_INTERVAL = 10.0
 SWEEP_INTERVAL = 15.0
+NEWS_INTERVAL = 0.5
+"""Seconds between two looks whether other hub processes changed anything."""
 STORE_RETRY = 1.0
 STEP_RETRY = 1.0
 STEP_RETRY_MAX = 30.0
@@ -63,11 +65,19 @@ async def _keep(server: Server) -> None:
     """Delete nothing: work was not taken up yet."""
 
 
+class Over(PerijoveError):
+    """The attempt that is being carried out is over: another hub process ended it or began the next one."""
+
+    def __init__(self) -> None:
+        super().__init__(Code.CONFLICT, "This start is over: the server was stopped or started anew.")
+
+
 @dataclass(slots=True)
 class _Driver:
-    """What one driver does: the *state* that its *step* belongs to, and *news* that it has not read yet."""
+    """What one driver does: *state* and *version* of the row that its *step* belongs to, and *news* not read yet."""
 
     state: State
+    version: int = -1
     news: asyncio.Event = field(default_factory=asyncio.Event)
     step: asyncio.Task[Outcome] | None = None
     task: asyncio.Task[None] | None = None
@@ -84,25 +94,29 @@ class Lifecycle:
         self._tasks = tasks
         self._owner = owner
         self._steps: dict[Command, Step] = {}
-        self._forget: Callable[[Server], None] = lambda server: None
+        self._forget: Callable[[int], None] = lambda server_id: None
         self._remove: Callable[[Server], Awaitable[None]] = _keep
         self._drivers: dict[int, _Driver] = {}
         self._closed = False
+        self._seen: Hashable = None
         self.recent_starts: deque[float] = deque(maxlen=RECENT_STARTS)
         """Seconds that recent starts of this process took from leaving the queue until they were ready."""
 
     def begin(
         self,
         steps: dict[Command, Step],
-        forget: Callable[[Server], None],
+        forget: Callable[[int], None],
         remove: Callable[[Server], Awaitable[None]],
+        *,
+        shared: bool = False,
     ) -> None:
         """Take up work with these steps, one for each command.
 
         Args:
             steps: what carries a command out.
-            forget: called when a server is at rest, to drop what memory holds of it.
+            forget: called with the id of a server that is at rest or another hub's, to drop what memory holds of it.
             remove: deletes a server that is at rest and whose removal is wanted.
+            shared: whether other hub processes may change what is stored.
         """
         if missing := set(Command) - set(steps):
             raise ValueError(f"no step for {sorted(missing)}")
@@ -111,16 +125,31 @@ class Lifecycle:
         self._remove = remove
         self._tasks.every(RENEW_INTERVAL, self._renew, "renew leases")
         self._tasks.every(SWEEP_INTERVAL, self.sweep, "look for servers without a driver")
+        if shared:
+            self._tasks.every(NEWS_INTERVAL, self._follow, "look for what other hubs changed")
 
     async def sweep(self) -> int:
-        """Drive every server that is not at rest, or is to be deleted; return how many are not at rest."""
+        """Drive every server that is not at rest, or is to be deleted, and is no other hub's; see what changed of ours.
+
+        Returns:
+            How many are not at rest.
+        """
         async with self._ctx.store.transaction() as tx:
             active = await tx.servers.list_active()
             unwanted = await tx.servers.list_to_remove()
+        now = self._ctx.clock.now()
         for server in (*active, *unwanted):
-            if server.id not in self._drivers:
+            driver = self._drivers.get(server.id)
+            # A row that was read before the driver went on shows nothing new.
+            if server.may_be_driven_by(self._owner, now) if driver is None else driver.version < server.version:
                 self.wake(server.id, server.state)
         return len(active)
+
+    async def _follow(self) -> None:
+        """Take up what was asked of another hub process, of a server that this one works on."""
+        seen, self._seen = self._seen, self._ctx.store.generation
+        if seen != self._seen:
+            await self.sweep()
 
     def wake(self, server_id: int, state: State) -> None:
         """See to a server whose row was just changed to *state*."""
@@ -165,12 +194,14 @@ class Lifecycle:
         try:
             server = await self._claimed(server_id)
             if server is None:
+                # What this process knows of it is of yesterday when it comes back.
+                self._forget(server_id)
                 return False
             command = command_for(server.state)
             if command is None:
                 if server.remove_wanted:
                     await self._remove(server)
-                self._forget(server)
+                self._forget(server_id)
                 return False
             if driver.news.is_set():
                 return True
@@ -212,7 +243,7 @@ class Lifecycle:
 
     async def _carry_out(self, command: Command, server: Server, driver: _Driver) -> Outcome | None:
         """Return what came of the command; None if the row was changed meanwhile. Raises what the step raises."""
-        driver.state = server.state
+        driver.state, driver.version = server.state, server.version
         step = driver.step = self._tasks.spawn(self._call(command, server), f"{command.value} server {server.id}")
         try:
             # Waiting does not end before the step has cleaned up, however it was broken off.
@@ -295,6 +326,19 @@ class Lifecycle:
                     return await work(tx)
             except PerijoveError as error:
                 await self._store_away(error)
+
+    async def stored_of(self, server: Server, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Do as `stored`, while the running attempt of *server* is this process's to carry out. Raises Over."""
+
+        async def fenced(tx: Transaction) -> T:
+            current = await tx.servers.by_id(server.id)
+            if current is None or not current.active or current.attempt != server.attempt:
+                raise Over
+            if current.owner not in {"", self._owner}:
+                raise Over
+            return await work(tx)
+
+        return await self.stored(fenced)
 
     async def _store_away(self, error: PerijoveError) -> None:
         """Wait a moment for the store to come back; any other error is ours."""

@@ -86,7 +86,7 @@ class Preparation:
             user = await tx.users.by_id(server.user_id)
             return spawner.user if user is None else await for_plugins(self._ctx, tx, user)
 
-        spawner.user = await self._lifecycle.stored(store)
+        spawner.user = await self._lifecycle.stored_of(server, store)
         return value, client_id
 
     async def _scopes(self, spawner: Spawner, given: Any) -> tuple[str, ...]:

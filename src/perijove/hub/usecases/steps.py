@@ -26,7 +26,7 @@ from perijove.hub.ports.store import Transaction
 from perijove.hub.ports.traits import call_plugin
 from perijove.hub.usecases.auth_states import StoredAuthState
 from perijove.hub.usecases.context import Context
-from perijove.hub.usecases.lifecycle import Lifecycle, Outcome, Step
+from perijove.hub.usecases.lifecycle import Lifecycle, Outcome, Over, Step
 from perijove.hub.usecases.preparation import HOOK_TIMEOUT, Preparation
 from perijove.hub.usecases.queue import Queue
 from perijove.hub.usecases.signals import Signals
@@ -46,13 +46,6 @@ MAX_STEPS_TOLD = 500
 """How many steps of its own a spawner may add to the progress of one start."""
 
 SpawnerFactory = Callable[[Server], Spawner]
-
-
-class _Over(PerijoveError):
-    """The attempt that is being carried out is over: another hub process ended it or began the next one."""
-
-    def __init__(self) -> None:
-        super().__init__(Code.CONFLICT, "This start is over: the server was stopped or started anew.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +82,7 @@ class Steps:
         self._preparation = Preparation(ctx, lifecycle, plugins.authenticator)
         self._queue = Queue(ctx, lifecycle, signals, limits)
         self._site = site
-        self._spawners: dict[int, Spawner] = {}
+        self._spawners: dict[int, tuple[int, Spawner]] = {}
 
     def table(self) -> dict[Command, Step]:
         """Return the step for each command."""
@@ -102,26 +95,27 @@ class Steps:
             Command.STOP: self.stop,
         }
 
-    def forget(self, server: Server) -> None:
-        """Drop the spawner object of a server that is at rest."""
-        self._spawners.pop(server.id, None)
+    def forget(self, server_id: int) -> None:
+        """Drop the spawner object of a server that is at rest, or another hub's."""
+        self._spawners.pop(server_id, None)
 
     def spawner(self, server: Server) -> Spawner:
-        """Return the spawner object of *server*, made from the store if this process has none yet."""
-        if server.id not in self._spawners:
-            spawner = self._new_spawner(server)
-            spawner.user = replace(spawner.user, auth_state=StoredAuthState(self._ctx, server.user_id))
-            spawner.durable = {kind: str(name) for kind, name in server.durable.get(DURABLE, {}).items()}
-            spawner.load_state(server.run_state)
-            spawner.checkpoint = self._checkpoint(server, spawner)
-            self._spawners[server.id] = spawner
-        return self._spawners[server.id]
+        """Return the spawner object of *server*, made from the store if this process has none of this attempt yet."""
+        attempt, known = self._spawners.get(server.id, (server.attempt, None))
+        if known is not None and attempt == server.attempt:
+            return known
+        spawner = self._new_spawner(server)
+        spawner.user = replace(spawner.user, auth_state=StoredAuthState(self._ctx, server.user_id))
+        spawner.durable = {kind: str(name) for kind, name in server.durable.get(DURABLE, {}).items()}
+        spawner.load_state(server.run_state)
+        spawner.checkpoint = self._checkpoint(server, spawner)
+        self._spawners[server.id] = server.attempt, spawner
+        return spawner
 
     def _checkpoint(self, server: Server, spawner: Spawner) -> Callable[[], Awaitable[None]]:
         async def checkpoint() -> None:
             state = spawner.get_state() | ({DURABLE: dict(spawner.durable)} if spawner.durable else {})
-            if not await self._lifecycle.stored(lambda tx: tx.servers.checkpoint(server.id, server.attempt, state)):
-                raise _Over
+            await self._lifecycle.stored_of(server, lambda tx: tx.servers.checkpoint(server.id, server.attempt, state))
 
         return checkpoint
 
@@ -139,7 +133,7 @@ class Steps:
         except asyncio.CancelledError:
             await self._keep_state(spawner)
             raise
-        except _Over:
+        except Over:
             # Nobody else knows of what was just started.
             if spawner is not None:
                 await self._end(server, spawner)
@@ -153,10 +147,10 @@ class Steps:
 
     async def _end_earlier_try(self, server: Server) -> None:
         """End what this attempt began before the hub died or the step was interrupted."""
-        left = self._spawners.pop(server.id, None)
+        _, left = self._spawners.pop(server.id, (0, None))
         if server.run_state or (left is not None and left.get_state()):
             await self._end(server, left if left is not None else self.spawner(server))
-            self.forget(server)
+            self.forget(server.id)
 
     async def _keep_state(self, spawner: Spawner | None) -> None:
         """Store where a start that is broken off got to, so that what runs of it is found."""
@@ -312,7 +306,7 @@ class Steps:
             await tx.tokens.delete_of_server(server.id)
             await tx.oauth.delete_client_of(server.id)
 
-        await self._lifecycle.stored(end_credentials)
+        await self._lifecycle.stored_of(server, end_credentials)
         if spawner is not None:
             await self._after_stop(server, spawner)
         return Outcome(Event.GAVE_UP if server.failure is not None else Event.ENDED)
@@ -349,7 +343,7 @@ class Steps:
             spawner.clear_state()
         except Exception:
             log.exception("a hook failed after the server stopped", server=server.full_name)
-        self.forget(server)
+        self.forget(server.id)
 
     async def _ended(self, spawner: Spawner, status: int | None, *, starting: bool) -> Failure:
         memory = await self._out_of_memory(spawner)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -293,9 +294,8 @@ async def delete_user(
         raise invalid("Cannot delete yourself!")
     if user.admin and not principal.admin:
         raise forbidden("Only administrators can delete administrators")
-    for server in servers:
-        if server.active and not await stop_server(server):
-            raise conflict(f"{name}'s server is still stopping. Try again when it has stopped.")
+    if not all(await asyncio.gather(*(stop_server(server) for server in servers if server.active))):
+        raise conflict(f"{name}'s server is still stopping. Try again when it has stopped.")
     async with ctx.store.transaction() as tx:
         if not principal.admin and (now := await tx.users.by_id(user.id)) is not None and now.admin:
             raise forbidden("Only administrators can delete administrators")
