@@ -167,6 +167,8 @@ async def test_kernel_websocket_asks_who_is_there(sign_in: Any, hub: Any, server
         assert await run_one_plus_one(url, cookie) == "2"
         assert await run_one_plus_one(f"{url}?token={hub.token_for('alice')}", {}) == "2"
         client.delete(f"{PREFIX}api/kernels/{kernel}", headers=xsrf)
+    # The first kernel of a server that was executed itself is not copied, but the next one would be.
+    assert "A kernel is executed, not copied: no process is prepared yet" in server.log.read_text()
 
 
 def test_notebooks_go_on_without_hub(sign_in: Any, hub_thread: Any, server: Any) -> None:

@@ -10,7 +10,7 @@ import importlib
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 NO_DIRECTORY = os.devnull
 
@@ -61,3 +61,7 @@ def import_quickly() -> None:
         import_if_there("httpx")
     with no_programs():  # JupyterLab asks Node.js for a registry that only matters where JupyterLab is built
         import_if_there("jupyterlab.labapp")
+    with suppress(ImportError):
+        from perijove.singleuser.late_trust import trust_late  # loads httpx
+
+        trust_late()

@@ -167,9 +167,9 @@ class SingleUserServer(ServerApp):
         if not self.copy_kernels or wanted or "default_provisioner_name" in self.config.KernelProvisionerFactory:
             provisioner.give_up()
             return
-        factory = KernelProvisionerFactory.instance(parent=self)
-        if provisioner.NAME in factory.provisioners:
-            factory.default_provisioner_name = provisioner.NAME
+        if provisioner.is_installed():
+            # The factory reads it with the first kernel: making one looks through all that is installed.
+            self.config.KernelProvisionerFactory.default_provisioner_name = provisioner.NAME
         else:  # our files were put on the path, but never installed
             provisioner.give_up()
 

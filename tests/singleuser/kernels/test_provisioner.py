@@ -20,6 +20,7 @@ from perijove.singleuser.kernels.provisioner import (
     NotCopied,
     PreparedProvisioner,
     is_copyable,
+    is_installed,
 )
 from perijove.wire.launching import PREPARED, LaunchRequest
 
@@ -33,6 +34,15 @@ def test_only_ipython_of_this_interpreter_is_copied() -> None:
     assert not is_copyable([sys.executable, "-X", "dev", "-m", "ipykernel_launcher"])
     assert not is_copyable([sys.executable, "-m", "bash_kernel", "-f", "x.json"])
     assert not is_copyable([])
+
+
+def test_it_is_known_whether_jupyter_finds_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    look = is_installed.__wrapped__
+    assert look()
+    monkeypatch.setattr(module, "NAME", "another-provisioner")
+    assert not look()
+    monkeypatch.setattr(module, "DISTRIBUTION", "no-such-distribution")
+    assert not look()
 
 
 @pytest.fixture

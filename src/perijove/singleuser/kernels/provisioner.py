@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import importlib.metadata
 import json
 import os
 import signal
@@ -18,11 +20,13 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from jupyter_client.provisioning.factory import KernelProvisionerFactory
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 from perijove.wire.launching import COPY, PREPARED, LaunchError, LaunchRequest
 
 NAME = "perijove-provisioner"
+DISTRIBUTION = "perijove"
 ANSWER_SECONDS = 10.0
 INTERPRETER_FLAGS = ("-Xfrozen_modules=off",)
 """What a kernel's command may say to the interpreter without needing one of its own."""
@@ -220,6 +224,16 @@ class PreparedProvisioner(LocalProvisioner):
             raise NotCopied("it is launched in a way of its own")
         env = kwargs.get("env") or os.environ
         return LaunchRequest(tuple(cmd), dict(env), str(kwargs.get("cwd") or Path.cwd()))
+
+
+@functools.cache
+def is_installed() -> bool:
+    """Say whether Jupyter finds this provisioner by its name. Prepared processes know before they are copied."""
+    try:
+        own = importlib.metadata.distribution(DISTRIBUTION).entry_points
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return NAME in own.select(group=KernelProvisionerFactory.GROUP_NAME).names
 
 
 def adopt(control: socket.socket) -> None:

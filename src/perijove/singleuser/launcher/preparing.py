@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from perijove.client.environment import ServerEnvironment
 from perijove.singleuser.kernels.preparing import prepare_kernels
+from perijove.singleuser.kernels.provisioner import is_installed
 from perijove.singleuser.launcher.rehearsal import import_all, rehearsed
 from perijove.singleuser.quick_imports import import_quickly
 from perijove.wire import environment as names
@@ -32,6 +33,7 @@ def prepare_servers() -> None:
     import perijove.singleuser.server  # noqa: F401 - loads Jupyter
 
     import_all(rehearsed(_set_up_a_server, "a server"))
+    is_installed()
     with suppress(ImportError):
         prepare_kernels()
 
