@@ -25,6 +25,7 @@ from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.identity import memberships
 from perijove.hub.usecases.keeping import Keeper
 from perijove.hub.usecases.oauth import put_service_client
+from perijove.hub.usecases.reach import is_boundless
 from perijove.hub.usecases.routes import Routes
 
 log = structlog.get_logger(__name__)
@@ -112,7 +113,7 @@ class Services:
         principal.require("admin:services", service=validate_service_name(name))
         spec = self._read(name, wanted)
         async with self._ctx.store.transaction() as tx:
-            boundless = await self._is_boundless(tx, principal)
+            boundless = await is_boundless(self._ctx, tx, principal)
             if spec.admin and not boundless:
                 raise forbidden("Only who may do all that administrators may can make services administrators")
             await self._check_scopes(tx, principal, spec, boundless)
@@ -140,12 +141,6 @@ class Services:
         if long or len(json.dumps(dict(spec.info))) > MAX_INFO:
             raise invalid(f"{', '.join(long) or 'info'}: too long")
         return spec
-
-    async def _is_boundless(self, tx: Transaction, principal: Principal) -> bool:
-        """Say whether the caller may do all that administrators may; a token of one may allow less."""
-        role = await tx.roles.get(DEFAULT_ROLES["admin"].name)
-        raw = () if role is None else role.scopes
-        return principal.admin and not beyond(expand(raw, Holder(), self._ctx.catalogue), principal.scopes)
 
     async def _check_scopes(self, tx: Transaction, principal: Principal, spec: ServiceSpec, boundless: bool) -> None:
         """Refuse a client that may ask its visitors for more than whoever makes it may do: they could be misled."""

@@ -25,7 +25,7 @@ from perijove.hub.usecases.auth_states import auth_state_of, sealed
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.groups import set_groups_of
 from perijove.hub.usecases.people import set_admin
-from perijove.hub.usecases.reach import reached
+from perijove.hub.usecases.reach import is_boundless, reached
 from perijove.hub.usecases.removal import Removal
 from perijove.hub.usecases.slices import in_slices
 
@@ -134,11 +134,11 @@ async def create_user(
 async def _create(
     ctx: Context, authenticator: Authenticator, principal: Principal, names: Sequence[str], admin: bool
 ) -> Sequence[UserView]:
-    if admin and not principal.admin:
-        raise forbidden("Only administrators can make administrators")
     normal = await _valid_names(authenticator, names)
     given = [DEFAULT_ROLES[name].name for name in (("admin", "user") if admin else ("user",))]
     async with ctx.store.transaction() as tx:
+        if admin:
+            await _check_boundless(ctx, tx, principal, "make administrators")
         created = await tx.users.add_many(normal, admin=admin, now=ctx.clock.now())
         if not created:
             raise conflict(f"User {normal[0]} already exists" if len(normal) == 1 else "All these users already exist")
@@ -152,6 +152,11 @@ async def _create(
                 ctx.telemetry.emit(AdminChanged(user.name, True, principal.name))
             views.append(UserView(user, given, (), fields))
     return views
+
+
+async def _check_boundless(ctx: Context, tx: Transaction, principal: Principal, what: str) -> None:
+    if not await is_boundless(ctx, tx, principal):
+        raise forbidden(f"Only administrators can {what}, with a token only if it allows all that they may do")
 
 
 async def _valid_names(authenticator: Authenticator, names: Sequence[str]) -> list[str]:
@@ -204,8 +209,10 @@ async def change_user(
     new_name = None if changes.name is None else (await _valid_names(authenticator, [changes.name]))[0]
     async with ctx.store.transaction() as tx:
         user = await reached(tx, principal, "admin:users", name=name)
-        if not principal.admin and (user.admin or changes.admin):
-            raise forbidden("Only administrators can make or change administrators")
+        if user.admin and not principal.admin:
+            raise forbidden("Only administrators can change administrators")
+        if changes.admin and not user.admin:
+            await _check_boundless(ctx, tx, principal, "make administrators")
         facts: list[Fact] = []
         if changes.admin is not None and changes.admin != user.admin:
             await set_admin(tx, user, changes.admin)
@@ -213,7 +220,7 @@ async def change_user(
         if changes.groups is not None:
             facts += await set_groups_of(ctx, tx, principal, user, changes.groups)
         if changes.roles is not None:
-            facts.append(await _set_roles(tx, principal, user, changes.roles))
+            facts.append(await _set_roles(ctx, tx, principal, user, changes.roles))
         if new_name is not None and new_name != user.name:
             facts.append(await _rename(tx, principal, user, new_name))
         changed = await tx.users.by_id(user.id)
@@ -251,9 +258,8 @@ async def _rename(tx: Transaction, principal: Principal, user: User, name: str) 
     return UserRenamed(name, user.name, principal.name)
 
 
-async def _set_roles(tx: Transaction, principal: Principal, user: User, names: Sequence[str]) -> Fact:
-    if not principal.admin:
-        raise forbidden("Only administrators can give roles")
+async def _set_roles(ctx: Context, tx: Transaction, principal: Principal, user: User, names: Sequence[str]) -> Fact:
+    await _check_boundless(ctx, tx, principal, "give roles")
     wanted, held = set(names), {role.name for role in await tx.roles.of("user", user.id)}
     if missing := sorted(wanted - {role.name for role in await tx.roles.list()}):
         raise invalid(f"No such role: {', '.join(map(repr, missing[:20]))}")

@@ -323,6 +323,27 @@ async def test_only_administrators_change_administrators_and_give_roles(hub: Run
     assert (await ops.patch(f"{hub.api}/users/ada", json={"name": "augusta"})).status_code == 200
 
 
+async def test_a_token_of_an_administrator_for_less_makes_no_administrators(hub: RunningHub) -> None:
+    """Else whoever finds such a token gets everything with it: an administrator of their own."""
+    await hub.add_user("ada")
+    narrow = hub.client(await hub.token("boss", "admin:users", "tokens", admin=True))
+    for method, path, body in (
+        ("POST", "/users", {"usernames": ["eve"], "admin": True}),
+        ("POST", "/users/eve", {"admin": True}),
+        ("PATCH", "/users/ada", {"admin": True}),
+        ("PATCH", "/users/ada", {"roles": ["admin"]}),
+    ):
+        answer = await narrow.request(method, f"{hub.api}{path}", json=body)
+        assert answer.status_code == 403, body
+        assert "only if it allows all" in answer.json()["message"]
+    assert (await narrow.post(f"{hub.api}/users/eve")).status_code == 201
+    whole = hub.client(await hub.token("boss", admin=True))
+    assert (await whole.patch(f"{hub.api}/users/eve", json={"admin": True})).json()["admin"] is True
+    # What they are already stays, and what takes rights away needs no more than before.
+    assert (await narrow.patch(f"{hub.api}/users/eve", json={"admin": True})).status_code == 200
+    assert (await narrow.patch(f"{hub.api}/users/eve", json={"admin": False})).json()["admin"] is False
+
+
 async def test_whoever_reaches_some_users_only_gives_no_names_and_no_groups(hub: RunningHub, admin: Any) -> None:
     """GHSA-69wv-m5fw-2fhp: a filter on an administrator's scope holds for every part of a change."""
     await hub.add_user("ada")
