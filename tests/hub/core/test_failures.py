@@ -44,6 +44,8 @@ USUAL = [
     (1, "MemoryError", "no memory left", "c.Spawner.mem_limit"),
     (1, "RuntimeError: can't start new thread", "no memory left", "Stop what you do not need"),
     (1, "ModuleNotFoundError: No module named 'my_lab'", "missing or broken: No module named 'my_lab'", "Install it"),
+    (1, "x.utils.ExtensionModuleNotFound: The module 'my_ext' could not be found", "The module 'my_ext'", "Install it"),
+    (1, "/usr/bin/python3.11: No module named my_server", "broken: No module named my_server", "Install it"),
     (1, "ImportError: cannot import name 'x' from 'y'", "broken: cannot import name 'x' from 'y'", "extension"),
     (1, "ModuleNotFoundError: No module named 'encodings'", "files of another version", "PYTHONHOME"),
     (127, "server: error while loading shared libraries: libpython3.so: cannot open", "is broken", "environment anew"),
@@ -56,6 +58,7 @@ USUAL = [
         "c.Spawner.args",
     ),
     (1, "perijove-singleuser: JUPYTERHUB_API_TOKEN is missing", "not told which hub", "must hand on all JUPYTERHUB_"),
+    (1, "KeyError: 'Missing required environment $JUPYTERHUB_SERVICE_URL'", "not told which hub", "must hand on"),
     (1, "Running as root is not recommended. Use --allow-root", "refuses to run as root", "--allow-root"),
     (1, "ssl.SSLError: [SSL: CERTIFICATE_VERIFY_FAILED]", "does not trust a certificate", "SSL_CERT_FILE"),
     (127, "sh: 1: jupyter-labhub: not found", "the command jupyter-labhub was not found", "c.Spawner.cmd"),
@@ -64,6 +67,12 @@ USUAL = [
         1,
         "Failed to connect to my Hub at http://h:8081/hub/api (attempt 5/5).",
         "cannot reach the hub",
+        "hub_connect_url",
+    ),
+    (
+        1,
+        "aiohttp.client_exceptions.ClientConnectorError: Cannot connect to host h:1",
+        "reach the hub",
         "hub_connect_url",
     ),
     (-9, "", "was killed by signal SIGKILL", "the machine ran out of memory"),
@@ -88,6 +97,14 @@ def test_every_cause_has_an_example() -> None:
 def test_what_nobody_knows_is_not_made_up(log: str, advice: str) -> None:
     failure = ended(1, log, while_starting=True)
     assert (failure.reason, failure.advice) == ("The server ended with exit status 1 before it was ready.", advice)
+
+
+def test_the_last_words_of_python_are_repeated() -> None:
+    failure = ended(1, "Traceback:\n  File x\n    my_lab.errors.LicenceError: it has run out\n\n", while_starting=False)
+    assert failure.reason == "The server ended with exit status 1: my_lab.errors.LicenceError: it has run out."
+    assert (
+        ended(1, "KeyError: 'x'\n[I] going on", while_starting=False).reason == "The server ended with exit status 1."
+    )
 
 
 def test_the_cause_that_shows_last_is_taken() -> None:
@@ -135,7 +152,10 @@ URL = "http://127.0.0.1:4711/base/user/ada/api"
     ("log", "advice"),
     [
         ("Jupyter Server 2.17 is running at:\n[I] http://127.0.0.1:8888/base/user/ada/lab", "It listens on port 8888"),
-        ("Jupyter Server 2.17 is running at:\n[I] http://127.0.0.1:4711/lab", "It serves /lab, but the hub asks for"),
+        (
+            "Jupyter Server 2.17 is running at:\n[I] http://127.0.0.1:4711/lab?token=x",
+            "It serves /lab, but the hub asks for",
+        ),
         ("Jupyter Server 2.17 is running at:\n[I] http://127.0.0.1:4711", "JUPYTERHUB_SERVICE_PREFIX"),
         ("Uvicorn running on http://10.0.0.3:4711/base/user/ada/", "c.Spawner.ip must be an address at which the hub"),
         ("http://127.0.0.1:8888/", "Try again"),

@@ -43,12 +43,14 @@ def _cause(pattern: str, reason: str, advice: str, *statuses: int) -> Cause:
     return Cause(re.compile(pattern, re.MULTILINE), reason, advice, frozenset(statuses))
 
 
+_CONNECT: Final = r"Failed to connect to my Hub|aiohttp\.client_exceptions\.\w+: Cannot connect to host"
+"""How upstream's single-user server says it, and the end of the long account that follows."""
 _REACH: Final = (
     "it cannot reach the hub",
     "An administrator should set c.JupyterHub.hub_connect_url to an address of the hub that servers reach.",
 )
 _WAITING: tuple[Cause, ...] = (
-    _cause(r"Failed to connect to my Hub|The hub does not answer: ", *_REACH),
+    _cause(rf"{_CONNECT}|The hub does not answer: ", *_REACH),
     _cause(
         r"The hub speaks version (?P<detail>\S+) of the protocol"
         r"|jupyterhub version (?P<detail2>\S+) != jupyterhub-singleuser version",
@@ -59,7 +61,7 @@ _WAITING: tuple[Cause, ...] = (
 """What a server says that goes on, and may never be ready for that."""
 
 CAUSES: tuple[Cause, ...] = (
-    _cause(r"Failed to connect to my Hub", *_REACH),
+    _cause(_CONNECT, *_REACH),
     _cause(
         r"Address already in use|port \d+ is (?:already in use|not available)",
         "another program has taken its port",
@@ -96,7 +98,7 @@ CAUSES: tuple[Cause, ...] = (
         "Stop what you do not need, then start it again; an administrator can raise c.Spawner.mem_limit.",
     ),
     _cause(
-        r"(?:ModuleNotFoundError: |ImportError: )(?P<detail>.+)",
+        r"(?:ModuleNotFound(?:Error)?: |ImportError: )(?P<detail>.+)|^\S*python[\d.]*: (?P<detail2>No module named .+)",
         "a Python package is missing or broken: {detail}",
         "Install it in the server's environment, or take the extension that wants it out of the configuration.",
     ),
@@ -109,7 +111,7 @@ CAUSES: tuple[Cause, ...] = (
     _cause(
         r"(?:Bad config encountered during initialization: |TraitError: |Failed to load config file )(?P<detail>.+)",
         "a setting of Jupyter's is wrong: {detail}",
-        "Correct it in ~/.jupyter or /etc/jupyter; c.Spawner.disable_user_config starts servers without the user's.",
+        "Correct it in ~/.jupyter (c.Spawner.disable_user_config leaves that out), /etc/jupyter or c.Spawner.args.",
     ),
     _cause(
         r"error: (?P<detail>(?:argument|unrecognized arguments|ambiguous option).+)",
@@ -118,7 +120,8 @@ CAUSES: tuple[Cause, ...] = (
         2,
     ),
     _cause(
-        r"(?:JUPYTERHUB_\w+ (?:is missing|environment variable|env is required))",
+        r"JUPYTERHUB_\w+ (?:is missing|environment variable|env is required)"
+        r"|Missing required environment \$JUPYTERHUB_",
         "it was not told which hub started it",
         "What is between hub and server, sudo or a script in c.Spawner.cmd, must hand on all JUPYTERHUB_ variables.",
     ),
@@ -151,7 +154,9 @@ _SOMEBODY = Cause(
     "",
     "Somebody ended it, or the machine ran out of memory. Start it again; your files are as you saved them.",
 )
-_ADDRESS = re.compile(r"https?://(?P<host>\[[^\]\s]*\]|[^\s/:]+):(?P<port>\d+)(?P<path>/\S*)?")
+_EXCEPTION = re.compile(r"^\s*(?P<words>[A-Za-z_][\w.]*(?:Error|Exception|NotFound|Timeout)(?:: .+)?)$")
+"""The last line of what Python prints about an exception that nobody caught."""
+_ADDRESS = re.compile(r"https?://(?P<host>\[[^\]\s]*\]|[^\s/:]+):(?P<port>\d+)(?P<path>/[^\s?#]*)?")
 _LISTENS = re.compile(
     rf"(?:running at|running on|listening on|listening at)\S*\s+(?:\[[^\]\n]*\]\s+)?{_ADDRESS.pattern}", re.IGNORECASE
 )
@@ -194,6 +199,8 @@ def _explained(status: int | None, log: str, out_of_memory: bool) -> tuple[str, 
         return _filled(cause, match), cause.advice
     if status in _KILLED:
         return _SOMEBODY.reason, _SOMEBODY.advice
+    if last := _EXCEPTION.search(log.rstrip().rpartition("\n")[2][:LINE_LENGTH]):
+        return shorten(last["words"], DETAIL_LENGTH), "Its log may say more."
     return "", "Its log may say more." if log else "Start it again."
 
 
@@ -216,7 +223,7 @@ def _looked_at(log: str) -> str:
 
 def _filled(cause: Cause, match: re.Match[str]) -> str:
     detail = next((text for text in match.groupdict().values() if text), "something it needs")
-    return cause.reason.replace("{detail}", shorten(detail.strip().rstrip("."), DETAIL_LENGTH))
+    return cause.reason.replace("{detail}", shorten(detail.strip().rstrip(".?!"), DETAIL_LENGTH))
 
 
 def timed_out(what: str, seconds: float, log: str = "", url: str = "") -> Failure:
