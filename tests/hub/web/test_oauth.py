@@ -16,7 +16,7 @@ from perijove.hub.core.services import Service
 from perijove.hub.core.tokens import hash_token
 from perijove.hub.testing.running import ORIGIN, RunningHub, running_hub
 from perijove.hub.usecases import oauth
-from perijove.hub.web.oauth import describe
+from perijove.hub.web.oauth import described
 from perijove.wire.prefixes import server_prefix
 
 SECRET = "the-secret-of-the-server"
@@ -280,17 +280,20 @@ async def test_a_token_is_no_person(hub: RunningHub, redirect_uri: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("scope", "words"),
+    ("scope", "words", "limit", "much"),
     [
-        ("access:servers!server=ada/lab", "Use servers. Only for: ada/lab."),
-        ("access:servers!server", "Use servers. Only for: ada."),
-        ("read:users:name!user", "Read the names of users. Only for: yourself."),
-        ("access:services!service", "Use services."),
-        ("read:hub", "Read what the hub is made of."),
+        ("access:servers!server=ada/", "Let you in and recognise you when you come back", "", False),
+        ("access:servers!server=ada/lab", "Use servers.", "ada/lab", False),
+        ("access:servers!server", "Let you in and recognise you when you come back", "", False),
+        ("read:users:name!user", "Know your user name", "", False),
+        ("access:services!service", "Use services.", "", False),
+        ("read:hub", "Read what the hub is made of.", "", False),
+        ("inherit", "Do everything here that you may do", "", True),
     ],
 )
-def test_scopes_in_words(scope: str, words: str) -> None:
-    assert describe(scope, OAuthClient("id", "", "/", "", 1, "ada/"), BUILT_IN) == words
+def test_scopes_in_words(scope: str, words: str, limit: str, much: bool) -> None:
+    told = described(scope, OAuthClient("id", "", "/", "", 1, "ada/"), BUILT_IN)
+    assert told == {"scope": scope, "description": words, "limit": limit, "much": much}
 
 
 async def test_a_hub_may_insist_on_pkce(base_url: str) -> None:

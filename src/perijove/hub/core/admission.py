@@ -11,6 +11,9 @@ from typing import Any
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.servers import OCCUPYING, Server, State
 
+WAITING = "Waiting for a free place"
+"""With what every sentence begins that tells somebody where they stand."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -47,7 +50,7 @@ class Place:
     def message(self) -> str:
         """What the person who waits is told."""
         about = "" if self.seconds is None else f", about {_in_words(self.seconds)}"
-        return f"Waiting for a free place: number {self.position} in the queue{about}"
+        return f"{WAITING}: number {self.position} in the queue{about}"
 
 
 def tightest(*limits: int) -> int:

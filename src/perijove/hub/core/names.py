@@ -8,6 +8,7 @@ import unicodedata
 from perijove.hub.core.errors import invalid
 
 MAX_NAME_LENGTH = 255
+MAX_SERVER_NAME = 30
 _SERVER_NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,28}[a-z0-9])?")
 _SERVICE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_.~-]{0,253}[a-z0-9])?", re.IGNORECASE | re.ASCII)
 _BELOW_A_GROUP = ("/users", "/properties", "/shared")
@@ -72,6 +73,15 @@ def validate_server_name(name: str) -> str:
             "starting with a letter."
         )
     return name
+
+
+def server_name_for(title: str) -> str:
+    """Return the name for a server that a person calls *title*: ``My Thesis`` becomes ``my-thesis``.
+
+    It is such as `validate_server_name` accepts; empty if nothing of *title* can stand in a name.
+    """
+    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
+    return "-".join(re.findall("[a-z0-9]+", plain)).lstrip("-0123456789")[:MAX_SERVER_NAME].rstrip("-")
 
 
 def validate_service_name(name: str) -> str:

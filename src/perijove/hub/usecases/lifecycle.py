@@ -21,6 +21,7 @@ from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.events import ServerAdopted, ServerFailed, ServerReady, ServerStopped
 from perijove.hub.core.progress import MAX_MESSAGE_LENGTH, ProgressEvent
 from perijove.hub.core.servers import OCCUPYING, Command, Event, Failure, Server, State, after, command_for
+from perijove.hub.core.texts import mark
 from perijove.hub.ports.store import Transaction
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.signals import QUEUE, Signals
@@ -41,11 +42,11 @@ CLOSE_TIMEOUT = 10.0
 RECENT_STARTS = 20
 
 PROGRESS = {
-    Event.START_REQUESTED: (0, "Server requested"),
-    Event.ADMITTED: (10, "Starting your server"),
-    Event.STARTED: (50, "The server was started; waiting for it to answer"),
-    Event.ANSWERED: (90, "The server answers; opening its address"),
-    Event.ROUTED: (100, "Server ready"),
+    Event.START_REQUESTED: (0, mark("Server requested")),
+    Event.ADMITTED: (10, mark("Starting your server")),
+    Event.STARTED: (50, mark("The server was started; waiting for it to answer")),
+    Event.ANSWERED: (90, mark("The server answers; opening its address")),
+    Event.ROUTED: (100, mark("Server ready")),
 }
 
 

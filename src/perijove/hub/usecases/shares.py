@@ -206,7 +206,13 @@ async def list_codes(
 
 
 async def create_code(
-    ctx: Context, principal: Principal, server: ServerName, scopes: list[str], *, expires_in: int = DEFAULT_LIFETIME
+    ctx: Context,
+    principal: Principal,
+    server: ServerName,
+    scopes: list[str],
+    *,
+    expires_in: int = DEFAULT_LIFETIME,
+    value: str = "",
 ) -> CodeView:
     """Make a code with which whoever knows it takes a share, until it expires or is revoked.
 
@@ -216,6 +222,7 @@ async def create_code(
         server: what is shared.
         scopes: what the code gives; use of the server, if empty.
         expires_in: for how many seconds it is accepted.
+        value: what the code shall be, where the same wish may come twice: the second time nothing new is made.
 
     Raises:
         PerijoveError: FORBIDDEN for scopes that the giver does not hold; NOT_FOUND without such a server; INVALID for
@@ -224,9 +231,12 @@ async def create_code(
     principal.require_some("shares")
     bases = without_filters(scopes, server.owner, server.name) or DEFAULT_SCOPES
     now = ctx.clock.now()
-    expires, value = code_expiry(expires_in, now), new_secret()
+    expires, value = code_expiry(expires_in, now), value or new_secret()
     async with ctx.store.transaction() as tx:
         owner, shared = await _shared_server(tx, principal, "shares", server)
+        made = await tx.share_codes.by_hash(hash_token(value))
+        if made is not None and made.server_id == shared.id:
+            return CodeView(made, shared, value)
         _check_gift(ctx, principal, owner, shared, bases)
         code = await tx.share_codes.add(
             ShareCode(0, hash_token(value), shared.id, owner.name, shared.name, bases, now, expires)

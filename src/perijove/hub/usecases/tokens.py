@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from perijove.hub.core.errors import forbidden, invalid, not_found
 from perijove.hub.core.events import TokenCreated, TokenRevoked
@@ -39,6 +39,21 @@ class TokenRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Application:
+    """An OAuth client that a user let act for them.
+
+    Attributes:
+        name: the service, or the server as ``owner/name``; empty if the client is gone.
+        is_service: which of the two.
+        tokens: what it was given.
+    """
+
+    name: str
+    is_service: bool
+    tokens: Sequence[Token]
+
+
+@dataclass(frozen=True, slots=True)
 class TokenView:
     """A token, what it allows now, and once its value."""
 
@@ -53,7 +68,7 @@ def new_secret() -> str:
 
 
 async def create(
-    ctx: Context, principal: Principal, user_name: str, request: TokenRequest, *, maximum: int
+    ctx: Context, principal: Principal, user_name: str, request: TokenRequest, *, maximum: int, value: str = ""
 ) -> TokenView:
     """Make a token for a user.
 
@@ -63,6 +78,7 @@ async def create(
         user_name: whose token it will be.
         request: what it shall be.
         maximum: the longest life of a token in seconds; 0 for no limit.
+        value: what the token shall be, where the same wish may come twice: the second time nothing new is made.
 
     Raises:
         PerijoveError: FORBIDDEN or NOT_FOUND; INVALID for unknown scopes or roles, or more than its owner may do.
@@ -72,9 +88,12 @@ async def create(
     if len(note) > MAX_NOTE_LENGTH or not all(c.isprintable() for c in note):
         raise invalid(f"A note has at most {MAX_NOTE_LENGTH} printable characters")
     now = ctx.clock.now()
-    value = new_secret()
+    value = value or new_secret()
     async with ctx.store.transaction() as tx:
         user = await reached(tx, principal, "tokens", name=user_name)
+        made = await tx.tokens.by_hash(hash_token(value))
+        if made is not None and (made.owner_kind, made.owner_id) == ("user", user.id):
+            return replace(await _view(ctx, tx, made), value=value)
         raw = await _raw_scopes(tx, request)
         await _check_scopes(ctx, tx, principal, user, raw)
         token = await tx.tokens.add(
@@ -148,6 +167,26 @@ async def list_of(ctx: Context, principal: Principal, user_name: str) -> Sequenc
         tokens = [token for token in await tx.tokens.list_of("user", user.id) if not expired(token.expires_at, now)]
         tokens.sort(key=lambda token: token.last_activity or token.created)
         return [await _view(ctx, tx, token) for token in tokens]
+
+
+async def applications(ctx: Context, principal: Principal, user_name: str) -> Sequence[Application]:
+    """Return the OAuth clients that hold tokens of a user, by name. Raises PerijoveError FORBIDDEN or NOT_FOUND."""
+    principal.require_some("read:tokens")
+    now = ctx.clock.now()
+    by_client: dict[str, list[Token]] = {}
+    async with ctx.store.transaction() as tx:
+        user = await reached(tx, principal, "read:tokens", name=user_name)
+        for token in await tx.tokens.list_of("user", user.id):
+            if token.client_id != API_CLIENT_ID and not expired(token.expires_at, now):
+                by_client.setdefault(token.client_id, []).append(token)
+        clients = {client_id: await tx.oauth.client(client_id) for client_id in by_client}
+    found = [
+        Application("", False, held)
+        if (client := clients[client_id]) is None
+        else Application(client.service_name or client.server_name, bool(client.service_name), held)
+        for client_id, held in by_client.items()
+    ]
+    return sorted(found, key=lambda application: application.name)
 
 
 async def get(ctx: Context, principal: Principal, user_name: str, token_id: int) -> TokenView:

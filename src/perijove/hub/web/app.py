@@ -26,10 +26,11 @@ from perijove.hub.web.api import groups, identity, servers, services, shares, to
 from perijove.hub.web.api import hub as hub_api
 from perijove.hub.web.callers import ERRORS, hub_of
 from perijove.hub.web.openapi import document
-from perijove.hub.web.pages import admin, preferences, sign_in, various
+from perijove.hub.web.pages import admin, home, preferences, sign_in, starting, various
 from perijove.hub.web.pages import servers as server_pages
 from perijove.hub.web.pages import shares as share_pages
-from perijove.hub.web.pages.common import SignInFirst, raw_path, raw_query, to_sign_in
+from perijove.hub.web.pages import tokens as token_pages
+from perijove.hub.web.pages.common import EarlierForm, SignInFirst, raw_path, raw_query, to_sign_in
 from perijove.hub.web.permissions import included
 from perijove.hub.web.shortcuts import Shortcuts
 from perijove.hub.web.state import HubState
@@ -78,7 +79,10 @@ PAGES: Final = (
     various.router,
     preferences.router,
     sign_in.router,
+    home.router,
+    token_pages.router,
     server_pages.router,
+    starting.router,
     share_pages.router,
     admin.router,
 )
@@ -144,6 +148,7 @@ def create_app(state: HubState) -> FastAPI:
     app.state.hub = state
     errors.install(app)
     app.add_exception_handler(SignInFirst, to_sign_in)
+    app.add_exception_handler(EarlierForm, sign_in.to_go_on)
     add_api(app, prefix)
     for router in PAGES:
         app.include_router(included(router), prefix=prefix.rstrip("/"))

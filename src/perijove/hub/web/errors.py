@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.names import shorten
+from perijove.hub.core.texts import mark
 from perijove.hub.web.rendering import render
 from perijove.hub.web.state import HubState
 
@@ -35,18 +36,18 @@ RETRY_AFTER: Final = 5
 """Seconds after which a client tries again when something the hub needs is away."""
 
 TITLES: Final[dict[int, str]] = {
-    400: "That did not work",
-    403: "You may not do this",
-    404: "Nothing is here",
-    405: "That did not work",
-    409: "Not now",
-    413: "That is too much",
-    424: "This server is not running",
-    429: "Too much at once",
-    500: "Something went wrong",
-    502: "The server gave no proper answer",
-    503: "Not available at the moment",
-    504: "The server took too long",
+    400: mark("That did not work"),
+    403: mark("You may not do this"),
+    404: mark("Nothing is here"),
+    405: mark("That did not work"),
+    409: mark("Not now"),
+    413: mark("That is too much"),
+    424: mark("This server is not running"),
+    429: mark("Too much at once"),
+    500: mark("Something went wrong"),
+    502: mark("The server gave no proper answer"),
+    503: mark("Not available at the moment"),
+    504: mark("The server took too long"),
 }
 
 
@@ -80,7 +81,7 @@ def error_response(
         title_text=TITLES.get(status, TITLES[500 if status >= 500 else 400]),
         message=message,
         error_id=error_id,
-        action={"url": f"{hub.settings.prefix}home", "text": "Go to the home page"},
+        action={"url": f"{hub.settings.prefix}home", "text": mark("Go to the home page")},
     )
     response.status_code = status
     response.headers.update(headers)
@@ -127,7 +128,7 @@ def broken(request: Request, error: Exception) -> Response:
     """Return the answer to a request that broke in a way that nobody expected; the log has the details."""
     error_id = new_error_id()
     log.error("request broke", path=path_of(request), error_id=error_id, exc_info=error)
-    message = "Something went wrong in the hub."
+    message = mark("Something went wrong in the hub.")
     try:
         return error_response(request, 500, message, error_id=error_id)
     except Exception:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from urllib.parse import parse_qsl
 
 from fastapi import Form, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
-from perijove.hub.core.errors import not_found
+from perijove.hub.core.errors import PerijoveError, not_found
 from perijove.hub.core.guessing import Try
 from perijove.hub.core.oauth import MAX_SCOPES, AuthorizeRequest, OAuthClient, OAuthError, metadata, origin_of
 from perijove.hub.core.scopes import METASCOPES, Catalogue
+from perijove.hub.core.texts import mark
 from perijove.hub.core.tokens import MAX_TOKEN_LENGTH
 from perijove.hub.usecases import oauth
 from perijove.hub.usecases.identity import Visitor
 from perijove.hub.usecases.oauth import Consent
 from perijove.hub.web import security
 from perijove.hub.web.callers import Hub, address_of, find_visitor
-from perijove.hub.web.pages.common import login_url
+from perijove.hub.web.pages.common import go, login_url, raw_path, raw_query
 from perijove.hub.web.permissions import Router, public
 from perijove.hub.web.rendering import render
 from perijove.hub.web.schemas import gives
@@ -36,6 +37,28 @@ SIGNS_IN = public("Whoever is not signed in is led to the sign-in page, and back
 MAX_FORM_LENGTH = 16_384
 PAGE_TYPE = "text/html"
 FORM_TYPE = "application/x-www-form-urlencoded"
+EVERYTHING: Final = frozenset({"inherit", "self"})
+CONSENT: Final = {
+    "inherit": mark("Do everything here that you may do"),
+    "self": mark("Do everything with what is your own: your servers, your tokens, your name"),
+    "read:users:name!user": mark("Know your user name"),
+    "read:users:groups!user": mark("Know which groups you are in"),
+    "read:users!user": mark("Know your name, your groups and when you were last active"),
+    "read:servers!user": mark("See your servers and whether they run"),
+    "servers!user": mark("Start and stop your servers"),
+    "access:servers!user": mark("Open your servers and use everything in them"),
+    "tokens!user": mark("Make and revoke tokens of yours"),
+    "shares!user": mark("Share your servers with others"),
+    "users:activity!user": mark("Report when you are active"),
+}
+"""What usual scopes allow, said to the person who is asked."""
+
+LETS_IN: Final = {
+    "access:servers": mark("Let you in and recognise you when you come back"),
+    "access:services": mark("Let you in and recognise you when you come back"),
+}
+"""What is said of the scope that every client has: use of itself."""
+
 AUTHORIZE: dict[str, Any] = {
     "parameters": [
         {"name": name, "in": "query", "required": name in {"client_id", "response_type"}, "schema": {"type": "string"}}
@@ -116,7 +139,14 @@ async def consent(
     visitor = await find_visitor(request, hub)
     if visitor is None:
         return RedirectResponse(login_url(hub.settings.prefix, request, again=True), status_code=302)
-    security.check_form(request, hub.settings, visitor, xsrf)
+    try:
+        security.check_form(request, hub.settings, visitor, xsrf)
+    except PerijoveError:
+        security.check_origin(request, hub.settings)
+        if security.form_owner(hub.settings, xsrf) != visitor.user.id:
+            raise
+        # The person's own, from an earlier sign-in: they are asked again.
+        return go(f"{raw_path(request)}{raw_query(request)}")
     return await _authorize(request, hub, visitor, shown=scopes)
 
 
@@ -148,9 +178,7 @@ async def _authorize(request: Request, hub: HubState, visitor: Visitor, *, shown
             owner=client.server_name.partition("/")[0],
             server=client.server_name.partition("/")[2],
             leads_to=origin_of(client.redirect_uri).partition("://")[2],
-            scopes=[
-                {"scope": text, "description": describe(text, client, hub.ctx.catalogue)} for text in answer.scopes
-            ],
+            scopes=[described(text, client, hub.ctx.catalogue) for text in answer.scopes],
         )
         page.headers["Content-Security-Policy"] = security.page_policy(
             hub.settings.site, origin_of(client.redirect_uri)
@@ -159,13 +187,17 @@ async def _authorize(request: Request, hub: HubState, visitor: Visitor, *, shown
     return RedirectResponse(answer, status_code=302, headers={"Cache-Control": "no-store"})
 
 
-def describe(text: str, client: OAuthClient, catalogue: Catalogue) -> str:
-    """Return what a raw scope allows *client*, in words."""
+def described(text: str, client: OAuthClient, catalogue: Catalogue) -> dict[str, Any]:
+    """Return what a raw scope allows *client*, in words, to whom that is limited, and whether it is everything."""
+    if text in CONSENT:
+        return {"scope": text, "description": CONSENT[text], "limit": "", "much": text in EVERYTHING}
     scope = parse_scope(text)
+    itself = {"server": client.server_name, "service": client.service_name}.get(scope.kind, "")
+    target = scope.value or itself
+    if scope.base in LETS_IN and itself and target == itself:
+        return {"scope": text, "description": LETS_IN[scope.base], "limit": "", "much": False}
     words = catalogue.definitions[scope.base].description
-    own = {"user": "yourself", "server": client.server_name, "service": client.service_name}
-    limit = scope.value or own.get(scope.kind, "")
-    return f"{words} Only for: {limit.rstrip('/')}." if limit else words
+    return {"scope": text, "description": words, "limit": target.rstrip("/"), "much": False}
 
 
 @router.post(

@@ -34,7 +34,8 @@ def render(request: Request, template: str, *, visitor: Visitor | None = None, *
     values = {
         **_frame(request, hub, visitor),
         "xsrf_token": token,
-        "here_url": _here(request, hub, template),
+        # The address of what went wrong with a form is no page that could be asked for again.
+        "again_url": f"{hub.settings.prefix}home" if template == ERROR_PAGE and request.method != "GET" else "",
         **_announced(hub, template),
         **context,
     }
@@ -85,11 +86,3 @@ def _announced(hub: HubState, template: str) -> dict[str, Any]:
     values = dict(hub.template_vars)
     announcement = values.get(f"announcement_{PurePath(template).stem}", values.get("announcement", ""))
     return {"login_term_url": "", **values, "announcement": Markup(announcement)}  # noqa: S704 - the operator's own
-
-
-def _here(request: Request, hub: HubState, template: str) -> str:
-    """Return where the choice of a language leads back to: this page, where it can be asked for again."""
-    path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")
-    if request.method != "GET" and template == ERROR_PAGE:
-        return f"{hub.settings.prefix}home"
-    return f"{path}?{query}" if query else str(path)

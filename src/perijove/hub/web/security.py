@@ -46,6 +46,7 @@ LANGUAGE_COOKIE = "perijove-language"
 THEME_COOKIE = "perijove-theme"
 CHOICE_LIFETIME = 365 * 24 * 3600
 MAX_DEVICE_COOKIE = 200
+MAX_FORM_TOKEN = 200
 STALE_FORM = mark("Login form invalid or expired. Try again.")
 
 MAX_SAME_NAME = 8
@@ -226,7 +227,48 @@ def _signature(settings: WebSettings, text: str) -> str:
 
 
 def _session_token(settings: WebSettings, visitor: Visitor) -> str:
-    return _signature(settings, f"session:{visitor.session.session_id}")
+    digest = hashlib.sha256(visitor.session.session_id.encode()).hexdigest()[:32]
+    whose = f"{visitor.user.id}.{digest}"
+    return f"{whose}.{_signature(settings, f'session:{whose}')}"
+
+
+def form_owner(settings: WebSettings, sent: str) -> int | None:
+    """Return the id of the user for whom a form with the token *sent* was made, in whatever session; None if none."""
+    whose, _, signature = sent[:MAX_FORM_TOKEN].rpartition(".")
+    if not whose or not _equal(signature, _signature(settings, f"session:{whose}")):
+        return None
+    return int(whose.partition(".")[0])
+
+
+def seal(settings: WebSettings, text: str) -> str:
+    """Return *text* in a form that a browser can hold for us, and nobody else can make."""
+    body = base64.urlsafe_b64encode(text.encode("utf-8", "surrogatepass")).decode()
+    return f"{body}.{_signature(settings, f'sealed:{body}')}"
+
+
+def unseal(settings: WebSettings, sealed: str) -> str | None:
+    """Return what was sealed; None if it was not us who did that."""
+    body, _, signature = sealed.partition(".")
+    if not body or not _equal(signature, _signature(settings, f"sealed:{body}")):
+        return None
+    return base64.urlsafe_b64decode(body).decode("utf-8", "surrogatepass")
+
+
+def once(settings: WebSettings, visitor: Visitor, purpose: str, number: str) -> str:
+    """Return the secret for a wish that is to be granted once: the same for the same form of the same session.
+
+    Args:
+        settings: with what secrets are derived from.
+        visitor: whose wish it is.
+        purpose: what the secret is for.
+        number: what makes the form differ from others; nobody who does not know our secret learns anything from it.
+    """
+    return _signature(settings, f"once:{purpose}:{visitor.session.session_id}:{number}")
+
+
+def form_number() -> str:
+    """Return what makes a form differ from all others."""
+    return secrets.token_urlsafe(12)
 
 
 def _is_ours(settings: WebSettings, token: str) -> bool:

@@ -79,7 +79,8 @@ def test_what_pages_show_of_a_server(hub: RunningHub, name: str, path: str) -> N
     assert view["pending_url"] == f"{prefix}spawn-pending/{path}"
     assert (view["state"], view["state_text"], view["failure"]) == ("failed", "Failed", failure)
     assert (view["owner"], view["active"], view["ready"]) == ("a b@c", False, False)
-    assert view["title"] == (name or "My server")
+    assert view["title"] == name
+    assert (view["share_url"], view["delete_action"]) == (f"{prefix}share/{path}", f"{prefix}delete/{path}")
 
 
 EVIL = [

@@ -12,7 +12,9 @@ async def test_the_language_of_the_browser_is_taken_until_another_is_chosen(hub:
     assert page.headers["Content-Language"] == "de"
 
     answer = await browser.post(
-        f"{hub.prefix}preferences", data={"language": "fr", "next": f"{hub.prefix}login?next=x"}
+        f"{hub.prefix}preferences",
+        data={"language": "fr"},
+        headers={"Referer": f"http://hub.test{hub.prefix}login?next=x"},
     )
     assert answer.status_code == 303
     assert answer.headers["Location"] == f"{hub.prefix}login?next=x"
@@ -27,9 +29,11 @@ async def test_dark_is_kept_until_the_choice_is_the_browsers_again(hub: RunningH
     assert "data-theme" not in (await browser.get(f"{hub.prefix}login")).text
 
 
-@pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example", "/\\evil.example", ""])
+@pytest.mark.parametrize(
+    "target", ["javascript:alert(1)", "https://evil.example/", "//evil.example", "/\\evil.example", ""]
+)
 async def test_it_leads_to_no_other_site(hub: RunningHub, target: str) -> None:
-    answer = await hub.client().post(f"{hub.prefix}preferences", data={"theme": "dark", "next": target})
+    answer = await hub.client().post(f"{hub.prefix}preferences", data={"theme": "dark"}, headers={"Referer": target})
     assert answer.headers["Location"] == f"{hub.prefix}home"
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -188,3 +189,83 @@ def test_what_a_code_gives_is_said_in_words() -> None:
 
     assert described(code("access:servers"), BUILT_IN) == ["Open it, and see and change everything in it"]
     assert described(code("tokens", "custom:gone"), BUILT_IN) == ["Make and revoke tokens."]
+
+
+# -- the page on which somebody shares
+
+
+async def sharing_page(hub: RunningHub, *names: str) -> tuple[Any, BeautifulSoup]:
+    """Return ada's browser, who may share her servers with everybody, and the page of her server lab."""
+    ada = await hub.add_user("ada")
+    await hub.add_user("bob")
+    async with hub.store.transaction() as tx:
+        await tx.servers.add(ada.id, "lab")
+        role = await tx.roles.get("user")
+        assert role is not None
+        await tx.roles.put(replace(role, scopes=("self", "shares!user", "read:users:name", "read:groups:name")))
+    browser = await hub.browser("ada")
+    page = await browser.get(f"{hub.prefix}share/ada/{names[0] if names else 'lab'}")
+    assert page.status_code == 200, page.text
+    return browser, BeautifulSoup(page.text, "html.parser")
+
+
+async def sent(hub: RunningHub, browser: Any, verb: str, **data: str) -> Any:
+    page = await browser.get(f"{hub.prefix}share/ada/lab")
+    data = {"_xsrf": form_token(page.text)} | data
+    return await browser.post(f"{hub.prefix}share/ada/lab/{verb}", data=data, headers={"Origin": ORIGIN})
+
+
+async def test_a_server_is_shared_with_a_person_and_taken_back(hub: RunningHub) -> None:
+    browser, _ = await sharing_page(hub)
+    for _ in range(2):
+        answer = await sent(hub, browser, "give", kind="user", name=" bob ", offer="run")
+        assert answer.headers["Location"] == f"{hub.prefix}share/ada/lab"
+    assert await shared_with(hub, "bob") == ["access:servers!server=ada/lab", "servers!server=ada/lab"]
+    page = BeautifulSoup((await browser.get(f"{hub.prefix}share/ada/lab")).text, "html.parser")
+    assert "Start and stop it" in page.select("[aria-labelledby=given]")[0].get_text()
+    for _ in range(2):
+        await sent(hub, browser, "take-back", kind="user", name="bob")
+    assert await shared_with(hub, "bob") == []
+
+
+@pytest.mark.parametrize(("name", "words"), [("nobody", "No such user"), ("ada", "with its owner"), ("", "Write with")])
+async def test_what_cannot_be_shared_with_stays_in_its_field(hub: RunningHub, name: str, words: str) -> None:
+    browser, _ = await sharing_page(hub)
+    answer = await sent(hub, browser, "give", kind="user", name=name, offer="run")
+    assert answer.status_code == 400
+    page = BeautifulSoup(answer.text, "html.parser")
+    assert words in page.select("#form-error")[0].get_text()
+    assert page.select("#name")[0]["value"] == name
+    assert [option["value"] for option in page.select("#offer option[selected]")] == ["run"]
+
+
+async def test_a_link_is_made_once_shown_once_and_revoked(hub: RunningHub) -> None:
+    browser, page = await sharing_page(hub)
+    number = str(page.select("[name=number]")[0]["value"])
+    links = set()
+    for _ in range(2):
+        answer = await sent(hub, browser, "code", offer="use", expires_in="3600", number=number)
+        links.add(str(BeautifulSoup(answer.text, "html.parser").select("#share-link")[0]["value"]))
+    (link,) = links
+    assert link.startswith(f"{ORIGIN}{hub.prefix}accept-share?code=")
+    later = await browser.get(f"{hub.prefix}share/ada/lab")
+    assert link.partition("code=")[2] not in later.text
+    (code_id,) = [str(field["value"]) for field in BeautifulSoup(later.text, "html.parser").select("[name=code_id]")]
+    bob = await hub.browser("bob")
+    path = link.removeprefix(ORIGIN)
+    assert (await bob.get(path)).status_code == 200
+    for _ in range(2):
+        await sent(hub, browser, "revoke-code", code_id=code_id)
+    assert (await bob.get(path)).status_code == 404
+
+
+async def test_a_server_that_never_ran_cannot_be_shared_yet(hub: RunningHub) -> None:
+    browser, _ = await sharing_page(hub)
+    page = await browser.get(f"{hub.prefix}share/ada")
+    assert "once it has been started" in page.text
+
+
+async def test_nobody_sees_with_whom_others_share(hub: RunningHub) -> None:
+    await sharing_page(hub)
+    bob = await hub.browser("bob")
+    assert (await bob.get(f"{hub.prefix}share/ada/lab")).status_code in {403, 404}

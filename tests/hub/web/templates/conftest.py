@@ -9,6 +9,7 @@ from typing import Any, Final
 import jinja2
 import pytest
 
+from perijove.hub.core.admission import Place
 from perijove.hub.core.oauth import OAuthClient
 from perijove.hub.web.templating import make_environment
 
@@ -45,7 +46,7 @@ def common(**more: Any) -> Values:
         "language": "en",
         "languages": {"en": "English", "de": "Deutsch", "fr": "Français"},
         "theme": "",
-        "here_url": "/hub/home",
+        "again_url": "",
         "announcement": "",
         "services": (),
         "user": {"name": "alice", "admin": True, "has_account": True},
@@ -61,7 +62,11 @@ def server(name: str = "", state: str = "stopped", **more: Any) -> Values:
     where = f"alice/{name}" if name else "alice"
     return {
         "name": name,
-        "title": name or "My server",
+        "title": name,
+        "display_name": "",
+        "delete_action": f"/hub/delete/{where}",
+        "rename_action": f"/hub/rename/{where}",
+        "share_url": f"/hub/share/{where}",
         "owner": "alice",
         "state": state,
         "state_text": "",
@@ -84,17 +89,22 @@ def pending(**more: Any) -> Values:
         **{
             "server": server(state="starting", state_text="Starting"),
             "events": [
-                {"id": 1, "progress": 0, "message": "Asked for", "outcome": ""},
-                {"id": 2, "progress": 10, "message": "Starting the process", "outcome": ""},
+                {"id": 1, "progress": 0, "message": "Asked for", "outcome": "", "at": NOW},
+                {"id": 2, "progress": 10, "message": "Starting the process", "outcome": "", "at": NOW},
                 {
                     "id": 3,
                     "progress": 40,
                     "message": "Waiting until the server answers at 127.0.0.1:41234",
                     "outcome": "",
+                    "at": NOW,
                 },
             ],
             "events_url": "/hub/api/users/alice/server/progress?_xsrf=2%7Ctoken",
             "next_url": "/user/alice/lab",
+            "log_url": "/hub/spawn-log/alice?_xsrf=2%7Ctoken",
+            "log_page": "/hub/spawn-log/alice",
+            "place": None,
+            "words": {"Asked for": "Asked for"},
             "elapsed_since": NOW - timedelta(seconds=4),
             "stop_action": "/hub/stop/alice",
             "failure": None,
@@ -188,13 +198,94 @@ API: Final[Values] = {
 }
 
 NO_FORM_ERROR: Final[Values] = {"error": "", "username": ""}
-SIGN_IN: Final[Values] = {"action": "/hub/login?next=%2Fhub%2Fhome", "signup": True, "needs_form": True}
+HOME: Final[Values] = {"named_server_limit": 0, "may_share": True, "shared": [], "error": "", "typed": ""}
+SIGN_IN: Final[Values] = {
+    "action": "/hub/login?next=%2Fhub%2Fhome",
+    "signup": True,
+    "needs_form": True,
+    "held": "",
+    "login_service": "",
+    "login_term_url": "",
+}
 ERROR: Final[Values] = {
     "status": 404,
     "title_text": "There is nothing here",
     "message": "The address may be misspelt, or what was here is gone.",
     "error_id": "",
     "action": None,
+}
+
+TOKENS: Final[Values] = {
+    "made": None,
+    "error": "",
+    "typed": {"note": "", "expires_in": 86400, "allow": "all", "scopes": (), "more_scopes": ""},
+    "number": "n",
+    "lifetimes": [3600, 86400, 0],
+    "choices": [
+        {"scope": "servers!user", "text": "Start and stop my servers", "service": ""},
+        {"scope": "access:services!service=wiki", "text": "", "service": "wiki"},
+    ],
+    "tokens": [
+        {
+            "id": 7,
+            "note": "Nightly",
+            "created": NOW,
+            "last_activity": None,
+            "expires_at": NOW + timedelta(days=2),
+            "everything": True,
+            "words": [],
+            "scopes": [],
+            "of_server": False,
+        },
+        {
+            "id": 8,
+            "note": "",
+            "created": NOW,
+            "last_activity": NOW,
+            "expires_at": None,
+            "everything": False,
+            "words": ["Start and stop my servers"],
+            "scopes": ["read:hub"],
+            "of_server": False,
+        },
+        {
+            "id": 9,
+            "note": "Server",
+            "created": NOW,
+            "last_activity": NOW,
+            "expires_at": None,
+            "everything": False,
+            "words": [],
+            "scopes": [],
+            "of_server": True,
+        },
+    ],
+    "applications": [
+        {"name": "wiki", "is_service": True, "token_id": 3, "created": NOW, "last_activity": NOW},
+        {"name": "bob/lab", "is_service": False, "token_id": 4, "created": NOW, "last_activity": None},
+        {"name": "", "is_service": False, "token_id": 5, "created": NOW, "last_activity": None},
+    ],
+}
+
+SHARE: Final[Values] = {
+    "server": server("lab"),
+    "exists": True,
+    "action": "/hub/share/alice/lab",
+    "given": [
+        {"kind": "user", "name": "bob", "words": ["Open it"], "created": NOW},
+        {"kind": "group", "name": "team", "words": ["Open it", "Start it"], "created": NOW},
+    ],
+    "codes": [
+        {"id": 1, "words": ["Open it"], "created": NOW, "expires": NOW + timedelta(hours=3), "count": 1},
+        {"id": 2, "words": ["Open it"], "created": NOW, "expires": NOW + timedelta(hours=3), "count": 2},
+    ],
+    "made": None,
+    "error": "",
+    "typed": {"kind": "user", "name": "", "offer": "use"},
+    "offers": [("use", "Open it"), ("run", "Open it, and start and stop it")],
+    "lifetimes": (3600, 86400),
+    "lifetime": 86400,
+    "number": "n",
 }
 
 PAGES: Final[dict[str, tuple[str, Values]]] = {
@@ -205,7 +296,9 @@ PAGES: Final[dict[str, tuple[str, Values]]] = {
     ),
     "login-elsewhere": (
         "login.html",
-        common(user=None, login_service="GitHub", **SIGN_IN | {"needs_form": False, "signup": False}, **NO_FORM_ERROR),
+        common(
+            user=None, **SIGN_IN | {"login_service": "GitHub", "needs_form": False, "signup": False}, **NO_FORM_ERROR
+        ),
     ),
     "signup": ("signup.html", common(user=None, done=False, **NO_FORM_ERROR)),
     "signup-error": (
@@ -215,20 +308,25 @@ PAGES: Final[dict[str, tuple[str, Values]]] = {
     "signup-done": ("signup.html", common(user=None, done=True, error="", username="bob")),
     "setup": ("setup.html", common(user=None, code="one-time", valid=True, **NO_FORM_ERROR)),
     "setup-used": ("setup.html", common(user=None, code="", valid=False, **NO_FORM_ERROR)),
-    "home-stopped": ("home.html", common(servers=[server()], named_servers=False)),
+    "home-stopped": ("home.html", common(servers=[server()], named_servers=False, **HOME)),
     "home-ready": (
         "home.html",
         common(
             user={"name": "bob", "admin": False, "has_account": False},
             servers=[server(state="ready", state_text="Running")],
             named_servers=False,
+            **HOME,
         ),
     ),
     "home-starting": (
         "home.html",
-        common(servers=[server(state="queued", state_text="Third in the queue, about a minute")], named_servers=False),
+        common(
+            servers=[server(state="queued", state_text="Third in the queue, about a minute")],
+            named_servers=False,
+            **HOME,
+        ),
     ),
-    "home-failed": ("home.html", common(servers=[server(state="failed")], named_servers=False)),
+    "home-failed": ("home.html", common(servers=[server(state="failed")], named_servers=False, **HOME)),
     "home-many": (
         "home.html",
         common(
@@ -241,6 +339,7 @@ PAGES: Final[dict[str, tuple[str, Values]]] = {
                 server("second", "ready"),
             ],
             named_servers=True,
+            **HOME,
         ),
     ),
     "pending": ("spawn_pending.html", pending()),
@@ -254,6 +353,7 @@ PAGES: Final[dict[str, tuple[str, Values]]] = {
             start_action="/hub/spawn/alice?next=%2Fuser%2Falice%2Flab",
             next_url="/user/alice/lab",
             own=True,
+            may_start=True,
             owner="alice",
         ),
     ),
@@ -264,6 +364,7 @@ PAGES: Final[dict[str, tuple[str, Values]]] = {
             start_action="/hub/spawn/bob/gpu",
             next_url="/user/bob/gpu/",
             own=False,
+            may_start=True,
             owner="bob",
         ),
     ),
@@ -275,8 +376,8 @@ PAGES: Final[dict[str, tuple[str, Values]]] = {
             server="gpu",
             leads_to="",
             scopes=[
-                {"scope": "access:servers!server=bob/", "description": "Open this server as you"},
-                {"scope": "read:users:name!user=alice", "description": ""},
+                {"scope": "access:servers!server=bob/", "description": "Let you in", "limit": "", "much": False},
+                {"scope": "read:users:name!user=alice", "description": "Read", "limit": "alice", "much": True},
             ],
         ),
     ),
@@ -295,6 +396,66 @@ PAGES: Final[dict[str, tuple[str, Values]]] = {
         common(server=server("gpu", "ready", owner="bob"), allows=["Open it", "Start and stop it"]),
     ),
     "accept-share-stopped": ("accept_share.html", common(server=server(owner="bob"), allows=["Open it"])),
+    "not-running-for-a-guest": (
+        "not_running.html",
+        common(
+            server=server(owner="bob"), start_action="", next_url="/user/bob/", own=False, may_start=False, owner="bob"
+        ),
+    ),
+    "pending-queued": (
+        "spawn_pending.html",
+        pending(server=server(state="queued"), place=Place(3, 40), events=[]),
+    ),
+    "home-shared": (
+        "home.html",
+        common(
+            servers=[server()],
+            named_servers=True,
+            **HOME
+            | {
+                "named_server_limit": 3,
+                "error": "A name needs at least one of the letters a to z.",
+                "typed": "!",
+                "shared": [
+                    server("lab", "ready", owner="bob") | {"groups": [], "give_up": "/hub/shared/bob/lab/give-up"},
+                    server(owner="carol") | {"groups": ["team"], "give_up": ""},
+                ],
+            },
+        ),
+    ),
+    "resume": (
+        "resume.html",
+        common(action="/hub/token", fields=(("note", "Nightly"), ("scopes", "servers!user"))),
+    ),
+    "token": ("token.html", common(**TOKENS)),
+    "token-made": (
+        "token.html",
+        common(
+            **TOKENS
+            | {
+                "made": {"value": "the-secret", "token": None},
+                "error": "No such scope",
+                "tokens": [],
+                "applications": [],
+                "typed": TOKENS["typed"] | {"allow": "some", "more_scopes": "read:hub"},
+            }
+        ),
+    ),
+    "share": ("share.html", common(**SHARE)),
+    "share-made": (
+        "share.html",
+        common(
+            **SHARE
+            | {
+                "made": {"link": "/hub/accept-share?code=x", "code": {"expires": NOW + timedelta(days=1)}},
+                "server": server("lab", owner="bob"),
+                "given": [],
+                "codes": [],
+                "error": "No such user",
+            }
+        ),
+    ),
+    "share-none": ("share.html", common(**SHARE | {"exists": False})),
     "error": ("error.html", common(**ERROR)),
     "error-stranger": (
         "error.html",
@@ -344,7 +505,7 @@ PAGES: Final[dict[str, tuple[str, Values]]] = {
 }
 
 # What the pages choose by, and where the hub is: nothing that a stranger can write.
-_CHOSEN: Final = frozenset({"base_url", "prefix", "state", "method", "logout_url", "login_url", "logo_url"})
+_CHOSEN: Final = frozenset({"base_url", "prefix", "state", "method", "logout_url", "login_url", "logo_url", "kind"})
 
 
 def hostile(value: Any, key: str = "") -> Any:

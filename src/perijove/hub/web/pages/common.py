@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Final
 from urllib.parse import quote, urlencode
 
 from fastapi import Depends, Form, Request
 from fastapi.responses import RedirectResponse
 
+from perijove.hub.core.errors import PerijoveError
 from perijove.hub.core.redirects import local_target
 from perijove.hub.core.servers import Server, State
+from perijove.hub.core.texts import mark
 from perijove.hub.usecases.identity import Visitor
 from perijove.hub.web import security
 from perijove.hub.web.callers import find_visitor, hub_of
@@ -18,14 +21,14 @@ from perijove.hub.web.state import HubState
 from perijove.wire.prefixes import escape_name
 
 STATE_TEXT: Final[dict[State, str]] = {
-    State.STOPPED: "Not running",
-    State.QUEUED: "Waiting for a free place",
-    State.STARTING: "Starting",
-    State.ANSWERING: "Starting",
-    State.ROUTING: "Almost ready",
-    State.READY: "Running",
-    State.STOPPING: "Stopping",
-    State.FAILED: "Failed",
+    State.STOPPED: mark("Not running"),
+    State.QUEUED: mark("Waiting for a free place"),
+    State.STARTING: mark("Starting"),
+    State.ANSWERING: mark("Starting"),
+    State.ROUTING: mark("Almost ready"),
+    State.READY: mark("Running"),
+    State.STOPPING: mark("Stopping"),
+    State.FAILED: mark("Failed"),
 }
 
 FormToken = Annotated[str, Form(alias="_xsrf")]
@@ -33,6 +36,24 @@ FormToken = Annotated[str, Form(alias="_xsrf")]
 
 class SignInFirst(Exception):
     """Nobody is signed in: the browser goes to the sign-in page and comes back."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldForm:
+    """What somebody typed into a form: where it goes, and its fields with their values."""
+
+    action: str
+    fields: tuple[tuple[str, str], ...]
+
+
+class EarlierForm(Exception):
+    """A form of ours that was made for somebody in a session that is over; nothing was done with it yet."""
+
+    def __init__(self, owner: int | None, held: HeldForm) -> None:
+        """Args: *owner* is the id of that user, *held* what they typed."""
+        super().__init__()
+        self.owner = owner
+        self.held = held
 
 
 async def visitor_of(request: Request) -> Visitor:
@@ -51,17 +72,55 @@ async def page_visitor(request: Request) -> Visitor:
 
 
 async def form_visitor(request: Request, xsrf: FormToken = "") -> Visitor:
-    """Return who sent a form, once it is sure that the form was ours. Raises SignInFirst; PerijoveError FORBIDDEN."""
+    """Return who sent a form, once it is sure that the form was ours.
+
+    Raises:
+        SignInFirst: nobody is signed in.
+        EarlierForm: the form is the visitor's own, but from an earlier sign-in.
+        PerijoveError: FORBIDDEN, for a form of anybody else's.
+    """
+    settings = hub_of(request).settings
+    visitor = await find_visitor(request, hub_of(request))
+    owner = security.form_owner(settings, xsrf)
+    if visitor is None and owner is None:
+        raise SignInFirst
+    if visitor is not None:
+        request.state.services = await hub_of(request).services.visible_to(visitor.principal)
+    try:
+        security.check_form(request, settings, visitor, xsrf)
+    except PerijoveError:
+        security.check_origin(request, settings)
+        if owner is None or (visitor is not None and visitor.user.id != owner):
+            raise
+    else:
+        if visitor is not None:
+            return visitor
+    raise EarlierForm(owner, await hold(request))
+
+
+async def hold(request: Request) -> HeldForm:
+    """Return what was typed into the form that *request* brought, but for passwords and files."""
+    typed = [
+        (name, value)
+        for name, value in (await request.form()).multi_items()
+        if isinstance(value, str) and name != security.FORM_FIELD and "password" not in name
+    ]
+    return HeldForm(f"{raw_path(request)}{raw_query(request)}", tuple(typed))
+
+
+async def script_visitor(request: Request) -> Visitor:
+    """Return for whom a script of ours asks, or who looks themselves. Raises SignInFirst; PerijoveError FORBIDDEN."""
     visitor = await visitor_of(request)
-    security.check_form(request, hub_of(request).settings, visitor, xsrf)
+    security.check_call(request, hub_of(request).settings, visitor)
     return visitor
 
 
-for _visitor in (visitor_of, page_visitor, form_visitor):
+for _visitor in (visitor_of, page_visitor, form_visitor, script_visitor):
     declare(_visitor, Access(Who.SIGNED_IN))
 
 PageVisitor = Annotated[Visitor, Depends(page_visitor)]
 FormVisitor = Annotated[Visitor, Depends(form_visitor)]
+ScriptVisitor = Annotated[Visitor, Depends(script_visitor)]
 
 
 _AS_IT_CAME: Final = "%/:?#[]@!$&'()*+,;=~"
@@ -129,13 +188,17 @@ def server_view(hub: HubState, server: Server) -> dict[str, Any]:
     prefix, path = hub.settings.prefix, server_path(server)
     return {
         "name": server.name,
-        "title": server.display_name or server.name or "My server",
+        "title": server.display_name or server.name,
         "owner": server.user_name,
         "state": server.state.value,
         "state_text": STATE_TEXT[server.state],
         "active": server.active,
         "ready": server.ready,
         "url": hub.servers.url(server),
+        "display_name": server.display_name,
+        "delete_action": f"{prefix}delete/{path}",
+        "rename_action": f"{prefix}rename/{path}",
+        "share_url": f"{prefix}share/{path}",
         "start_action": f"{prefix}spawn/{path}",
         "stop_action": f"{prefix}stop/{path}",
         "pending_url": f"{prefix}spawn-pending/{path}",

@@ -28,7 +28,9 @@ async def choose(
 ) -> Response:
     """Keep the choice in a cookie and go back; one that is unknown, such as "auto", leaves it to the browser again."""
     security.check_origin(request, hub.settings)
-    response = go(next_target(request, hub, target, default=f"{hub.settings.prefix}home"))
+    # Not from the form: some addresses hold a secret, which belongs in no page.
+    back = target or request.headers.get("referer", "")
+    response = go(next_target(request, hub, back, default=f"{hub.settings.prefix}home"))
     for name, wish, known in (
         (security.LANGUAGE_COOKIE, language, LANGUAGES),
         (security.THEME_COOKIE, theme, THEMES),

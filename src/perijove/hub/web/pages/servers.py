@@ -1,10 +1,10 @@
-"""Home, starting, waiting, stopping, and what stands at the address of a server that is not running."""
+"""Starting, waiting, stopping, and what stands at the address of a server that is not running."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Annotated
-from urllib.parse import unquote, urlencode
+from urllib.parse import unquote
 
 from fastapi import Form, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
@@ -13,10 +13,8 @@ from perijove.hub.core.errors import Code, PerijoveError, invalid, not_found
 from perijove.hub.core.names import normalize_user_name
 from perijove.hub.core.principals import Principal
 from perijove.hub.core.servers import Server, State
-from perijove.hub.usecases import users
 from perijove.hub.web import security
 from perijove.hub.web.callers import Hub, find_caller, hub_of
-from perijove.hub.web.models import progress_url
 from perijove.hub.web.pages.common import (
     FormVisitor,
     PageVisitor,
@@ -29,6 +27,7 @@ from perijove.hub.web.pages.common import (
     server_view,
     with_next,
 )
+from perijove.hub.web.pages.starting import starting_page
 from perijove.hub.web.permissions import Router, public
 from perijove.hub.web.rendering import render
 from perijove.hub.web.state import HubState
@@ -37,30 +36,6 @@ from perijove.wire.prefixes import escape_name
 router = Router(include_in_schema=False)
 STOPPED_SERVER = public("It answers for servers that are not there, to browsers and scripts alike")
 MAX_REDIRECTS = 4
-
-
-@router.get("/")
-async def root(request: Request, hub: Hub, visitor: PageVisitor) -> Response:
-    """Lead to the visitor's running server, else to the home page."""
-    server = await hub.servers.get(visitor.principal, visitor.user.name, "")
-    if hub.settings.lead_to_server and server.ready:
-        return RedirectResponse(hub.servers.url(server), status_code=302)
-    return RedirectResponse(f"{hub.settings.prefix}home", status_code=302)
-
-
-@router.get("/home")
-async def home(request: Request, hub: Hub, visitor: PageVisitor) -> Response:
-    """Show the visitor's servers."""
-    view = await users.view_of(hub.ctx, visitor.principal, visitor.user.id)
-    servers = list(view.servers)
-    if not any(not server.name for server in servers):
-        servers.insert(0, Server(0, visitor.user.id, visitor.user.name, ""))
-    return render(
-        request,
-        "home.html",
-        servers=[server_view(hub, server) for server in servers],
-        named_servers=hub.servers.rules.named_servers,
-    )
 
 
 @router.get("/spawn")
@@ -128,20 +103,7 @@ async def pending(request: Request, hub: Hub, visitor: PageVisitor, user_name: s
         return go(target or hub.servers.url(server))
     if server.state is State.STOPPED:
         return _not_running(request, hub, visitor.principal, server, target)
-    view = server_view(hub, server)
-    token, _ = security.form_token(request, hub.settings, visitor)
-    response = render(
-        request,
-        "spawn_pending.html",
-        server=view,
-        events=await hub.servers.history(server),
-        events_url=f"{progress_url(server, hub.settings.prefix)}?{urlencode({security.FORM_FIELD: token})}",
-        next_url=target or view["url"],
-        elapsed_since=server.requested,
-        stop_action=view["stop_action"],
-        failure=server.failure,
-        retry_action=with_next(view["start_action"], target),
-    )
+    response = await starting_page(request, hub, visitor, server, target)
     response.status_code = 500 if server.state is State.FAILED else 200
     return response
 
@@ -167,6 +129,7 @@ def _not_running(
         start_action=with_next(view["start_action"], target),
         next_url=target,
         own=server.user_name == principal.name,
+        may_start=principal.may("start:servers", user=server.user_name, server=server.name),
         owner=server.user_name,
     )
     response.status_code = status
@@ -199,7 +162,8 @@ async def answer_for_server(request: Request, path: str) -> Response:
     if server.ready:
         return await _back(request, hub, f"{hub.settings.site.origin_of('user', server.user_name)}{here}")
     target = next_target(request, hub, f"{here}{raw_query(request)}")
-    if server.active or server.state is State.FAILED:
+    may_follow = principal.may("read:servers", user=server.user_name, server=server.name)
+    if may_follow and (server.active or server.state is State.FAILED):
         return go(with_next(f"{hub.settings.prefix}spawn-pending/{server_path(server)}", target))
     security.check_page_request(request)
     return _not_running(request, hub, principal, server, target, status=424)

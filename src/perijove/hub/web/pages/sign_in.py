@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from perijove.hub.core.errors import Code, PerijoveError, forbidden, not_found
 from perijove.hub.core.guessing import Try
+from perijove.hub.core.texts import mark
 from perijove.hub.usecases import sign_in as use_case
 from perijove.hub.usecases.accounts import TAKEN_INVITATION, Accounts, matching
+from perijove.hub.usecases.identity import Visitor
 from perijove.hub.web import security
-from perijove.hub.web.callers import Hub, address_of, as_asked, find_visitor
+from perijove.hub.web.callers import Hub, address_of, as_asked, find_visitor, hub_of
 from perijove.hub.web.errors import STATUS
-from perijove.hub.web.pages.common import FormToken, FormVisitor, PageVisitor, go, next_target, with_next
+from perijove.hub.web.pages.common import (
+    EarlierForm,
+    FormToken,
+    FormVisitor,
+    HeldForm,
+    PageVisitor,
+    go,
+    next_target,
+    with_next,
+)
 from perijove.hub.web.permissions import Router, public
 from perijove.hub.web.rendering import render
 from perijove.hub.web.state import HubState
@@ -25,6 +38,10 @@ BEFORE = public("It is for whoever is not signed in yet, or no longer")
 MAX_FIELDS = 20
 MAX_FIELD_LENGTH = 4096
 MAX_SHOWN = 255
+MAX_HELD = 65_536
+"""How long what was typed may be, sealed, to be kept over a sign-in."""
+
+STALE = mark("You were signed out meanwhile. Sign in and try again.")
 Text = Annotated[str, Form(max_length=MAX_FIELD_LENGTH)]
 
 
@@ -55,7 +72,39 @@ async def login_page(request: Request, hub: Hub) -> Response:
     security.check_page_request(request)
     if await find_visitor(request, hub) is not None:
         return go(_after_sign_in(request, hub, request.query_params.get("next")))
-    return render(request, "login.html", error="", username="", **_form(request, hub))
+    return render(request, "login.html", error="", username="", held="", **_form(request, hub))
+
+
+async def to_go_on(request: Request, error: Exception) -> Response:
+    """Answer EarlierForm: let somebody sign in again if need be, then go on with what they had typed."""
+    if not isinstance(error, EarlierForm):
+        raise TypeError(f"not a form from before: {error!r}")
+    hub = hub_of(request)
+    visitor = await find_visitor(request, hub)
+    if visitor is not None:
+        return _go_on(request, error.held, visitor)
+    action = f"{hub.settings.prefix}login?next={quote(f'{hub.settings.prefix}home', safe='')}"
+    sealed = security.seal(hub.settings, json.dumps([error.owner, error.held.action, error.held.fields]))
+    held = sealed if len(sealed) <= MAX_HELD else ""
+    context = _form(request, hub) | {"action": action, "held": held}
+    return render(request, "login.html", error="" if held else STALE, username="", **context)
+
+
+def _go_on(request: Request, held: HeldForm, visitor: Visitor) -> Response:
+    """Ask whether what was typed earlier is still to be done: a person presses the button, or does not."""
+    return render(request, "resume.html", visitor=visitor, action=held.action, fields=held.fields)
+
+
+async def _held_for(hub: HubState, session: use_case.NewSession, sealed: str) -> tuple[HeldForm, Visitor] | None:
+    """Return what the person who has just signed in had typed before, if it was them."""
+    text = security.unseal(hub.settings, sealed)
+    visitor = await hub.identities.by_session(session.key) if text else None
+    if text is None or visitor is None:
+        return None
+    owner, action, fields = json.loads(text)
+    if owner != visitor.user.id:
+        return None
+    return HeldForm(action, tuple((name, value) for name, value in fields)), visitor
 
 
 @router.post("/login", dependencies=[BEFORE])
@@ -64,6 +113,7 @@ async def login(request: Request, hub: Hub) -> Response:
     async with request.form(max_fields=MAX_FIELDS, max_files=MAX_FIELDS) as form:
         data = {key: value for key, value in form.items() if isinstance(value, str)}
     typed = data.get("username", "")
+    sealed = data.pop("held", "")[:MAX_HELD]
     target = request.query_params.get("next")
     visitor = await find_visitor(request, hub)
     try:
@@ -80,9 +130,14 @@ async def login(request: Request, hub: Hub) -> Response:
         # A tab left open from before somebody signed in here is not worth an error.
         if visitor is not None:
             return go(_after_sign_in(request, hub, target))
-        return _again(request, error, "login.html", username=typed[:MAX_SHOWN], **_form(request, hub))
+        return _again(request, error, "login.html", username=typed[:MAX_SHOWN], held=sealed, **_form(request, hub))
     hub.refreshes.signed_in(session.user.id)
-    response = RedirectResponse(_after_sign_in(request, hub, target), status_code=302)
+    found = await _held_for(hub, session, sealed)
+    response = (
+        RedirectResponse(_after_sign_in(request, hub, target), status_code=302)
+        if found is None
+        else _go_on(request, *found)
+    )
     security.begin(request, hub.settings, response, session)
     security.remember_device(request, hub.settings, response, session.user.name)
     return response

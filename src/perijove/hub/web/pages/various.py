@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import Request, Response
 
 from perijove.hub.core.errors import PerijoveError
+from perijove.hub.core.texts import mark
 from perijove.hub.web import security
 from perijove.hub.web.api.hub import METRICS_READER, WATCHED, check_health, metrics_response
 from perijove.hub.web.callers import Hub, find_visitor
@@ -20,10 +21,10 @@ router = Router(include_in_schema=False)
 router.add_api_route("/health", check_health, dependencies=[WATCHED])
 
 PROXY_MESSAGES = {
-    404: "There is no page at this address.",
-    502: "The server did not answer as it should.",
-    503: "Your server does not answer. It may have just stopped; the home page says how it is.",
-    504: "The server took too long to answer.",
+    404: mark("There is no page at this address."),
+    502: mark("The server did not answer as it should."),
+    503: mark("Your server does not answer. It may have just stopped; the home page says how it is."),
+    504: mark("The server took too long to answer."),
 }
 
 
@@ -45,9 +46,9 @@ async def error_page(request: Request, hub: Hub, status: int) -> Response:
         "error.html",
         status=status,
         title_text=TITLES[status],
-        message=PROXY_MESSAGES.get(status, "The proxy could not carry out this request."),
+        message=PROXY_MESSAGES.get(status, mark("The proxy could not carry out this request.")),
         error_id="",
-        action={"url": f"{hub.settings.prefix}home", "text": "Go to the home page"},
+        action={"url": f"{hub.settings.prefix}home", "text": mark("Go to the home page")},
     )
 
 

@@ -7,6 +7,7 @@
 const RETRY_FIRST = 1000;
 const RETRY_LONGEST = 5000;
 const RELOAD_NO_SOONER_THAN = 1500;
+const LOG_PERIOD = 2000;
 
 const card = document.getElementById("progress");
 if (card) {
@@ -14,7 +15,8 @@ if (card) {
 }
 
 function follow(card) {
-  const { eventsUrl, nextUrl, healthUrl, elapsed, lost } = card.dataset;
+  const { eventsUrl, nextUrl, logUrl, healthUrl, elapsed, lost, place, about } = card.dataset;
+  const words = JSON.parse(card.dataset.words);
   const log = document.getElementById("progress-log");
   const bar = document.getElementById("progress-bar");
   const connection = document.getElementById("progress-connection");
@@ -24,6 +26,7 @@ function follow(card) {
   let finished = false;
 
   tick(Number(elapsed));
+  showLog(logUrl);
   open();
   // A browser that freezes a page in the background may drop the stream without telling.
   window.addEventListener("pageshow", (event) => {
@@ -87,7 +90,10 @@ function follow(card) {
       bar.value = step.progress;
       bar.textContent = `${step.progress} %`;
     }
-    append(event.lastEventId, step.message);
+    showPlace(step.queue);
+    if (!step.queue) {
+      append(event.lastEventId, words[step.message] ?? step.message);
+    }
     if (step.ready) {
       finish();
       goTo(nextUrl || step.url);
@@ -108,6 +114,20 @@ function follow(card) {
     log.append(item);
   }
 
+  // Where the start stands in the queue is said in one place that changes, not in ever more lines.
+  function showPlace(queue) {
+    const shown = document.getElementById("progress-queue");
+    shown.hidden = !queue?.position;
+    if (shown.hidden) {
+      return;
+    }
+    const parts = [place.replace("{position}", queue.position)];
+    if (typeof queue.seconds === "number") {
+      parts.push(about.replace("{time}", inWords(queue.seconds)));
+    }
+    shown.textContent = parts.join(", ");
+  }
+
   function finish() {
     finished = true;
     stream.close();
@@ -118,6 +138,41 @@ function follow(card) {
     connection.textContent = text;
     connection.hidden = text === "";
   }
+}
+
+// What the server writes, looked at again every two seconds while somebody has it open.
+function showLog(url) {
+  const details = document.getElementById("server-log");
+  const lines = details.querySelector("pre");
+  details.hidden = false;
+  const look = async () => {
+    try {
+      const answer = await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(LOG_PERIOD * 2) });
+      const text = answer.ok ? await answer.text() : lines.textContent;
+      if (text !== lines.textContent) {
+        const atEnd = lines.scrollTop + lines.clientHeight >= lines.scrollHeight - 4;
+        lines.textContent = text;
+        lines.scrollTop = atEnd ? lines.scrollHeight : lines.scrollTop;
+      }
+    } catch {
+      // The hub is away; the page says so already.
+    }
+  };
+  details.addEventListener("toggle", () => {
+    if (details.open) {
+      look();
+    }
+  });
+  setInterval(() => {
+    if (details.open && !document.hidden) {
+      look();
+    }
+  }, LOG_PERIOD);
+}
+
+function inWords(seconds) {
+  const [count, unit] = seconds < 60 ? [seconds, "second"] : [Math.round(seconds / 60), "minute"];
+  return new Intl.NumberFormat(document.documentElement.lang, { style: "unit", unit, unitDisplay: "long" }).format(count);
 }
 
 function goTo(url) {

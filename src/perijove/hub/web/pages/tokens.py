@@ -1,0 +1,191 @@
+"""Tokens of the visitor, and the applications that they let act for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, Final
+
+from fastapi import Depends, Form, Request, Response
+
+from perijove.hub.core.errors import Code, PerijoveError
+from perijove.hub.core.principals import Principal
+from perijove.hub.core.texts import mark
+from perijove.hub.core.tokens import API_CLIENT_ID
+from perijove.hub.core.users import User
+from perijove.hub.usecases import tokens
+from perijove.hub.usecases.identity import Visitor
+from perijove.hub.usecases.tokens import Application, TokenRequest, TokenView
+from perijove.hub.web import security
+from perijove.hub.web.callers import Hub
+from perijove.hub.web.errors import STATUS
+from perijove.hub.web.pages.common import FormVisitor, PageVisitor, go
+from perijove.hub.web.permissions import Router
+from perijove.hub.web.rendering import render
+from perijove.hub.web.state import HubState
+from perijove.wire.scopes import parse_scope
+
+router = Router(include_in_schema=False)
+NOTE: Final = "Made on the token page"
+HOUR: Final = 3600
+LIFETIMES: Final = (HOUR, 24 * HOUR, 7 * 24 * HOUR, 30 * 24 * HOUR, 365 * 24 * HOUR)
+DEFAULT_LIFETIME: Final = 30 * 24 * HOUR
+
+WORDS: Final = {
+    "access:servers!user": mark("Open my servers and use everything in them"),
+    "servers!user": mark("Start and stop my servers"),
+    "read:servers!user": mark("See my servers and whether they run"),
+    "read:users!user": mark("See my name, my groups and when I was last active"),
+    "tokens!user": mark("Make and revoke tokens of mine"),
+    "shares!user": mark("Share my servers"),
+    "list:users": mark("See who else has an account here"),
+    "admin:users": mark("Create, change and delete users"),
+    "admin:servers": mark("Start, stop and see everybody's servers"),
+    "access:servers": mark("Open everybody's servers"),
+    "admin:groups": mark("Create, change and delete groups"),
+    "read:hub": mark("See what the hub is made of"),
+    "read:metrics": mark("Read metrics"),
+    "proxy": mark("See and refresh the routes of the proxy"),
+    "shutdown": mark("Stop the hub"),
+}
+"""The scopes that the page offers by name, in its order; whoever needs another one writes it down."""
+
+Text = Annotated[str, Form(max_length=4096)]
+Texts = Annotated[tuple[str, ...], Form(max_length=200)]
+
+
+@router.get("/token")
+async def token_page(request: Request, hub: Hub, visitor: PageVisitor) -> Response:
+    """Show the visitor's tokens and applications, and the form for a new token."""
+    return await _page(request, hub, visitor)
+
+
+@dataclass(frozen=True, slots=True)
+class NewToken:
+    """The form in which somebody says what a new token shall be."""
+
+    note: Text = ""
+    expires_in: Annotated[int, Form(ge=0)] = 0
+    allow: Text = "all"
+    scopes: Texts = ()
+    more_scopes: Text = ""
+    number: Annotated[str, Form(max_length=64)] = ""
+
+    @property
+    def request(self) -> TokenRequest:
+        """What is asked for."""
+        wanted = (*self.scopes, *self.more_scopes.split()) if self.allow == "some" else None
+        return TokenRequest(self.note.strip() or NOTE, self.expires_in, wanted)
+
+
+@router.post("/token")
+async def make_token(
+    request: Request, hub: Hub, visitor: FormVisitor, form: Annotated[NewToken, Depends()]
+) -> Response:
+    """Make a token and show it; a form that comes twice makes one token."""
+    try:
+        made = await tokens.create(
+            hub.ctx,
+            visitor.principal,
+            visitor.user.name,
+            form.request,
+            maximum=hub.settings.token_maximum,
+            value=security.once(hub.settings, visitor, "token", form.number) if form.number else "",
+        )
+    except PerijoveError as error:
+        if STATUS[error.code] >= 500:
+            raise
+        return await _page(request, hub, visitor, error=error, typed=asdict(form))
+    return await _page(request, hub, visitor, made=made)
+
+
+@router.post("/token/revoke")
+async def revoke(hub: Hub, visitor: FormVisitor, token_id: Annotated[int, Form(ge=0, le=2**53)] = 0) -> Response:
+    """Revoke a token, or all of an application; one that is gone already is what was wanted."""
+    try:
+        await tokens.revoke(hub.ctx, visitor.principal, visitor.user.name, token_id)
+    except PerijoveError as error:
+        if error.code is not Code.NOT_FOUND:
+            raise
+    return go(f"{hub.settings.prefix}token")
+
+
+async def _page(
+    request: Request,
+    hub: HubState,
+    visitor: Visitor,
+    *,
+    error: PerijoveError | None = None,
+    typed: dict[str, Any] | None = None,
+    made: TokenView | None = None,
+) -> Response:
+    principal, name = visitor.principal, visitor.user.name
+    held = await tokens.list_of(hub.ctx, principal, name)
+    applications = await tokens.applications(hub.ctx, principal, name)
+    response = render(
+        request,
+        "token.html",
+        made=None if made is None else {"value": made.value, "token": made.token},
+        error=error.message if error is not None else "",
+        typed={"note": "", "expires_in": _default_lifetime(hub), "allow": "all", "scopes": (), "more_scopes": ""}
+        | (typed or {}),
+        number=security.form_number(),
+        lifetimes=_lifetimes(hub.settings.token_maximum),
+        choices=_choices(principal, visitor.user, getattr(request.state, "services", ())),
+        tokens=[_row(view) for view in reversed(held) if view.token.client_id == API_CLIENT_ID],
+        applications=[_application(application) for application in applications],
+    )
+    response.status_code = 200 if error is None else STATUS[error.code]
+    return response
+
+
+def _default_lifetime(hub: HubState) -> int:
+    maximum = hub.settings.token_maximum
+    return min(DEFAULT_LIFETIME, maximum) if maximum else DEFAULT_LIFETIME
+
+
+def _lifetimes(maximum: int) -> list[int]:
+    """Return the lifetimes to choose from, in seconds; 0 is for ever."""
+    if not maximum:
+        return [*LIFETIMES, 0]
+    return [*(seconds for seconds in LIFETIMES if seconds < maximum), maximum]
+
+
+def _choices(principal: Principal, user: User, services: Sequence[Any]) -> list[dict[str, str]]:
+    """Return the scopes that the visitor can choose from: what they may do themselves."""
+    found = []
+    for text, words in WORDS.items():
+        scope = parse_scope(text)
+        if principal.may(scope.base, user=user if scope.kind == "user" else ""):
+            found.append({"scope": text, "text": words, "service": ""})
+    return found + [
+        {"scope": f"access:services!service={service.name}", "text": "", "service": service.name}
+        for service in services
+    ]
+
+
+def _row(view: TokenView) -> dict[str, Any]:
+    token = view.token
+    return {
+        "id": token.id,
+        "note": token.note,
+        "created": token.created,
+        "last_activity": token.last_activity,
+        "expires_at": token.expires_at,
+        "everything": "inherit" in token.scopes,
+        "words": [WORDS[scope] for scope in token.scopes if scope in WORDS],
+        "scopes": [scope for scope in token.scopes if scope not in WORDS and scope != "inherit"],
+        "of_server": token.server_id is not None,
+    }
+
+
+def _application(application: Application) -> dict[str, Any]:
+    held = application.tokens
+    used = [token.last_activity for token in held if token.last_activity is not None]
+    return {
+        "name": application.name.rstrip("/"),
+        "is_service": application.is_service,
+        "token_id": held[0].id,
+        "created": min(token.created for token in held),
+        "last_activity": max(used, default=None),
+    }
