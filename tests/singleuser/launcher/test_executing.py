@@ -11,9 +11,9 @@ import pytest
 from tests.singleuser.launcher.conftest import answer
 from tests.support.accounts import AS_ROOT
 
+import perijove
 from perijove.wire.launching import Identity, LaunchRequest
 
-MODULE = [sys.executable, "-m", "perijove.singleuser.launcher.executing"]
 SHOW = (
     "import json, os, signal, sys; print(json.dumps({'argv': sys.argv[1:], 'env': sorted(os.environ), "
     "'cwd': os.getcwd(), 'ids': [os.getresuid(), os.getresgid(), os.getgroups()], "
@@ -26,8 +26,11 @@ def execute(raw: bytes, before: str = "") -> tuple[list[dict[str, Any]], str]:
     """Hand a request to such a process; return its answers and what it printed."""
     ours, theirs = socket.socketpair()
     ours.settimeout(30)
-    code = f"import os, sys\n{before}\nfrom perijove.singleuser.launcher.executing import main\nmain()"
-    command = MODULE if not before else [sys.executable, "-c", code]
+    here = str(Path(perijove.__file__).parent.parent)
+    code = (
+        f"import os, sys; sys.path.append({here!r}); {before}\nfrom perijove.singleuser.launcher.executing import main"
+    )
+    command = [sys.executable, "-I", "-S", "-c", f"{code}; main()"]
     with ours:
         with theirs:
             child = subprocess.Popen(command, stdin=theirs.fileno(), stdout=subprocess.PIPE)

@@ -1,6 +1,6 @@
-"""``python -m perijove.singleuser.launcher.executing``: become what a request says, then execute its command.
+"""A small process of a hub's that becomes what a request says, then executes its command.
 
-For commands that no prepared process can be copied for. What is asked for comes over the socket that is standard
+For commands that no prepared process can be copied for; it needs the standard library only. What is asked for comes over the socket that is standard
 input: nothing in it is in an argument, and nothing of the user's environment reaches an interpreter that is still root.
 """
 
@@ -56,7 +56,3 @@ def _why_not(command: str, env: dict[str, str], error: OSError | ValueError) -> 
     if isinstance(error, PermissionError):
         return f"The command {command!r} may not be executed by the server's user. Check the modes of its folders, too."
     return f"The command {command!r} could not be executed: {error}."
-
-
-if __name__ == "__main__":
-    main()

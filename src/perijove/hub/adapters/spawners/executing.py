@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, Final
 
+import perijove
 from perijove.hub.adapters.processes import Child
 from perijove.hub.adapters.runs import RUN_VARIABLE
 from perijove.hub.adapters.spawners.processes import Run, open_log
@@ -25,6 +26,11 @@ from perijove.wire.launching import LaunchError, LaunchRequest
 
 EXECUTED_WITHIN: Final = 20.0
 """Seconds that becoming somebody may take; a home folder on a dead file server never answers."""
+_OURS: Final = Path(perijove.__file__).parent.parent
+"""Where our modules are, which need nothing but the standard library for this: installed, or on the path only."""
+_BECOME: Final = (
+    "import sys; sys.path.append(sys.argv[1]); from perijove.singleuser.launcher.executing import main; main()"
+)
 _OWN: Final = ("LD_LIBRARY_PATH",)
 """What this interpreter itself may need to start."""
 
@@ -46,7 +52,7 @@ def execute(run: Run, request: LaunchRequest, log: Path, popen_kwargs: Mapping[s
     try:
         with theirs:
             child = Child(
-                [sys.executable, "-I", "-m", "perijove.singleuser.launcher.executing"],
+                [sys.executable, "-I", "-S", "-c", _BECOME, str(_OURS)],
                 **{
                     **popen_kwargs,
                     "env": {RUN_VARIABLE: run.id} | {name: os.environ[name] for name in _OWN if name in os.environ},

@@ -32,6 +32,7 @@ from perijove.hub.adapters.spawners.launcher import NotLaunched, PreparedChild, 
 from perijove.hub.adapters.spawners.limits import parse_limits
 from perijove.hub.adapters.spawners.logs import last_lines
 from perijove.hub.adapters.spawners.processes import Run, open_log
+from perijove.hub.adapters.threads import apart
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.ports.spawner import Spawner
 from perijove.wire import environment as names
@@ -211,7 +212,7 @@ class LocalProcessSpawner(Spawner):
         self._starting = True
         self._steps_over = False
         try:
-            await asyncio.to_thread(self._prepare)
+            await apart("Accounts or home folders", self._prepare)
             port = self.port or await asyncio.to_thread(_free_port, self.ip)
             run = Run(secrets.token_hex(16), port)
             groups = await asyncio.to_thread(self._plan_groups, run)
