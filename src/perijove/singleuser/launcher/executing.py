@@ -1,7 +1,8 @@
 """A small process of a hub's that becomes what a request says, then executes its command.
 
-For commands that no prepared process can be copied for; it needs the standard library only. What is asked for comes over the socket that is standard
-input: nothing in it is in an argument, and nothing of the user's environment reaches an interpreter that is still root.
+For commands that no prepared process can be copied for; it needs the standard library only. What is asked for comes
+over the socket that is standard input: nothing of it is in an argument, and nothing of the user's environment reaches
+an interpreter that is still root.
 """
 
 from __future__ import annotations
