@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
+import subprocess
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
 
@@ -67,9 +70,9 @@ async def test_no_answer_is_no_exception(serve: Callable[..., object], monkeypat
     listener.close()
     await listener.wait_closed()
     assert not await HttpProbe().answers(f"http://127.0.0.1:{port}/")
-    for said in (None, b"", b"what?\r\n\r\n"):
+    for said in (None, b"", b"what?\r\n\r\n", b"HTTP/1.1 2000 X\r\n\r\n", b"HTTP/1.1 " + b"x" * 100_000):
         assert not await HttpProbe().answers(await serve(said))  # type: ignore[misc]
-    for url in ("http://", "not a url", "http://[::1", "ftp://host/"):
+    for url in ("http://", "not a url", "http://[::1", "ftp://host/", "http://127.0.0.1:x/", "http://-\udc80-/"):
         assert not await HttpProbe().answers(url)
 
 
@@ -82,6 +85,36 @@ async def test_the_environments_proxy_is_not_asked(
     url = await serve(answer(500))  # type: ignore[misc]
     assert not await HttpProbe().answers(url)
     assert asked == []
+
+
+async def test_nothing_in_a_url_adds_a_line_to_the_question(serve: Callable[..., object]) -> None:
+    asked: list[bytes] = []
+    url: str = await serve(answer(200), asked)  # type: ignore[misc]
+    assert await HttpProbe().answers(f"{url}/a b%0d%0aX: 1\r\nX: 1?c=d e")
+    (head,) = asked
+    assert head.startswith(b"GET /user/ada/api/a%20b%0d%0aX:%201X:%201?c=d%20e HTTP/1.1\r\nHost: 127.0.0.1:")
+    assert head.count(b"\r\n") == 5
+
+
+async def test_a_server_with_tls_is_asked_if_its_certificate_is_good(tmp_path: Path) -> None:
+    key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
+    request = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=127.0.0.1"
+    request += f" -addext subjectAltName=IP:127.0.0.1 -keyout {key} -out {cert}"
+    subprocess.run(request.split(), check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer(200))
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context) as server:
+        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        made = HttpProbe()
+        assert not await made.answers(url)
+        made._tls.load_verify_locations(cert)
+        assert await made.answers(url)
 
 
 async def test_no_credentials_are_sent(serve: Callable[..., object]) -> None:
