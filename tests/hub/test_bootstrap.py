@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -113,6 +114,27 @@ async def test_a_hub_starts_serves_and_leaves_nothing_behind(tmp_path: Path) -> 
     assert not (options.data_path / "hub.pid").exists()
     for port in (options.port, options.hub_port):
         socket.create_server(("127.0.0.1", port)).close()
+
+
+PREPARES = """
+from pathlib import Path
+from perijove.hub.ports.authenticator import Authenticator
+class Prepares(Authenticator):
+    def add_user(self, user):
+        with Path({path!r}).open("a") as file:
+            print(user.id > 0, user.name, file=file)
+c.JupyterHub.authenticator_class = Prepares
+c.Authenticator.allowed_users = {{"ada"}}
+"""
+
+
+async def test_the_authenticator_prepares_whoever_is_a_user_when_the_hub_starts(tmp_path: Path) -> None:
+    prepared = tmp_path / "prepared"
+    async with running(configured(tmp_path, extra=PREPARES.format(path=str(prepared)))):
+        async with asyncio.timeout(30):
+            while not prepared.exists() or "ada" not in prepared.read_text():
+                await asyncio.sleep(0.01)
+    assert prepared.read_text() == "True ada\n"
 
 
 @pytest.mark.parametrize("keys", ["", "password", f"{'0' * 64};x"])

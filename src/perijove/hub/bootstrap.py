@@ -59,6 +59,7 @@ from perijove.hub.settings.metrics import PeriodicMetricsCollector
 from perijove.hub.settings.services import ServiceSpec
 from perijove.hub.usecases import shares, startup, tokens
 from perijove.hub.usecases.accounts import Accounts
+from perijove.hub.usecases.additions import prepare_all
 from perijove.hub.usecases.administration import Administration
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.guessing import Guard
@@ -182,6 +183,7 @@ async def running(configuration: Configuration) -> AsyncIterator[Hub]:
             await _take_up_servers(hub)
             _begin_periodic_work(hub)
             hub.parts.tasks.spawn(_prepare_spawner(configuration), "prepare the spawner")
+            hub.parts.tasks.spawn(prepare_all(hub.state.ctx, hub.state.authenticator), "prepare the users")
         except BaseException:
             # A hub that did not come up stops nobody's server, and no proxy but the one it has just started.
             await _let_go(hub)
@@ -296,12 +298,7 @@ def _limits(configuration: Configuration) -> Limits:
 def _accounts(ctx: Context, authenticator: Authenticator) -> Accounts | None:
     if not isinstance(authenticator, UsesAccounts):
         return None
-    accounts = Accounts(
-        ctx,
-        Argon2PasswordHasher(),
-        administrators=frozenset(authenticator.admin_users),
-        fits=authenticator.validate_username,
-    )
+    accounts = Accounts(ctx, Argon2PasswordHasher(), authenticator)
     authenticator.check_password = accounts.check_password
     return accounts
 

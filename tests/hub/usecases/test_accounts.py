@@ -17,7 +17,7 @@ from perijove.hub.core.events import (
 )
 from perijove.hub.core.principals import Principal
 from perijove.hub.core.scopes import Holder, expand
-from perijove.hub.testing.fakes import PlainPasswordHasher
+from perijove.hub.testing.fakes import FakeAuthenticator, PlainPasswordHasher
 from perijove.hub.usecases import accounts as module
 from perijove.hub.usecases.accounts import TAKEN_INVITATION, WAITING, Accounts, matching
 from perijove.hub.usecases.activity import Activity
@@ -32,7 +32,7 @@ LIFE = timedelta(days=1)
 
 @pytest.fixture
 def accounts(house: House) -> Accounts:
-    return Accounts(house.ctx, PlainPasswordHasher(), administrators=frozenset({"boss"}))
+    return Accounts(house.ctx, PlainPasswordHasher(), FakeAuthenticator(admin_users={"boss"}))
 
 
 async def refused(work: Any) -> PerijoveError:
@@ -53,12 +53,29 @@ async def test_signing_up_waits_for_approval(house: House, accounts: Accounts) -
 
 
 async def test_names_that_may_not_sign_in_may_not_sign_up(house: House) -> None:
-    accounts = Accounts(house.ctx, PlainPasswordHasher(), administrators=frozenset(), fits=lambda name: name == "bob")
+    accounts = Accounts(house.ctx, PlainPasswordHasher(), FakeAuthenticator(username_pattern="bob"))
     await accounts.sign_up("Bob", GOOD)
     assert (await refused(accounts.sign_up("eve", GOOD))).code is Code.INVALID
     code = await accounts.invite_first_administrator()
     assert (await refused(accounts.set_up_administrator(str(code), "eve", GOOD, LIFE))).code is Code.INVALID
     assert [account.name for account in await accounts.waiting(house.admin)] == ["bob"]
+
+
+async def test_who_cannot_be_prepared_waits_on(house: House) -> None:
+    class Prepares(FakeAuthenticator):
+        def add_user(self, user: Any) -> None:
+            if user.name != "bob":
+                raise OSError("no account of the system")
+
+    accounts = Accounts(house.ctx, PlainPasswordHasher(), Prepares())
+    for name in ("bob", "eve"):
+        await accounts.sign_up(name, GOOD)
+    await accounts.approve(house.admin, "bob")
+    assert "could not prepare eve" in (await refused(accounts.approve(house.admin, "eve"))).message
+    assert [account.name for account in await accounts.waiting(house.admin)] == ["eve"]
+    code = str(await accounts.invite_first_administrator())
+    assert (await refused(accounts.set_up_administrator(code, "root", GOOD, LIFE))).code is Code.INVALID
+    assert await accounts.invitation_valid(code)
 
 
 async def test_what_happens_to_accounts_is_told(house: House, accounts: Accounts) -> None:

@@ -210,6 +210,13 @@ class Authenticator(LoggingConfigurable):
     def post_spawn_stop(self, user: Any, spawner: Any) -> Any:
         """Clean up after a server has stopped; may be a coroutine."""
 
+    def add_user(self, user: SpawnerUser) -> Any:
+        """Prepare what *user* needs outside of the hub; may be a coroutine. Raise, and they become no user.
+
+        Called before somebody becomes a user, who has no number yet then (``user.id`` is 0), and for everybody at the
+        start of the hub: what is prepared already is no error.
+        """
+
     def delete_user(self, user: Any) -> Any:
         """Clean up after a user was deleted; may be a coroutine."""
 

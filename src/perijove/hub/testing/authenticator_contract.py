@@ -86,6 +86,12 @@ class AuthenticatorContract:
         authenticator.admin_users = authenticator.blocked_users = {credentials["username"]}
         assert await sign_in(authenticator, credentials) is None
 
+    async def test_whom_it_has_prepared_it_prepares_again(
+        self, authenticator: Authenticator, credentials: dict[str, str]
+    ) -> None:
+        for number in (0, 0, 7):
+            await call_plugin(authenticator.add_user, SpawnerUser(number, credentials["username"], admin=False))
+
     @pytest.mark.parametrize("missing", [{"username": ""}, {"username": "", "password": ""}])
     async def test_without_a_name_nobody_signs_in(
         self, authenticator: Authenticator, credentials: dict[str, str], missing: dict[str, str]

@@ -303,7 +303,7 @@ async def running_hub(
         settings=replace(_settings(site), **settings),
         activity=parts.activity,
         identities=Identities(ctx, parts.activity),
-        accounts=Accounts(ctx, PlainPasswordHasher(), administrators=frozenset()) if keeps_accounts else None,
+        accounts=Accounts(ctx, PlainPasswordHasher(), authenticator) if keeps_accounts else None,
         guard=Guard(ctx, guess_limits or GuessLimits()),
         authenticator=authenticator,
         removal=parts.removal,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
 from perijove.hub.core.errors import Code, PerijoveError, conflict, forbidden, invalid, not_found
@@ -20,8 +20,10 @@ from perijove.hub.core.principals import Principal
 from perijove.hub.core.texts import mark
 from perijove.hub.core.tokens import hash_token
 from perijove.hub.core.users import Account, check_new_password
+from perijove.hub.ports.authenticator import Authenticator
 from perijove.hub.ports.passwords import PasswordHasher
 from perijove.hub.ports.store import Transaction
+from perijove.hub.usecases.additions import prepare_new
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.identity import Visitor
 from perijove.hub.usecases.people import ensure_user
@@ -42,22 +44,19 @@ class Accounts:
         self,
         ctx: Context,
         hasher: PasswordHasher,
-        *,
-        administrators: frozenset[str],
-        fits: Callable[[str], bool] = lambda name: True,
+        authenticator: Authenticator,
     ) -> None:
-        """Take the ports, and who may have an account.
+        """Take the ports.
 
         Args:
             ctx: ports.
             hasher: hashes passwords.
-            administrators: names that the configuration makes administrators: nobody may sign up as one.
-            fits: says whether a name, normalised, is one that may sign in here.
+            authenticator: says which names may sign in here, and which are administrators: nobody may sign up as one.
+                It prepares who becomes a user.
         """
         self._ctx = ctx
         self._hasher = hasher
-        self._administrators = administrators
-        self._fits = fits
+        self._authenticator = authenticator
 
     async def check_password(self, name: str, password: str) -> bool:
         """Say whether *name* and *password* belong together.
@@ -89,7 +88,7 @@ class Accounts:
             if await tx.accounts.count_waiting() >= MAX_WAITING:
                 raise PerijoveError(Code.LIMITED, "Too many people wait for approval. Try again later.")
             user = await tx.users.get(name)
-            reserved = name in self._administrators or (user is not None and user.admin)
+            reserved = name in self._authenticator.admin_users or (user is not None and user.admin)
             taken = reserved or await tx.accounts.get(name) is not None
             if not taken:
                 await tx.accounts.add(Account(name, password_hash, approved=False, created=self._ctx.clock.now()))
@@ -99,7 +98,7 @@ class Accounts:
     def _new_name(self, name: str) -> str:
         """Return the one spelling of *name*. Raises PerijoveError INVALID if nobody may sign in under it."""
         name = normalize_user_name(name)
-        if not self._fits(name):
+        if not self._authenticator.validate_username(name):
             raise invalid(f"Names such as {shorten(name)!r} are not used here. Choose another.")
         return name
 
@@ -110,8 +109,15 @@ class Accounts:
             return await tx.accounts.list_waiting()
 
     async def approve(self, principal: Principal, name: str) -> None:
-        """Let somebody in who signed up. Raises PerijoveError FORBIDDEN or NOT_FOUND."""
+        """Let somebody in who signed up.
+
+        Raises:
+            PerijoveError: FORBIDDEN; NOT_FOUND; INVALID, if the authenticator cannot prepare them.
+        """
         principal.require("admin:users")
+        async with self._ctx.store.transaction() as tx:
+            await _waiting_for(tx, name)
+        await prepare_new(self._ctx, self._authenticator, [name])
         async with self._ctx.store.transaction() as tx:
             await _waiting_for(tx, name)
             await tx.accounts.approve(name)
@@ -164,13 +170,14 @@ class Accounts:
         """Make the first administrator and sign them in.
 
         Raises:
-            PerijoveError: INVALID for a bad name or password (the code stays valid then); FORBIDDEN if the code is not
-                valid; CONFLICT if somebody signed up under that name.
+            PerijoveError: INVALID for a bad name or password, and if the authenticator cannot prepare them (the code
+                stays valid then); FORBIDDEN if the code is not valid; CONFLICT if somebody signed up under that name.
         """
         name = self._new_name(name)
         if not await self.invitation_valid(code):
             raise forbidden(TAKEN_INVITATION)
         password_hash = await self._hasher.hash(check_new_password(password))
+        await prepare_new(self._ctx, self._authenticator, [name], admin=True)
         async with self._ctx.store.transaction() as tx:
             if not await tx.invitations.redeem(hash_token(code)) or await tx.accounts.any_administrator():
                 raise forbidden(TAKEN_INVITATION)

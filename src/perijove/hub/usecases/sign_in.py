@@ -19,6 +19,7 @@ from perijove.hub.core.tokens import hash_token
 from perijove.hub.core.users import Session, User
 from perijove.hub.ports.authenticator import Authenticator, SignInRequest
 from perijove.hub.ports.store import Transaction
+from perijove.hub.usecases.additions import prepare_new
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.identity import Visitor, of_user
 from perijove.hub.usecases.people import take_in, understood
@@ -27,6 +28,7 @@ from perijove.hub.usecases.tokens import new_secret
 log = structlog.get_logger(__name__)
 
 REFUSED = mark("Invalid username or password")
+UNPREPARED = "What you need to work here could not be prepared. Tell whoever runs this hub."
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ async def sign_in(
         lifetime: how long the session lasts.
 
     Raises:
-        PerijoveError: see `identify`.
+        PerijoveError: see `identify`; FAILED, if the authenticator cannot prepare a new user.
     """
     model = await identify(ctx, authenticator, request, data)
     try:
@@ -65,6 +67,12 @@ async def sign_in(
         raise
     except Exception as error:
         raise _broken(authenticator, error) from None
+    try:
+        await prepare_new(ctx, authenticator, [told.name], admin=told.admin)
+    except PerijoveError as error:
+        if error.code is Code.INVALID:
+            raise PerijoveError(Code.FAILED, UNPREPARED) from error
+        raise
     async with ctx.store.transaction() as tx:
         user, facts = await take_in(ctx, tx, told)
         session = await begin_session(ctx, tx, user, lifetime)

@@ -21,6 +21,7 @@ from perijove.hub.core.users import User
 from perijove.hub.core.visibility import READ_USER, fields_of_users, require_user, user_fields
 from perijove.hub.ports.authenticator import Authenticator
 from perijove.hub.ports.store import Transaction, UserQuery
+from perijove.hub.usecases.additions import prepare_new
 from perijove.hub.usecases.auth_states import auth_state_of, sealed
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.groups import set_groups_of
@@ -109,7 +110,8 @@ async def create_users(
     """Create those of *names* that are no users yet, all or none.
 
     Raises:
-        PerijoveError: FORBIDDEN; INVALID for no or impossible names, all of them named; CONFLICT if all exist.
+        PerijoveError: FORBIDDEN; INVALID for no or impossible names, all of them named, and for one whom the
+            authenticator cannot prepare; CONFLICT if all exist.
     """
     principal.require("admin:users")
     return await _create(ctx, authenticator, principal, names, admin)
@@ -121,7 +123,8 @@ async def create_user(
     """Create the user called *name*, which a scope for that name alone allows too.
 
     Raises:
-        PerijoveError: FORBIDDEN or NOT_FOUND; INVALID for an impossible name; CONFLICT if there is one already.
+        PerijoveError: FORBIDDEN or NOT_FOUND; INVALID for an impossible name, and if the authenticator cannot prepare
+            them; CONFLICT if there is one already.
     """
     principal.require_some("admin:users")
     normal = normalize_user_name(name)
@@ -134,11 +137,13 @@ async def create_user(
 async def _create(
     ctx: Context, authenticator: Authenticator, principal: Principal, names: Sequence[str], admin: bool
 ) -> Sequence[UserView]:
+    if admin:
+        async with ctx.store.transaction() as tx:
+            await _check_boundless(ctx, tx, principal, "make administrators")
     normal = await _valid_names(authenticator, names)
+    await prepare_new(ctx, authenticator, normal, admin=admin)
     given = [DEFAULT_ROLES[name].name for name in (("admin", "user") if admin else ("user",))]
     async with ctx.store.transaction() as tx:
-        if admin:
-            await _check_boundless(ctx, tx, principal, "make administrators")
         created = await tx.users.add_many(normal, admin=admin, now=ctx.clock.now())
         if not created:
             raise conflict(f"User {normal[0]} already exists" if len(normal) == 1 else "All these users already exist")
