@@ -11,7 +11,6 @@ import os
 import secrets
 import shlex
 import signal
-import socket
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +30,7 @@ from perijove.hub.adapters.spawners.homes import file_name, prepare_home
 from perijove.hub.adapters.spawners.launcher import NotLaunched, PreparedChild, launcher_for
 from perijove.hub.adapters.spawners.limits import parse_limits
 from perijove.hub.adapters.spawners.logs import last_lines
+from perijove.hub.adapters.spawners.ports import free_port
 from perijove.hub.adapters.spawners.processes import Run, open_log
 from perijove.hub.adapters.threads import apart
 from perijove.hub.core.errors import Code, PerijoveError
@@ -213,7 +213,7 @@ class LocalProcessSpawner(Spawner):
         self._steps_over = False
         try:
             await apart("Accounts or home folders", self._prepare)
-            port = self.port or await asyncio.to_thread(_free_port, self.ip)
+            port = self.port or await asyncio.to_thread(free_port, self.ip)
             run = Run(secrets.token_hex(16), port)
             groups = await asyncio.to_thread(self._plan_groups, run)
             run = self._run = replace(run, groups=tuple(group.folder for group in groups))
@@ -460,14 +460,3 @@ class SimpleLocalProcessSpawner(LocalProcessSpawner):
 
     def _prepare(self) -> None:
         prepare_home(self.home)
-
-
-def _free_port(ip: str) -> int:
-    """Return a port that is free on *ip* now; somebody else may take it, and the server then says so in its log."""
-    family = socket.AF_INET6 if ":" in ip else socket.AF_INET
-    try:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.bind((ip, 0))
-            return int(probe.getsockname()[1])
-    except OSError as error:
-        raise PerijoveError(Code.FAILED, f"No port is free on {ip!r}: {error.strerror}. See c.Spawner.ip.") from error
