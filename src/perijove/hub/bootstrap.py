@@ -12,6 +12,7 @@ import contextlib
 import gc
 import hashlib
 import hmac
+import mimetypes
 import os
 import signal
 import sys
@@ -69,7 +70,7 @@ from perijove.hub.usecases.servers import ServerRules
 from perijove.hub.usecases.shutdown import Shutdown
 from perijove.hub.usecases.steps import Plugins, SpawnerFactory
 from perijove.hub.web.app import create_app
-from perijove.hub.web.state import HubState, PluginInfo, WebSettings
+from perijove.hub.web.state import HubState, Logo, PluginInfo, WebSettings
 from perijove.hub.web.templating import Templates
 from perijove.wire.prefixes import hub_prefix
 
@@ -243,7 +244,9 @@ def compose(configuration: Configuration, store: SqlStore) -> Hub:
         routes=parts.routes,
         services=parts.services,
         shutdown=Shutdown(ctx, servers=options.cleanup_servers, proxy=options.cleanup_proxy),
-        templates=Templates(),
+        templates=Templates(options.template_folders),
+        template_vars=options.template_vars,
+        logo=_logo(options),
         metrics=metrics,
         authenticator_info=_plugin_info(configuration.authenticator_class),
         spawner_info=_plugin_info(configuration.spawner_class),
@@ -270,6 +273,13 @@ def _administration(
         history=history.history,
         options=effective(configuration.config, in_use),
     )
+
+
+def _logo(options: JupyterHub) -> Logo | None:
+    if not options.logo_file:
+        return None
+    path = options.path(options.logo_file)
+    return Logo(path.read_bytes(), mimetypes.guess_type(path.name)[0] or "application/octet-stream")
 
 
 def _with_token(spec: ServiceSpec, secret: bytes) -> ServiceSpec:

@@ -25,6 +25,8 @@ def test_the_defaults_do_not_contradict_each_other() -> None:
         ({"bind_url": "https://a:1"}, "bind_url"),
         ({"public_url": "https://a/x", "base_url": "/y"}, "public_url"),
         ({"api_page_default_limit": 300}, "api_page_default_limit"),
+        ({"logo_file": "no-such-logo.svg"}, "logo_file"),
+        ({"template_paths": ["no-such-folder"]}, "template_paths"),
         ({"hub_port": 8000}, "hub_port"),
         ({"hub_port": 8000, "ip": ""}, "hub_port"),
     ],

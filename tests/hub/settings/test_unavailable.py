@@ -28,7 +28,7 @@ UPSTREAM = {
         forwarded_host_header generate_config generate_certs hub_bind_url hub_connect_url hub_connect_ip
         hub_connect_port hub_ip hub_port hub_socket_mode hub_routespec implicit_spawn_seconds
         init_spawners_timeout internal_ssl internal_certs_location recreate_internal_certs trusted_alt_names
-        ip port jinja_environment_options template_paths template_vars logo_file last_activity_interval
+        ip port jinja_environment_options last_activity_interval
         load_groups load_roles log_level log_datefmt log_format named_server_limit_per_user
         oauth_token_expires_in oauth_require_pkce pid_file proxy_class public_url redirect_to_server
         service_check_interval service_tokens services shutdown_on_logout spawn_throttle_retry_range

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from perijove.hub.settings.jupyterhub import JupyterHub
@@ -36,6 +37,13 @@ def conflicts(hub: JupyterHub) -> list[tuple[str, str]]:
         )
     if hub.api_page_default_limit > hub.api_page_max_limit:
         found.append(("api_page_default_limit", f"it is above api_page_max_limit, which is {hub.api_page_max_limit}"))
+    if hub.logo_file and not hub.path(hub.logo_file).is_file():
+        found.append(("logo_file", f"there is no file {hub.path(hub.logo_file)}"))
+    found += [
+        ("template_paths", f"there is no folder {folder}")
+        for folder in hub.template_folders
+        if not Path(folder).is_dir()
+    ]
     if hub.port and hub.port == hub.hub_port and (hub.ip == hub.hub_ip or "" in (hub.ip, hub.hub_ip)):
         found.append(("hub_port", f"port {hub.port} is that of bind_url already"))
     return found

@@ -112,6 +112,17 @@ class JupyterHub(LoggingConfigurable):
         Unicode("", help="The URL, without a path, under which the proxy and the servers reach the hub.")
     )
 
+    template_paths: list[str] = _option(
+        List(Unicode(), help="Folders of your own templates, found before ours; see docs/customising.md.")
+    )
+    template_vars: dict[str, Any] = _option(
+        Dict(
+            help="What templates may use: texts, or functions of the user. announcement, or announcement_home for one "
+            "page, is HTML shown on top; login_term_url is where the terms are that people accept to sign in."
+        )
+    )
+    logo_file: str = _option(Unicode("", help="An image in place of our logo."))
+
     config_file: str = _option(
         Unicode(
             DEFAULT_CONFIG_FILE, help="The configuration file; only of use on the command line, where -f says the same."
@@ -418,6 +429,11 @@ class JupyterHub(LoggingConfigurable):
             return self.hub_api_url
         loopback = "[::1]" if self.hub_ip == "::" else "127.0.0.1"
         return f"http://{loopback}:{self.hub_port}{self.base_url}hub/api"
+
+    @property
+    def template_folders(self) -> list[str]:
+        """The absolute folders of the operator's own templates."""
+        return [str(self.path(folder)) for folder in self.template_paths]
 
     @property
     def data_path(self) -> Path:

@@ -19,7 +19,7 @@ def _lacks(what: str, instead: str = "remove it") -> str:
 
 
 _INTERNAL_TLS = _lacks("encryption between hub, proxy and servers")
-_LOOKS = _lacks("own templates and page data")
+_LOOKS = "is not available in this version; see c.JupyterHub.template_paths and docs/customising.md"
 _SYSTEM_GROUPS = _lacks("sign-in with accounts of the system")
 _LOG = "is not available in this version; set c.JupyterHub.log_level, and send the output where you want it"
 
@@ -62,9 +62,6 @@ OPTIONS: dict[str, dict[str, str]] = {
         "recreate_internal_certs": _INTERNAL_TLS,
         "trusted_alt_names": _INTERNAL_TLS,
         "jinja_environment_options": _LOOKS,
-        "template_paths": _LOOKS,
-        "template_vars": _LOOKS,
-        "logo_file": _LOOKS,
         "log_datefmt": _LOG,
         "log_format": _LOG,
         "logging_config": _LOG,

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from typing import Any, Final
 
+import structlog
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from markupsafe import Markup
+from starlette.types import Receive, Scope, Send
 
 import perijove
+from perijove.hub.core.users import User
+from perijove.hub.ports.traits import call_plugin
 from perijove.hub.usecases.identity import Visitor
 from perijove.hub.web import languages, security
 from perijove.hub.web.state import HubState
+
+log = structlog.get_logger(__name__)
+FUNCTION_SECONDS: Final = 2.0
+"""How long a page waits for a function of the operator's."""
+
+OLD_NAMES: Final = {"spawn_pending": "spawn", "not_running": "spawn"}
+"""Pages that share an announcement with another of upstream's names."""
 
 THEMES: Final = ("light", "dark")
 ERROR_PAGE: Final = "error.html"
@@ -31,17 +44,26 @@ def render(request: Request, template: str, *, visitor: Visitor | None = None, *
     visitor = visitor or getattr(request.state, "visitor", None)
     token, cookie = security.form_token(request, hub.settings, visitor)
     language = language_of(request)
+    functions = {name: value for name, value in hub.template_vars.items() if callable(value)}
     values = {
         **_frame(request, hub, visitor),
         "xsrf_token": token,
         # The address of what went wrong with a form is no page that could be asked for again.
         "again_url": f"{hub.settings.prefix}home" if template == ERROR_PAGE and request.method != "GET" else "",
-        **_announced(hub, template),
+        "login_term_url": "",
+        **{name: value for name, value in hub.template_vars.items() if name not in functions},
         **context,
     }
-    response = HTMLResponse(
-        hub.templates.render(template, language, values),
-        headers={"Cache-Control": "no-store", "Content-Language": language},
+
+    def made(asked: Mapping[str, Any]) -> str:
+        full = {**values, **asked}
+        return hub.templates.render(template, language, full | {"announcement": _announcement(template, full)})
+
+    headers = {"Cache-Control": "no-store", "Content-Language": language}
+    response = (
+        LatePage(made, functions, None if visitor is None else visitor.user, headers=headers)
+        if functions
+        else HTMLResponse(made({}), headers=headers)
     )
     if cookie:
         security.set_form_cookie(request, hub.settings, response, token)
@@ -81,8 +103,47 @@ def _frame(request: Request, hub: HubState, visitor: Visitor | None) -> dict[str
     }
 
 
-def _announced(hub: HubState, template: str) -> dict[str, Any]:
-    """Return the operator's own values and, of their announcements, the one for this page, which may be HTML."""
-    values = dict(hub.template_vars)
-    announcement = values.get(f"announcement_{PurePath(template).stem}", values.get("announcement", ""))
-    return {"login_term_url": "", **values, "announcement": Markup(announcement)}  # noqa: S704 - the operator's own
+def _announcement(template: str, values: Mapping[str, Any]) -> Markup:
+    """Return what the operator announces on this page, which may be HTML."""
+    stem = PurePath(template).stem
+    told = values.get(f"announcement_{stem}", values.get(f"announcement_{OLD_NAMES.get(stem, stem)}"))
+    return Markup(values.get("announcement", "") if told is None else told)  # noqa: S704 - the operator's own
+
+
+class LatePage(HTMLResponse):
+    """A page that an operator's functions have a part in: they are asked when it is sent, none for long."""
+
+    def __init__(
+        self,
+        make: Callable[[Mapping[str, Any]], str],
+        functions: Mapping[str, Callable[[User | None], Any]],
+        user: User | None,
+        *,
+        headers: Mapping[str, str],
+    ) -> None:
+        """Make the answer.
+
+        Args:
+            make: makes the page of what the functions gave.
+            functions: gives each name its value, for *user*.
+            user: who sees the page; None for somebody who is not signed in.
+            headers: of the answer.
+        """
+        super().__init__("", headers=dict(headers))
+        self._make = make
+        self._functions = functions
+        self._user = user
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Ask, make the page and send it."""
+        given = await asyncio.gather(*(self._ask(name, function) for name, function in self._functions.items()))
+        self.body = self._make(dict(zip(self._functions, given, strict=True))).encode()
+        self.headers["content-length"] = str(len(self.body))
+        await super().__call__(scope, receive, send)
+
+    async def _ask(self, name: str, function: Callable[[User | None], Any]) -> Any:
+        try:
+            return await call_plugin(function, self._user, timeout=FUNCTION_SECONDS)
+        except Exception as error:
+            log.warning("a function of template_vars failed", name=name, error=repr(error)[:200])
+            return ""

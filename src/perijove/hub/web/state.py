@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, Protocol
 
 from perijove.hub.core.site import Site
@@ -92,6 +91,14 @@ class PluginInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Logo:
+    """An operator's own logo."""
+
+    content: bytes
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
 class HubState:
     """Everything a handler may use; in ``request.app.state.hub``."""
 
@@ -115,5 +122,5 @@ class HubState:
     ready: Callable[[], Awaitable[None]]
     administration: Administration
     template_vars: Mapping[str, Any] = field(default_factory=dict)
-    logo: Path | None = None
+    logo: Logo | None = None
     answers: Answers = field(default_factory=Answers)

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from perijove.hub.testing.running import RunningHub
 from perijove.hub.web.pages.various import documented
+from perijove.hub.web.state import Logo
 
 
 @pytest.mark.parametrize("status", [404, 502, 503, 504])
@@ -30,6 +33,13 @@ async def test_the_logo(hub: RunningHub) -> None:
     assert answer.headers["Content-Type"].startswith("image/svg+xml")
     assert answer.headers["Cache-Control"] == "max-age=3600"
     assert b"<svg" in answer.content
+
+
+async def test_an_operators_own_logo(hub: RunningHub) -> None:
+    hub.app.state.hub = replace(hub.state, logo=Logo(b"GIF89a", "image/gif"))
+    answer = await hub.client().get(f"{hub.prefix}logo")
+    assert (answer.headers["Content-Type"], answer.content) == ("image/gif", b"GIF89a")
+    assert f'<img class="logo" src="{hub.prefix}logo"' in (await hub.client().get(f"{hub.prefix}login")).text
 
 
 async def test_the_documentation_of_the_api_shows_every_operation(hub: RunningHub) -> None:

@@ -20,6 +20,7 @@ from perijove.hub.web.rendering import render
 router = Router(include_in_schema=False)
 router.add_api_route("/health", check_health, dependencies=[WATCHED])
 
+KEPT = {"Cache-Control": "max-age=3600"}
 PROXY_MESSAGES = {
     404: mark("There is no page at this address."),
     502: mark("The server did not answer as it should."),
@@ -53,10 +54,12 @@ async def error_page(request: Request, hub: Hub, status: int) -> Response:
 
 
 @router.get("/logo", dependencies=[public("Pages of servers show it, too")])
-async def logo() -> Response:
+async def logo(hub: Hub) -> Response:
     """Give the logo, which single-user servers show too."""
+    if hub.logo is not None:
+        return Response(hub.logo.content, media_type=hub.logo.media_type, headers=KEPT)
     content = (files("perijove.hub.web") / "static" / "logo.svg").read_bytes()
-    return Response(content, media_type="image/svg+xml", headers={"Cache-Control": "max-age=3600"})
+    return Response(content, media_type="image/svg+xml", headers=KEPT)
 
 
 @router.get("/api/docs", dependencies=[public("It tells what the API is, and nothing of this hub")])
