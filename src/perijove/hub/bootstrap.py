@@ -68,7 +68,8 @@ from perijove.hub.usecases.identity import Identities
 from perijove.hub.usecases.parts import Parts, assemble
 from perijove.hub.usecases.servers import ServerRules
 from perijove.hub.usecases.shutdown import Shutdown
-from perijove.hub.usecases.steps import Plugins, SpawnerFactory
+from perijove.hub.usecases.spawners import SpawnerFactory
+from perijove.hub.usecases.steps import Plugins
 from perijove.hub.web.app import create_app
 from perijove.hub.web.state import HubState, Logo, PluginInfo, WebSettings
 from perijove.hub.web.templating import Templates
@@ -355,7 +356,6 @@ def _spawner_factory(configuration: Configuration) -> SpawnerFactory:
         spawner.hub = info
         spawner.name = server.name
         spawner.server_id = server.id
-        spawner.user_options = server.user_options
         return spawner
 
     return make

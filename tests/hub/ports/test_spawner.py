@@ -8,9 +8,11 @@ import pytest
 from traitlets import TraitError
 from traitlets.config import Config
 
+from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.groups import Group
 from perijove.hub.core.site import Site
 from perijove.hub.ports.spawner import HubInfo, KeepsLog, SignalsExit, Spawner, SpawnerUser
+from perijove.hub.ports.traits import call_plugin
 
 
 def spawner(name: str = "", **options: Any) -> Spawner:
@@ -152,8 +154,93 @@ async def test_only_members_get_the_overrides_of_a_group() -> None:
     assert made.environment == {"A": "2"}
 
 
-async def test_nothing_is_kept_about_a_user_by_default() -> None:
-    user = SpawnerUser(1, "ada", False)
-    await user.save_auth_state({"token": "x"})
-    assert await user.get_auth_state() is None
-    assert user == SpawnerUser(1, "ada", False)
+async def test_a_form_may_be_text_or_a_function() -> None:
+    assert await spawner().get_options_form() == ""
+    text = spawner(options_form="<input name=image><script>x()</script>")
+    text.script_nonce = "n1"
+    assert await text.get_options_form() == '<input name=image><script nonce="n1">x()</script>'
+
+    async def later(spawner: Spawner) -> str:
+        return f"<p>{spawner.user.name}<script>x()</script>"
+
+    for function in (later, lambda spawner: f"<p>{spawner.user.name}<script>x()</script>"):
+        made = spawner(options_form=function)
+        made.script_nonce = "n1"
+        assert await made.get_options_form() == "<p>al ice<script>x()</script>"
+    assert await spawner(options_form=lambda spawner: None).get_options_form() == ""
+
+
+@pytest.mark.parametrize(
+    ("reader", "options"),
+    [
+        ("passthrough", {"image": ["a"]}),
+        ("simple", {"image": "a"}),
+        (lambda form: {"chosen": form["image"][0]}, {"chosen": "a"}),
+        (lambda form, spawner: {spawner.user.name: form["image"][0]}, {"al ice": "a"}),
+    ],
+)
+async def test_a_form_is_read_as_configured(reader: Any, options: Any) -> None:
+    made = spawner(options_from_form=reader)
+    assert await made.run_options_from_form({"image": ["a"]}) == options
+    assert await call_plugin(made.options_from_query, {"image": ["a"]}) == options
+
+
+async def test_a_spawner_may_read_forms_by_methods_of_its_own() -> None:
+    class Own(Spawner):
+        def options_from_form(self, form: Any) -> Any:
+            return {"method": form["image"]}
+
+        async def get_options_form(self) -> str:
+            return "<own>"
+
+    assert await Own().run_options_from_form({"image": ["a"]}) == {"method": ["a"]}
+    assert await Own().get_options_form() == "<own>"
+
+
+async def test_forms_come_as_they_are_by_default() -> None:
+    assert await spawner().run_options_from_form({"image": ["a", "b"]}) == {"image": ["a", "b"]}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"options_from_form": "sample"},
+        {"apply_user_options": {"image": "no_such_option"}},
+        {"apply_user_options": {"image": 5}},
+        {"apply_user_options": "cmd"},
+    ],
+)
+def test_what_cannot_read_or_take_options_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(TraitError):
+        Spawner(**wrong)
+
+
+async def test_chosen_options_set_what_they_may_and_nothing_else() -> None:
+    made = spawner(apply_user_options={"cpus": "cpu_limit", "memory": "mem_limit", "url": "default_url", "on": "debug"})
+    made.user_options = {"cpus": "1.5", "memory": "2G", "url": "/tree", "on": "true", "cmd": ["evil"], "start": "x"}
+    await made.run_apply_user_options()
+    assert (made.cpu_limit, made.mem_limit, made.default_url, made.debug) == (1.5, 2 * 2**30, "/tree", True)
+    assert made.cmd == ["perijove-singleuser"]
+    assert callable(made.start)
+
+
+@pytest.mark.parametrize("value", [["1"], {"a": 1}, "many", "__import__('os')", None, "x" * 70_000])
+async def test_hx46_a_chosen_option_that_does_not_fit_is_refused_in_words(value: Any) -> None:
+    made = spawner(apply_user_options={"port": "port"})
+    made.user_options = {"port": value}
+    with pytest.raises(PerijoveError) as refused:
+        await made.run_apply_user_options()
+    assert (refused.value.code, refused.value.message) == (Code.INVALID, "The option 'port' must be an int.")
+
+
+async def test_a_function_may_take_the_options() -> None:
+    taken: list[Any] = []
+
+    async def later(spawner: Spawner, options: Any) -> None:
+        taken.append(dict(options))
+
+    for function in (later, lambda spawner, options: taken.append(dict(options))):
+        made = spawner(apply_user_options=function)
+        made.user_options = {"a": 1}
+        await made.run_apply_user_options()
+    assert taken == [{"a": 1}, {"a": 1}]

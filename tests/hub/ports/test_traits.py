@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from traitlets import HasTraits, TraitError
 
-from perijove.hub.ports.traits import ByteSpecification, call_plugin
+from perijove.hub.core.errors import Code, PerijoveError
+from perijove.hub.ports.traits import MAX_TOLD, ByteSpecification, call_plugin, told_by
 
 
 class Holder(HasTraits):
@@ -83,3 +84,34 @@ async def test_one_that_hangs_is_given_up() -> None:
                 await call_plugin(method, timeout=0.01)
     finally:
         release.set()
+
+
+class Foreign(Exception):
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        super().__init__(*args)
+        self.__dict__ |= attributes
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (PerijoveError(Code.FAILED, "No more places."), "No more places."),
+        (Foreign(jupyterhub_message="Choose another image."), "Choose another image."),
+        (Foreign(status_code=400, log_message="No such image"), "No such image"),
+        (Foreign("x", status_code=403, log_message="Not for %s"), "Not for x"),
+        (Foreign(status_code=400, log_message="100 %d"), "100 %d"),
+        (Foreign(status_code=422, detail="Too many"), "Too many"),
+        (Foreign(status_code=400, reason="Odd"), "Odd"),
+        (Foreign(status_code=400, detail={"a": 1}), ""),
+        (Foreign(status_code=500, log_message="inner life"), ""),
+        (Foreign(status_code="400", log_message="inner life"), ""),
+        (Foreign(jupyterhub_message=5), ""),
+        (ValueError("inner life"), ""),
+    ],
+)
+def test_what_an_error_of_a_plugin_says_to_people(error: Exception, text: str) -> None:
+    assert told_by(error) == text
+
+
+def test_what_people_are_shown_is_bounded() -> None:
+    assert len(told_by(Foreign(jupyterhub_message="x\n" * 5000))) == MAX_TOLD

@@ -34,6 +34,7 @@ from perijove.hub.usecases.refreshes import Refreshes
 from perijove.hub.usecases.removal import Removal
 from perijove.hub.usecases.servers import ServerRules, Servers
 from perijove.hub.usecases.signals import Signals
+from perijove.hub.usecases.spawners import Spawners
 from perijove.hub.usecases.steps import Plugins, Steps
 from perijove.hub.usecases.tasks import Tasks
 
@@ -116,7 +117,12 @@ class Process:
         rules = ServerRules(Site(), named, 2, limits)
         self.removal = Removal(house.ctx, house.authenticator, self.signals, self.steps.spawner)
         self.servers = Servers(
-            house.ctx, self.lifecycle, self.signals, rules, Refreshes(house.ctx, house.authenticator)
+            house.ctx,
+            self.lifecycle,
+            self.signals,
+            rules,
+            Refreshes(house.ctx, house.authenticator),
+            Spawners(house.ctx, house.new_spawner),
         )
 
     async def begin(self, *, alone: bool = True) -> None:
@@ -158,7 +164,7 @@ class House:
         spawner = self.spawner_class(**self.spawner_options)
         spawner.user = SpawnerUser(server.user_id, server.user_name, False)
         spawner.hub = HubInfo(Site(), "http://127.0.0.1:8081/hub/api", "")
-        spawner.name, spawner.server_id, spawner.user_options = server.name, server.id, server.user_options
+        spawner.name, spawner.server_id = server.name, server.id
         self.spawners.append(spawner)
         return spawner
 

@@ -8,105 +8,41 @@ end.
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from functools import partial
+from typing import Any, Final, Protocol, runtime_checkable
 
 from traitlets import Any as AnyTrait
-from traitlets import Bool, Dict, Float, Integer, List, TraitError, Unicode, Union, validate
+from traitlets import Bool, Dict, Float, Integer, List, TraitError, Unicode, Union, default, validate
 from traitlets import Callable as AnyCallable
 from traitlets.config import LoggingConfigurable
 
-from perijove.hub.core.errors import Code, PerijoveError
-from perijove.hub.core.groups import Group
+from perijove.hub.core import user_options
+from perijove.hub.core.errors import Code, PerijoveError, invalid
+from perijove.hub.core.names import shorten
 from perijove.hub.core.overrides import merged, parse_overrides
-from perijove.hub.core.site import Site
+from perijove.hub.ports.told import AuthStateAccess, HubInfo, SpawnerUser
 from perijove.hub.ports.traits import ByteSpecification, call_plugin
 from perijove.wire import environment as names
-from perijove.wire.prefixes import escape_name, server_prefix
+from perijove.wire.prefixes import server_prefix
+
+__all__ = [
+    "AuthStateAccess",
+    "HasNeeds",
+    "HubInfo",
+    "KeepsLog",
+    "Prepares",
+    "SignalsExit",
+    "Spawner",
+    "SpawnerUser",
+    "WatchesMemory",
+]
 
 
-@dataclass(frozen=True, slots=True)
-class HubInfo:
-    """Where the hub is.
-
-    Attributes:
-        site: where browsers find the hub and its servers.
-        api_url: the URL under which servers reach the API.
-        data_dir: an existing folder in which a spawner may keep files of its own.
-        host_cookies: whether servers give the names of their cookies the prefix ``__Host-``.
-    """
-
-    site: Site
-    api_url: str
-    data_dir: str
-    host_cookies: bool = False
-
-    @property
-    def base_url(self) -> str:
-        """The prefix of the installation."""
-        return self.site.base_url
-
-    @property
-    def public_host(self) -> str:
-        """``scheme://host[:port]`` of the hub for browsers; empty where paths are enough."""
-        return self.site.origin
-
-
-class AuthStateAccess(Protocol):
-    """What the authenticator keeps about one person, decrypted for plug-ins."""
-
-    async def get(self) -> dict[str, Any] | None:
-        """Return it; None if there is nothing, or if it is not enabled or cannot be decrypted."""
-        ...
-
-    async def put(self, state: Mapping[str, Any] | None) -> None:
-        """Replace it; None forgets it. Nothing happens where it is not enabled."""
-        ...
-
-
-class _NoAuthState:
-    async def get(self) -> dict[str, Any] | None:
-        return None
-
-    async def put(self, state: Mapping[str, Any] | None) -> None:
-        pass
-
-
-@dataclass(frozen=True, slots=True)
-class SpawnerUser:
-    """A person, as plug-ins see them: the owner of a server for a spawner, whoever is refreshed for an authenticator.
-
-    Attributes:
-        id: their number, for ever.
-        name: normalised.
-        admin: whether they are an administrator.
-        groups: their groups with properties, by name; known from the start of a server on, and to authenticators.
-        user_info: what the authenticator tells everybody about them; known when *groups* are.
-        auth_state: where `get_auth_state` and `save_auth_state` find what they give and take.
-    """
-
-    id: int
-    name: str
-    admin: bool
-    groups: tuple[Group, ...] = ()
-    user_info: Mapping[str, object] | None = None
-    auth_state: AuthStateAccess = field(default=_NoAuthState(), repr=False, compare=False)
-
-    async def get_auth_state(self) -> dict[str, Any] | None:
-        """Return what the authenticator keeps about them; None if there is nothing that can be read."""
-        return await self.auth_state.get()
-
-    async def save_auth_state(self, state: Mapping[str, Any] | None) -> None:
-        """Replace it; None forgets it. Raises TypeError or ValueError for what cannot be kept."""
-        await self.auth_state.put(state)
-
-    @property
-    def escaped_name(self) -> str:
-        """The name as it stands in a URL."""
-        return escape_name(self.name)
+_READ_FORMS: Final = {"passthrough": user_options.passthrough, "simple": user_options.simple}
 
 
 async def _no_checkpoint() -> None:
@@ -127,6 +63,9 @@ class Spawner(LoggingConfigurable):
     oauth_allowed: Sequence[str]
     """What `oauth_client_allowed_scopes` says for this start."""
     user_options: Mapping[str, Any]
+    """What was chosen for the server: the last time, while a form is made; for this start, after that."""
+    script_nonce: str
+    """What a script or style sheet in a form must have as its ``nonce`` to work; texts get it by themselves."""
     durable: dict[str, str]
     """Names of what outlives the server's runs, by kind; see `durable_name`."""
     checkpoint: Callable[[], Awaitable[None]]
@@ -201,6 +140,34 @@ class Spawner(LoggingConfigurable):
         "taken in the order of the keys, or a function of the spawner that returns this. A value may be a function of "
         "the spawner; dictionaries are merged, and None takes a key away.",
     ).tag(config=True, wanted="a dictionary or a function")
+    options_form = Union(
+        [Unicode(), AnyCallable()],
+        default_value="",
+        help="Fields of a form, as HTML, in which people choose options before their server starts: text, or a "
+        "function of the spawner that returns it, which must escape what it puts in; may be a coroutine function. No "
+        "form if empty.",
+    ).tag(config=True, wanted="text or a function")
+    options_from_form = Union(
+        [AnyCallable(), Unicode()],
+        help="Makes the options of what was sent with the form, a list of values for each field: passthrough (as they "
+        "came), simple (single values out of their lists, check boxes as True), or a function of the form, and of the "
+        "spawner if it takes an argument of that name.",
+    ).tag(config=True, wanted='"passthrough", "simple" or a function')
+    apply_user_options = Union(
+        [Dict(), AnyCallable()],
+        default_value=None,
+        allow_none=True,
+        help="What becomes of options: an option of the spawner for each that people may choose, as "
+        '{"image": "image"}, or a function (spawner, user_options) that checks them and sets what they say, and '
+        "nothing else: it is called when a server is asked for and again before it starts. Options may come from "
+        "anywhere and be anything.",
+    ).tag(config=True, wanted="a dictionary or a function")
+    progress_ready_hook = AnyTrait(
+        None,
+        allow_none=True,
+        help="A function (spawner, event) that returns the last event of a start, with which followers are told that "
+        "the server is ready; may be a coroutine function.",
+    ).tag(config=True)
     auth_state_hook = AnyTrait(
         None,
         allow_none=True,
@@ -223,6 +190,27 @@ class Spawner(LoggingConfigurable):
             raise TraitError(error.message) from None
         return proposal.value
 
+    @default("options_from_form")
+    def _as_it_came(self) -> Any:
+        return user_options.passthrough
+
+    @validate("options_from_form")
+    def _reads_forms(self, proposal: Any) -> Any:
+        value = proposal.value
+        if isinstance(value, str) and value not in _READ_FORMS:
+            raise TraitError('options_from_form must be "passthrough", "simple" or a function')
+        return _READ_FORMS[value] if isinstance(value, str) else value
+
+    @validate("apply_user_options")
+    def _names_options(self, proposal: Any) -> Any:
+        if isinstance(proposal.value, dict):
+            unknown = [
+                name for name in proposal.value.values() if not isinstance(name, str) or not self.has_trait(name)
+            ]
+            if unknown:
+                raise TraitError(f"apply_user_options: {type(self).__name__} has no option {unknown[0]!r}")
+        return proposal.value
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.name = ""
@@ -231,6 +219,7 @@ class Spawner(LoggingConfigurable):
         self.oauth_client_id = ""
         self.oauth_allowed = ()
         self.user_options = {}
+        self.script_nonce = ""
         self.durable = {}
         self.checkpoint = _no_checkpoint
 
@@ -391,6 +380,48 @@ class Spawner(LoggingConfigurable):
             raise PerijoveError(
                 Code.FAILED, f"The configuration of group_overrides[{key!r}] is wrong: {error}"
             ) from None
+
+    async def get_options_form(self) -> str:
+        """Return the fields of the form for options; empty if there are none to choose."""
+        if not callable(self.options_form):
+            return user_options.with_nonce(self.options_form, self.script_nonce)
+        return str(await call_plugin(self.options_form, self) or "")
+
+    async def run_options_from_form(self, form: Mapping[str, list[Any]]) -> Any:
+        """Return the options that *form* says: lists of values by field, files under ``<field>_file``."""
+        given = self.options_from_form
+        named = {"spawner": self} if "spawner" in inspect.signature(given).parameters else {}
+        return await call_plugin(partial(given, form, **named))
+
+    def options_from_query(self, query: Mapping[str, list[str]]) -> Any:
+        """Return the options that the query of an address says, as if a form had said so; may be a coroutine."""
+        return self.run_options_from_form(query)
+
+    async def run_apply_user_options(self) -> None:
+        """Let `user_options` have their effect on this spawner.
+
+        Raises:
+            PerijoveError: INVALID, if one of them does not fit; whatever a function of the configuration raises.
+        """
+        given = self.apply_user_options
+        if callable(given):
+            await call_plugin(given, self, self.user_options)
+            return
+        for name, value in self.user_options.items():
+            if option := (given or {}).get(name):
+                self._choose(name, option, value)
+
+    def _choose(self, name: str, option: str, value: Any) -> None:
+        try:
+            try:
+                setattr(self, option, value)
+            except TraitError:
+                if not isinstance(value, str):
+                    raise
+                setattr(self, option, self.traits()[option].from_string(value))
+        except (TraitError, ValueError, SyntaxError):
+            wanted = self.traits()[option].info()
+            raise invalid(f"The option {shorten(name)!r} must be {wanted}.") from None
 
     async def run_hook(self, hook: Any) -> None:
         """Call one of the hooks with this spawner, if it is set."""

@@ -11,6 +11,9 @@ from typing import Any
 
 from traitlets import Integer, TraitError
 
+from perijove.hub.core.errors import PerijoveError
+from perijove.hub.core.names import shorten
+
 _SUFFIXES = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)")
 
@@ -26,6 +29,38 @@ class ByteSpecification(Integer[int | None, Any]):
                 raise TraitError(f"{value!r} is not a size: write a number of bytes, or a number with K, M, G or T")
             return int(float(found[1]) * _SUFFIXES[found[2]])
         return int(value) if isinstance(value, float) else super().validate(obj, value)
+
+
+MAX_TOLD = 500
+"""How much of a plug-in's words a person is shown at most, in characters."""
+
+
+def told_by(error: Exception) -> str:
+    """Return what *error*, raised by a plug-in, says to the person it is about; empty if it says nothing to them.
+
+    Beside our own errors these are texts under ``jupyterhub_message``, and errors that a web framework answers with a
+    status below 500: plug-ins written for JupyterHub raise both.
+    """
+    if isinstance(error, PerijoveError):
+        return error.message
+    message = getattr(error, "jupyterhub_message", "")
+    if not message and 400 <= _status(error) < 500:
+        message = _tornados(error) or getattr(error, "detail", None) or getattr(error, "reason", "")
+    return shorten(message, MAX_TOLD) if isinstance(message, str) else ""
+
+
+def _status(error: Exception) -> int:
+    status = getattr(error, "status_code", 0)
+    return status if isinstance(status, int) else 0
+
+
+def _tornados(error: Exception) -> str:
+    """Return the text of an error of Tornado's, which is a format with the arguments beside it."""
+    text = getattr(error, "log_message", None)
+    try:
+        return str(text) % error.args if text else ""
+    except (TypeError, ValueError):
+        return str(text)
 
 
 async def call_plugin(method: Callable[..., Any], *args: Any, timeout: float | None = None, **kwargs: Any) -> Any:

@@ -88,12 +88,8 @@ OPTIONS: dict[str, dict[str, str]] = {
         "group_whitelist": _SYSTEM_GROUPS,
     },
     "Spawner": {
-        "apply_user_options": _lacks("a form with options"),
         "consecutive_failure_limit": "is not needed: the hub does not stop because servers fail; remove it",
         "oauth_roles": _GONE,
-        "options_form": _lacks("a form with options"),
-        "options_from_form": _lacks("a form with options"),
-        "progress_ready_hook": _GONE,
         "ssl_alt_names": _INTERNAL_TLS,
         "ssl_alt_names_include_local": _INTERNAL_TLS,
     },

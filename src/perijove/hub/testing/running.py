@@ -345,7 +345,6 @@ def _factory(spawner_class: type[Spawner], site: Site) -> Callable[[Server], Spa
         spawner.hub = HubInfo(site, f"http://127.0.0.1:8081{site.prefix}api", "")
         spawner.name = server.name
         spawner.server_id = server.id
-        spawner.user_options = server.user_options
         return spawner
 
     return make

@@ -18,6 +18,7 @@ from perijove.hub.usecases.routes import Routes
 from perijove.hub.usecases.servers import ServerRules, Servers
 from perijove.hub.usecases.services import Services
 from perijove.hub.usecases.signals import Signals
+from perijove.hub.usecases.spawners import Spawners
 from perijove.hub.usecases.steps import Plugins, Steps
 from perijove.hub.usecases.tasks import Tasks
 
@@ -74,7 +75,7 @@ def assemble(
         steps,
         refreshes,
         Removal(ctx, plugins.authenticator, signals, steps.spawner),
-        Servers(ctx, lifecycle, signals, rules, refreshes),
+        Servers(ctx, lifecycle, signals, rules, refreshes, Spawners(ctx, plugins.new_spawner)),
         routes,
         keeper,
         Services(ctx, routes, keeper, site=site),

@@ -15,6 +15,7 @@ from perijove.hub.ports.traits import call_plugin
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.lifecycle import Lifecycle
 from perijove.hub.usecases.people import for_plugins
+from perijove.hub.usecases.spawners import apply_options
 from perijove.hub.usecases.time_limits import within
 from perijove.hub.usecases.tokens import new_secret
 
@@ -42,6 +43,7 @@ class Preparation:
             await call_plugin(self._authenticator.pre_spawn_start, spawner.user, spawner)
             await spawner.run_auth_state_hook()
             await spawner.apply_group_overrides()
+            await apply_options(spawner)
             await spawner.run_hook(spawner.pre_spawn_hook)
 
         await within(HOOK_TIMEOUT, "get what it needs before its start", hooks())

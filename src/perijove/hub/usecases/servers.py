@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from perijove.hub.core import user_options
 from perijove.hub.core.admission import Limits, Place, check_active
 from perijove.hub.core.errors import Code, PerijoveError, conflict, forbidden, invalid, not_found
 from perijove.hub.core.events import ServerStartRequested, ServerStopRequested
@@ -25,6 +26,7 @@ from perijove.hub.usecases.queue import Queue
 from perijove.hub.usecases.reach import reached
 from perijove.hub.usecases.refreshes import Refreshes
 from perijove.hub.usecases.signals import Signals
+from perijove.hub.usecases.spawners import Spawners
 
 LOOK = 1.0
 KEEP_ALIVE = 8.0
@@ -53,10 +55,17 @@ class Servers:
     """The use cases of servers."""
 
     def __init__(
-        self, ctx: Context, lifecycle: Lifecycle, signals: Signals, rules: ServerRules, refreshes: Refreshes
+        self,
+        ctx: Context,
+        lifecycle: Lifecycle,
+        signals: Signals,
+        rules: ServerRules,
+        refreshes: Refreshes,
+        spawners: Spawners,
     ) -> None:
         self._ctx = ctx
         self._refreshes = refreshes
+        self.spawners = spawners
         self._lifecycle = lifecycle
         self._signals = signals
         self.rules = rules
@@ -131,7 +140,9 @@ class Servers:
         principal.require_some("start:servers")
         validate_server_name(name)
         _check_display_name(display_name)
+        chosen = None if options is None else user_options.stored(options)
         await self._refresh_before_start(principal, user_name, name)
+        await self._try_options(principal, user_name, name, chosen)
         async with self._ctx.store.transaction() as tx:
             user = await reached(tx, principal, "start:servers", name=user_name, server=name)
             server = await tx.servers.get(user.id, name) or await self._add(tx, user, name)
@@ -144,7 +155,7 @@ class Servers:
             changed = after(server, Event.START_REQUESTED, now)
             changed = replace(
                 changed,
-                user_options=server.user_options if options is None else options,
+                user_options=server.user_options if chosen is None else chosen,
                 display_name=server.display_name if display_name is None else display_name,
             )
             await tx.servers.save(changed)
@@ -154,6 +165,17 @@ class Servers:
         self._ctx.telemetry.emit(ServerStartRequested(changed.full_name, principal.name))
         self._lifecycle.wake(changed.id, changed.state)
         return changed
+
+    async def _try_options(
+        self, principal: Principal, user_name: str, name: str, chosen: Mapping[str, Any] | None
+    ) -> None:
+        """Refuse options that would make the start fail, those of the last time too. Raises PerijoveError INVALID."""
+        async with self._ctx.store.transaction() as tx:
+            user = await reached(tx, principal, "start:servers", name=user_name, server=name)
+            server = await tx.servers.get(user.id, name) or Server(0, user.id, user.name, name)
+        if server.active:
+            return
+        await self.spawners.try_out(user, server if chosen is None else replace(server, user_options=chosen))
 
     async def _refresh_before_start(self, principal: Principal, user_name: str, name: str) -> None:
         """Ask the authenticator about the owner, if it wants that. Raises PerijoveError FORBIDDEN, NOT_FOUND."""
@@ -186,6 +208,7 @@ class Servers:
         principal.require_some("start:servers")
         validate_server_name(name)
         _check_display_name(display_name)
+        options = None if options is None else user_options.stored(options)
         async with self._ctx.store.transaction() as tx:
             user = await reached(tx, principal, "start:servers", name=user_name, server=name)
             if not name or await tx.servers.get(user.id, name) is not None:
@@ -212,6 +235,7 @@ class Servers:
         """
         principal.require_some("start:servers")
         _check_display_name(display_name)
+        options = None if options is None else user_options.stored(options)
         if new_name is not None:
             validate_server_name(new_name)
         async with self._ctx.store.transaction() as tx:

@@ -6,7 +6,7 @@ import asyncio
 import random
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,13 +23,13 @@ from perijove.hub.ports.probe import Probe
 from perijove.hub.ports.proxy import Proxy
 from perijove.hub.ports.spawner import KeepsLog, SignalsExit, Spawner, WatchesMemory
 from perijove.hub.ports.store import Transaction
-from perijove.hub.ports.traits import call_plugin
-from perijove.hub.usecases.auth_states import StoredAuthState
+from perijove.hub.ports.traits import call_plugin, told_by
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.lifecycle import Lifecycle, Outcome, Over, Step
 from perijove.hub.usecases.preparation import HOOK_TIMEOUT, Preparation
 from perijove.hub.usecases.queue import Queue
 from perijove.hub.usecases.signals import Signals
+from perijove.hub.usecases.spawners import SpawnerFactory, made
 from perijove.hub.usecases.time_limits import TooSlow, within
 from perijove.wire.prefixes import server_prefix
 
@@ -44,8 +44,6 @@ PROBE_LONGEST = 1.0
 EXIT_LOOK = 1.0
 MAX_STEPS_TOLD = 500
 """How many steps of its own a spawner may add to the progress of one start."""
-
-SpawnerFactory = Callable[[Server], Spawner]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +102,7 @@ class Steps:
         attempt, known = self._spawners.get(server.id, (server.attempt, None))
         if known is not None and attempt == server.attempt:
             return known
-        spawner = self._new_spawner(server)
-        spawner.user = replace(spawner.user, auth_state=StoredAuthState(self._ctx, server.user_id))
-        spawner.durable = {kind: str(name) for kind, name in server.durable.get(DURABLE, {}).items()}
-        spawner.load_state(server.run_state)
+        spawner = made(self._ctx, self._new_spawner, server)
         spawner.checkpoint = self._checkpoint(server, spawner)
         self._spawners[server.id] = server.attempt, spawner
         return spawner
@@ -140,10 +135,11 @@ class Steps:
             raise
         except TooSlow as error:
             return await self._broke(spawner, timed_out(error.what, error.seconds))
-        except PerijoveError as error:
-            return await self._broke(spawner, refused(error.message))
         except Exception as error:
-            return await self._broke(spawner, _unexpected(server, "starting the server", error))
+            text = told_by(error)
+            return await self._broke(
+                spawner, refused(text) if text else _unexpected(server, "starting the server", error)
+            )
 
     async def _end_earlier_try(self, server: Server) -> None:
         """End what this attempt began before the hub died or the step was interrupted."""

@@ -26,7 +26,7 @@ from perijove.hub.web.api import groups, identity, servers, services, shares, to
 from perijove.hub.web.api import hub as hub_api
 from perijove.hub.web.callers import ERRORS, hub_of
 from perijove.hub.web.openapi import document
-from perijove.hub.web.pages import admin, home, preferences, sign_in, starting, various
+from perijove.hub.web.pages import admin, home, preferences, sign_in, spawning, starting, various
 from perijove.hub.web.pages import servers as server_pages
 from perijove.hub.web.pages import shares as share_pages
 from perijove.hub.web.pages import tokens as token_pages
@@ -83,6 +83,7 @@ PAGES: Final = (
     token_pages.router,
     server_pages.router,
     starting.router,
+    spawning.router,
     share_pages.router,
     admin.router,
 )

@@ -57,9 +57,19 @@ _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
+def page_policy(site: Site, client: str = "", *, nonce: str = "") -> str:
+    """Return the Content-Security-Policy of a page; its forms may lead to us, users' hosts and the origin *client*.
+
+    What stands in the page itself works only if it carries *nonce*, which must be new for each page.
+    """
+    policy = _page_policy(site, client)
+    for directive in ("script-src 'self'", "style-src 'self'"):
+        policy = policy.replace(directive, f"{directive} 'nonce-{nonce}'") if nonce else policy
+    return policy
+
+
 @lru_cache(maxsize=64)
-def page_policy(site: Site, client: str = "") -> str:
-    """Return the Content-Security-Policy of a page; its forms may lead to us, users' hosts and the origin *client*."""
+def _page_policy(site: Site, client: str) -> str:
     parts = urlsplit(site.origin)
     hosts = f" {parts.scheme}://*.{parts.netloc}" if site.has_hosts else ""
     return (

@@ -288,6 +288,15 @@ SHARE: Final[Values] = {
     "number": "n",
 }
 
+OPTIONS: Final[Values] = {
+    "for_user": {"name": "alice"},
+    "server": server(),
+    "url": "/hub/spawn/alice",
+    "spawner_options_form": "An image",
+    "html_error_message": "",
+    "chosen_is_all": False,
+}
+
 PAGES: Final[dict[str, tuple[str, Values]]] = {
     "login": ("login.html", common(user=None, **SIGN_IN, **NO_FORM_ERROR)),
     "login-error": (
@@ -346,6 +355,19 @@ PAGES: Final[dict[str, tuple[str, Values]]] = {
     "pending-new": ("spawn_pending.html", pending(events=[], elapsed_since=None)),
     "pending-failed": ("spawn_pending.html", pending(server=server(state="failed"), failure=FAILURE)),
     "pending-stopping": ("spawn_pending.html", pending(server=server(state="stopping"))),
+    "options": (
+        "spawn.html",
+        common(**OPTIONS, chosen={}, error_message=None),
+    ),
+    "options-wrong": (
+        "spawn.html",
+        common(
+            **OPTIONS
+            | {"for_user": {"name": "bob"}, "server": server("gpu", owner="bob"), "url": "/hub/spawn/bob/gpu"},
+            chosen={"image": ["lab"]},
+            error_message="There is no such image.",
+        ),
+    ),
     "not-running": (
         "not_running.html",
         common(

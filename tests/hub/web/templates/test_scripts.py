@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from markupsafe import Markup
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from perijove.hub.web.templating import STATIC_FOLDER
@@ -274,3 +275,69 @@ def test_no_page_is_wider_than_its_window(
             page.goto(hub.address + "/page")
             wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             assert wide <= 0, f"{name} is {wide} px too wide, {attacked=}"
+
+
+FIELDS = Markup("""
+<label>Image <select name="image"><option>small</option><option>large</option></select></label>
+<label><input type="checkbox" name="gpu" checked> GPU</label>
+<label><input type="radio" name="size" value="s" checked> S</label>
+<label><input type="radio" name="size" value="l"> L</label>
+<select name="packages" multiple><option selected>a</option><option>b</option><option>c</option></select>
+<label>Note <input name="note" value="as it was"></label> <input name="note">
+<textarea name="more">old</textarea>
+<input type="password" name="secret"> <input type="hidden" name="fixed" value="1"> <input type="file" name="keys">
+""")
+SHOWN = """() => {
+    const form = new FormData(document.getElementById("spawn_form"));
+    return Object.fromEntries([...form.keys()].map((key) => [key, form.getAll(key).filter((each) => !each.size)]));
+}"""
+
+
+def options_page(page: Page, hub: Hub, render: Render, chosen: Any, **more: Any) -> dict[str, Any]:
+    """Open the form with *chosen*, and return what it would send."""
+    hub.pages["/hub/spawn/alice"] = [render("options", spawner_options_form=FIELDS, chosen=chosen, **more)]
+    page.goto(hub.address + "/hub/spawn/alice")
+    shown: dict[str, Any] = page.evaluate(SHOWN)
+    return {key: value for key, value in shown.items() if key not in {"_xsrf", "_options", "keys"}}
+
+
+AS_MADE = {
+    "image": ["small"],
+    "gpu": ["on"],
+    "size": ["s"],
+    "packages": ["a"],
+    "note": ["as it was", ""],
+    "more": ["old"],
+    "secret": [""],
+    "fixed": ["1"],
+}
+
+
+def test_a_form_is_shown_as_it_was_made(page: Page, hub: Hub, render: Render) -> None:
+    assert options_page(page, hub, render, {}) == AS_MADE
+
+
+def test_a_form_shows_what_was_chosen(page: Page, hub: Hub, render: Render) -> None:
+    chosen = {
+        "image": ["large"],
+        "size": ["l"],
+        "packages": ["b", "c"],
+        "note": ["</textarea><script>", "2"],
+        "more": ["new"],
+        "secret": ["never shown"],
+        "fixed": ["2"],
+        "keys": ["/etc/passwd"],
+        "gone": ["x"],
+    }
+    expected = {
+        **AS_MADE,
+        **{key: chosen[key] for key in ("image", "size", "packages", "note", "more")},
+    }
+    assert options_page(page, hub, render, chosen) == expected
+    # What was entered tells of the box that was not checked, too.
+    del expected["gpu"]
+    assert options_page(page, hub, render, chosen, chosen_is_all=True) == expected
+
+
+def test_a_choice_that_is_no_longer_offered_is_not_made(page: Page, hub: Hub, render: Render) -> None:
+    assert options_page(page, hub, render, {"image": ["gone"]}) == AS_MADE

@@ -25,7 +25,6 @@ from perijove.wire.models import ProgressModel, ServerModel
 log = structlog.get_logger(__name__)
 router = Router(tags=["servers"])
 KEEP_ALIVE = ":\n\n"
-MAX_OPTIONS_LENGTH = 65_536
 
 Reader = Annotated[Principal, needs("read:servers")]
 Starter = Annotated[Principal, needs("start:servers")]
@@ -166,7 +165,6 @@ def start_request(body: Any) -> tuple[dict[str, Any] | None, str | None]:
         return None, None
     if not isinstance(body, dict):
         raise invalid("body must be a JSON object")
-    check_length(body)
     if not body:
         return None, None
     if not body.keys() & {"user_options", "display_name"}:
@@ -177,12 +175,6 @@ def start_request(body: Any) -> tuple[dict[str, Any] | None, str | None]:
     if display_name is not None and not isinstance(display_name, str):
         raise invalid("display_name must be a string")
     return options, display_name
-
-
-def check_length(body: Mapping[str, Any]) -> None:
-    """Raise PerijoveError INVALID for more than is stored with a server."""
-    if len(json.dumps(body)) > MAX_OPTIONS_LENGTH:
-        raise invalid(f"user options have at most {MAX_OPTIONS_LENGTH} characters")
 
 
 @router.put(
@@ -292,9 +284,7 @@ def changes_request(body: Any, keys: Sequence[str]) -> Mapping[str, Any]:
     Raises:
         PerijoveError: INVALID.
     """
-    given = checked_object(body, {key: CHANGEABLE[key] for key in keys})
-    check_length(given)
-    return given
+    return checked_object(body, {key: CHANGEABLE[key] for key in keys})
 
 
 @router.get("/users/{user_name}/server/progress", summary="Follow the start of the default server", **FOLLOWING)
@@ -328,24 +318,36 @@ async def _progress(hub: HubState, principal: Principal, user_name: str, name: s
     user_name = normalize_user_name(user_name)
     steps = await hub.servers.progress(principal, user_name, name, seen)
     return StreamingResponse(
-        _events(steps, hub.servers.url(Server(0, 0, user_name, name))),
+        _events(hub, steps, await hub.servers.get(principal, user_name, name)),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
     )
 
 
-async def _events(steps: AsyncIterator[ProgressEvent | None], url: str) -> AsyncIterator[str]:
+async def _events(hub: HubState, steps: AsyncIterator[ProgressEvent | None], server: Server) -> AsyncIterator[str]:
+    url = hub.servers.url(server)
     try:
         async for step in steps:
-            yield KEEP_ALIVE if step is None else event_text(step, url)
+            if step is None:
+                yield KEEP_ALIVE
+            elif step.outcome == "ready":
+                yield event_text(step, await hub.servers.spawners.ready_event(server, ready_body(step, url)))
+            else:
+                yield event_text(step, step.as_wire(url))
     except PerijoveError as error:
         # The client comes again by itself and says where it was.
         log.warning("a progress stream broke off", reason=error.message)
 
 
-def event_text(step: ProgressEvent, url: str) -> str:
-    """Return one server-sent event; *url* is a path with everything escaped that HTML would take for its own."""
-    body = step.as_wire(url)
-    if step.outcome == "ready":
-        body |= {"message": f"Server ready at {url}", "html_message": f'Server ready at <a href="{url}">{url}</a>'}
+def ready_body(step: ProgressEvent, url: str) -> dict[str, Any]:
+    """Return what followers are told of a server that is ready.
+
+    *url* is a path with everything escaped that HTML would take for its own.
+    """
+    told = {"message": f"Server ready at {url}", "html_message": f'Server ready at <a href="{url}">{url}</a>'}
+    return dict(step.as_wire(url)) | told
+
+
+def event_text(step: ProgressEvent, body: Mapping[str, Any]) -> str:
+    """Return one server-sent event."""
     return f"id: {step.id}\ndata: {json.dumps(body)}\n\n"

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
 from urllib.parse import unquote
 
-from fastapi import Form, Request, Response
+from fastapi import Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
 from perijove.hub.core.errors import Code, PerijoveError, invalid, not_found
@@ -38,61 +37,6 @@ STOPPED_SERVER = public("It answers for servers that are not there, to browsers 
 MAX_REDIRECTS = 4
 
 
-@router.get("/spawn")
-async def spawn_own(request: Request, hub: Hub, visitor: PageVisitor) -> Response:
-    """Start the visitor's default server."""
-    own = f"{hub.settings.prefix}spawn/{escape_name(visitor.user.name)}"
-    return RedirectResponse(f"{own}{raw_query(request)}", status_code=302)
-
-
-@router.get("/spawn/{user_name}")
-@router.get("/spawn/{user_name}/{server_name}")
-async def spawn_page(
-    request: Request, hub: Hub, visitor: PageVisitor, user_name: str, server_name: str = ""
-) -> Response:
-    """Start a server that is not running and show how it goes; lead to one that is."""
-    server = await hub.servers.get(visitor.principal, normalize_user_name(user_name), server_name, scope="read:servers")
-    target = next_target(request, hub, request.query_params.get("next"))
-    if server.active:
-        return _on_the_way(hub, server, target)
-    # A link on another site must not start anything by itself: there, a person presses the button.
-    if request.headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
-        return _not_running(request, hub, visitor.principal, server, target)
-    return await _start(hub, visitor.principal, server, target)
-
-
-@router.post("/spawn/{user_name}")
-@router.post("/spawn/{user_name}/{server_name}")
-async def spawn(
-    request: Request,
-    hub: Hub,
-    visitor: FormVisitor,
-    user_name: str,
-    server_name: str = "",
-    new_name: Annotated[str, Form(alias="server_name", max_length=255)] = "",
-) -> Response:
-    """Start a server; a second press of the button changes nothing."""
-    name = server_name or new_name.strip().lower()
-    server = Server(0, 0, normalize_user_name(user_name), name)
-    return await _start(hub, visitor.principal, server, next_target(request, hub, request.query_params.get("next")))
-
-
-async def _start(hub: HubState, principal: Principal, server: Server, target: str) -> Response:
-    try:
-        server = await hub.servers.start(principal, server.user_name, server.name)
-    except PerijoveError as error:
-        if error.code is not Code.CONFLICT:
-            raise
-        server = await hub.servers.get(principal, server.user_name, server.name)
-    return _on_the_way(hub, server, target)
-
-
-def _on_the_way(hub: HubState, server: Server, target: str) -> Response:
-    if server.ready:
-        return go(target or hub.servers.url(server))
-    return go(with_next(f"{hub.settings.prefix}spawn-pending/{server_path(server)}", target))
-
-
 @router.get("/spawn-pending/{user_name}")
 @router.get("/spawn-pending/{user_name}/{server_name}")
 async def pending(request: Request, hub: Hub, visitor: PageVisitor, user_name: str, server_name: str = "") -> Response:
@@ -102,7 +46,7 @@ async def pending(request: Request, hub: Hub, visitor: PageVisitor, user_name: s
     if server.ready:
         return go(target or hub.servers.url(server))
     if server.state is State.STOPPED:
-        return _not_running(request, hub, visitor.principal, server, target)
+        return not_running(request, hub, visitor.principal, server, target)
     response = await starting_page(request, hub, visitor, server, target)
     response.status_code = 500 if server.state is State.FAILED else 200
     return response
@@ -118,15 +62,23 @@ async def stop(request: Request, hub: Hub, visitor: FormVisitor, user_name: str,
     return go(f"{hub.settings.prefix}{'home' if own else 'admin'}")
 
 
-def _not_running(
-    request: Request, hub: HubState, principal: Principal, server: Server, target: str, *, status: int = 200
+def not_running(
+    request: Request,
+    hub: HubState,
+    principal: Principal,
+    server: Server,
+    target: str,
+    *,
+    status: int = 200,
+    start_action: str = "",
 ) -> Response:
+    """Return the page that offers to start *server*; *start_action* is where its button leads, if not as usual."""
     view = server_view(hub, server)
     response = render(
         request,
         "not_running.html",
         server=view,
-        start_action=with_next(view["start_action"], target),
+        start_action=start_action or with_next(view["start_action"], target),
         next_url=target,
         own=server.user_name == principal.name,
         may_start=principal.may("start:servers", user=server.user_name, server=server.name),
@@ -166,7 +118,7 @@ async def answer_for_server(request: Request, path: str) -> Response:
     if may_follow and (server.active or server.state is State.FAILED):
         return go(with_next(f"{hub.settings.prefix}spawn-pending/{server_path(server)}", target))
     security.check_page_request(request)
-    return _not_running(request, hub, principal, server, target, status=424)
+    return not_running(request, hub, principal, server, target, status=424)
 
 
 async def _who(request: Request, hub: HubState) -> Principal | None:
