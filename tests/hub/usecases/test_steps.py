@@ -373,7 +373,7 @@ async def test_a_spawner_state_that_cannot_be_stored_fails_the_start(house: Hous
     house.spawner_class = type("Odd", (house.world.spawner_class(),), {"get_state": lambda self: {"x": object()}})
     hub = await house.hub()
     await hub.start()
-    assert (await house.until("failed")).failure is not None
+    assert "What Odd.get_state() gave cannot be stored" in (await house.until("failed")).failure.reason
     assert house.world.running() == []
 
 

@@ -42,6 +42,8 @@ STOP_RETRY_MAX = 30.0
 PROBE_FIRST = 0.05
 PROBE_LONGEST = 1.0
 EXIT_LOOK = 1.0
+STOPS_BELIEVED = 3
+"""How often a spawner has to have stopped a server until that counts more than its saying that it runs."""
 MAX_STEPS_TOLD = 500
 """How many steps of its own a spawner may add to the progress of one start."""
 
@@ -110,7 +112,16 @@ class Steps:
     def _checkpoint(self, server: Server, spawner: Spawner) -> Callable[[], Awaitable[None]]:
         async def checkpoint() -> None:
             state = spawner.get_state() | ({DURABLE: dict(spawner.durable)} if spawner.durable else {})
-            await self._lifecycle.stored_of(server, lambda tx: tx.servers.checkpoint(server.id, server.attempt, state))
+            try:
+                await self._lifecycle.stored_of(
+                    server, lambda tx: tx.servers.checkpoint(server.id, server.attempt, state)
+                )
+            except PerijoveError as error:
+                if error.code is not Code.INVALID:
+                    raise
+                raise PerijoveError(
+                    Code.FAILED, f"What {type(spawner).__name__}.get_state() gave cannot be stored: {error.message}."
+                ) from error
 
         return checkpoint
 
@@ -279,12 +290,16 @@ class Steps:
 
     async def _poll(self, spawner: Spawner) -> int | None:
         """Return the exit status; None if it runs or if that cannot be found out."""
+        return (await self._ask(spawner))[1]
+
+    async def _ask(self, spawner: Spawner) -> tuple[bool, int | None]:
+        """Return whether the spawner knows how the server is, and its exit status, None if it runs."""
         try:
             status = await call_plugin(spawner.poll, timeout=POLL_TIMEOUT)
-            return None if status is None else int(status)
+            return True, None if status is None else int(status)
         except Exception as error:
             log.warning("poll failed; the server's state is unknown", user=spawner.user.name, error=repr(error)[:200])
-            return None
+            return False, None
 
     async def stop(self, server: Server) -> Outcome:
         """End everything of the server: its route, its process, its credentials."""
@@ -318,15 +333,23 @@ class Steps:
             return None
 
     async def _end(self, server: Server, spawner: Spawner) -> None:
-        """Return when nothing of the server runs; try for as long as that is not known."""
-        pause = PROBE_LONGEST
+        """Return when nothing of the server runs; try for as long as that is not known.
+
+        A spawner that says of a server it has stopped that it runs is made to stop it again; one that insists is not
+        believed, or its user could never start it again.
+        """
+        pause, stopped = PROBE_LONGEST, 0
         while True:
             try:
                 await call_plugin(spawner.stop, timeout=spawner.stop_timeout)
-                return
+                stopped += 1
             except Exception:
                 log.exception("stopping failed; trying again", server=server.full_name)
-            if await self._poll(spawner) is not None:
+            known, status = await self._ask(spawner)
+            if status is not None or (stopped and not known):
+                return
+            if stopped >= STOPS_BELIEVED:
+                log.error("the spawner says that a server which it stopped still runs", server=server.full_name)
                 return
             await asyncio.sleep(pause)
             pause = min(pause * 2, STOP_RETRY_MAX)
