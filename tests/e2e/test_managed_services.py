@@ -72,8 +72,9 @@ def one_process(hub: RunningHub, name: str, *others: int) -> int:
 def test_people_find_a_service_in_the_navigation_and_sign_in_there_by_the_hub(hub: RunningHub, page: Page) -> None:
     eventually(lambda: answers(hub), "the service is reached through the proxy")
     sign_in(page, hub, "ada")
-    page.get_by_role("navigation", name="Main").get_by_text("Services", exact=True).click()
-    page.get_by_role("link", name="whoami").click()
+    navigation = page.get_by_role("navigation", name="Main")
+    navigation.get_by_text("Services", exact=True).click()
+    navigation.get_by_role("link", name="whoami").click()
     page.get_by_role("button").first.click()
     expect(page.locator("body")).to_contain_text("You are ada")
     assert page.url == f"{hub.url}/services/whoami/"
