@@ -12,7 +12,6 @@ import contextlib
 import gc
 import hashlib
 import hmac
-import mimetypes
 import os
 import signal
 import sys
@@ -247,7 +246,7 @@ def compose(configuration: Configuration, store: SqlStore) -> Hub:
         shutdown=Shutdown(ctx, servers=options.cleanup_servers, proxy=options.cleanup_proxy),
         templates=Templates(options.template_folders),
         template_vars=options.template_vars,
-        logo=_logo(options),
+        logo=Logo.read(options.path(options.logo_file)) if options.logo_file else None,
         metrics=metrics,
         authenticator_info=_plugin_info(configuration.authenticator_class),
         spawner_info=_plugin_info(configuration.spawner_class),
@@ -274,13 +273,6 @@ def _administration(
         history=history.history,
         options=effective(configuration.config, in_use),
     )
-
-
-def _logo(options: JupyterHub) -> Logo | None:
-    if not options.logo_file:
-        return None
-    path = options.path(options.logo_file)
-    return Logo(path.read_bytes(), mimetypes.guess_type(path.name)[0] or "application/octet-stream")
 
 
 def _with_token(spec: ServiceSpec, secret: bytes) -> ServiceSpec:

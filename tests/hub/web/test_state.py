@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
 from perijove.hub.adapters.telemetry.metrics import Metrics
 from perijove.hub.testing.running import RunningHub
-from perijove.hub.web.state import HubState, RequestMetrics, WebSettings
+from perijove.hub.web.state import HubState, Logo, RequestMetrics, WebSettings
 
 
 def test_what_handlers_are_given_does_not_change_under_them(hub: RunningHub) -> None:
@@ -31,3 +32,9 @@ def test_the_metrics_adapter_is_what_handlers_expect() -> None:
     metrics.observe_request("GET", "version", 200, 0.1)
     assert b'handler="version"' in metrics.render()
     assert "metrics" in {field.name for field in dataclasses.fields(HubState)}
+
+
+def test_a_logo_is_known_by_its_name(tmp_path: Path) -> None:
+    for name, kind in (("logo.svg", "image/svg+xml"), ("logo.png", "image/png"), ("logo", "application/octet-stream")):
+        (tmp_path / name).write_bytes(b"x")
+        assert Logo.read(tmp_path / name) == Logo(b"x", kind)

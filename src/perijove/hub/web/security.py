@@ -271,7 +271,7 @@ def once(settings: WebSettings, visitor: Visitor, purpose: str, number: str) -> 
         settings: with what secrets are derived from.
         visitor: whose wish it is.
         purpose: what the secret is for.
-        number: what makes the form differ from others; nobody who does not know our secret learns anything from it.
+        number: what makes the wish differ from others; nobody who does not know our secret learns anything from it.
     """
     return _signature(settings, f"once:{purpose}:{visitor.session.session_id}:{number}")
 

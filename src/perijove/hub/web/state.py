@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import mimetypes
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Protocol
 
 from perijove.hub.core.site import Site
@@ -96,6 +98,11 @@ class Logo:
 
     content: bytes
     media_type: str
+
+    @classmethod
+    def read(cls, path: Path) -> Logo:
+        """Return the logo in the file *path*. Raises OSError."""
+        return cls(path.read_bytes(), mimetypes.guess_type(path.name)[0] or "application/octet-stream")
 
 
 @dataclass(frozen=True, slots=True)

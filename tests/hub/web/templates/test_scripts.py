@@ -341,3 +341,42 @@ def test_a_form_shows_what_was_chosen(page: Page, hub: Hub, render: Render) -> N
 
 def test_a_choice_that_is_no_longer_offered_is_not_made(page: Page, hub: Hub, render: Render) -> None:
     assert options_page(page, hub, render, {"image": ["gone"]}) == AS_MADE
+
+
+def test_what_was_typed_is_there_again_after_back_and_reload(page: Page, hub: Hub, render: Render) -> None:
+    hub.pages |= {"/hub/token": [render("token")], "/hub/login": [render("login")], "/hub/home": [render("home-ready")]}
+    page.goto(hub.address + "/hub/token")
+    page.locator("#token-note").fill("Nightly")
+    page.locator("#allow-some").check()
+    page.goto(hub.address + "/hub/home")
+    page.go_back()
+    expect(page.locator("#token-note")).to_have_value("Nightly")
+    expect(page.locator("#allow-some")).to_be_checked()
+    page.reload()
+    expect(page.locator("#token-note")).to_have_value("Nightly")
+    page.goto(hub.address + "/hub/login")
+    page.locator("#password").fill("correct horse")
+    page.locator("#username").fill("ada")
+    assert "correct horse" not in page.evaluate("JSON.stringify(history.state)")
+    assert page.evaluate("JSON.stringify([localStorage, sessionStorage])") == "[{},{}]"
+
+
+def test_the_queue_is_said_in_one_place(page: Page, hub: Hub) -> None:
+    hub.healthy = False
+    hub.streams.append([*KNOWN, sse(4, "Waiting: 2", queue={"position": 2, "seconds": 130})])
+    page.goto(hub.address + PENDING)
+    expect(page.locator("#progress-queue")).to_have_text("Number 2 in the queue, about 2 minutes to go")
+    assert len(steps(page)) == 3
+    hub.streams.append([*KNOWN, sse(5, "Starting", progress=10)])
+    expect(page.locator("#progress-queue")).to_be_hidden()
+
+
+def test_a_page_that_sends_a_form_is_not_reloaded_under_it(page: Page, hub: Hub) -> None:
+    hub.streams.append([*KNOWN, sse(4, "It ended", progress=100, failed=True)])
+    page.clock.install()
+    page.goto(hub.address + PENDING)
+    expect(page.locator("#progress-log li")).to_have_count(4)
+    assert page.locator("form:has(#stop)").evaluate(SUBMIT) is True
+    page.evaluate("window.sameDocument = true")
+    page.clock.run_for(5000)
+    assert page.evaluate("window.sameDocument") is True

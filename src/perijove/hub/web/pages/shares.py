@@ -161,7 +161,9 @@ async def make_code(
             server,
             list(OFFERS[offer][0]),
             expires_in=expires_in,
-            value=security.once(hub.settings, visitor, "share code", number) if number else "",
+            value=security.once(hub.settings, visitor, "share code", repr((number, server, offer, expires_in)))
+            if number
+            else "",
         )
     except PerijoveError as error:
         return await _page(request, hub, visitor, server, error=error)

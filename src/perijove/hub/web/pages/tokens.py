@@ -90,7 +90,8 @@ async def make_token(
             visitor.user.name,
             form.request,
             maximum=hub.settings.token_maximum,
-            value=security.once(hub.settings, visitor, "token", form.number) if form.number else "",
+            # The same form twice is one wish; changed and sent again, it is another one.
+            value=security.once(hub.settings, visitor, "token", repr(form)) if form.number else "",
         )
     except PerijoveError as error:
         if STATUS[error.code] >= 500:

@@ -184,7 +184,13 @@ function goTo(url) {
 
 // Not at once after the page was loaded, so that a page which cannot settle does not reload without pause.
 function reload() {
-  setTimeout(() => location.reload(), Math.max(0, RELOAD_NO_SOONER_THAN - performance.now()));
+  const look = () => {
+    // A form that is on its way, such as "Stop it", leads to another page anyway; a reload would cut it off.
+    if (!document.querySelector("form[aria-busy]")) {
+      location.reload();
+    }
+  };
+  setTimeout(look, Math.max(0, RELOAD_NO_SOONER_THAN - performance.now()));
 }
 
 function tick(elapsed) {
