@@ -19,7 +19,7 @@ def test_hub_is_named(environment: ServerEnvironment) -> None:
         "hubUser": "bob",
         "hubServerUser": "alice",
         "hubServerName": "",
-        "shareUrl": "",
+        "shareUrl": "/hub/user-redirect",
         "token": "",
         "disabledExtensions": ["x", *DISABLED_EXTENSIONS],
     }

@@ -23,7 +23,8 @@ def with_hub(environment: ServerEnvironment, page_config: dict[str, Any], visito
         "hubUser": visitor,
         "hubServerUser": environment.user,
         "hubServerName": environment.server_name,
-        "shareUrl": "",
+        # A link that somebody copies leads each reader to their own server.
+        "shareUrl": f"{environment.host}{hub_prefix(environment.base_url)}user-redirect",
         "token": "",
         "disabledExtensions": [*disabled, *(name for name in DISABLED_EXTENSIONS if name not in disabled)],
     }

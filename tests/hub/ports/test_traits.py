@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from traitlets import HasTraits, TraitError
 
 from perijove.hub.core.errors import Code, PerijoveError
-from perijove.hub.ports.traits import MAX_TOLD, ByteSpecification, call_plugin, told_by
+from perijove.hub.ports.traits import MAX_TOLD, ByteSpecification, Command, NamedFunction, call_plugin, told_by
 
 
 class Holder(HasTraits):
     size = ByteSpecification(None, allow_none=True)
+    cmd = Command(["default"])
+    key = NamedFunction("len", {"len": len, "min": min})
 
 
 @pytest.mark.parametrize(
@@ -84,6 +86,23 @@ async def test_one_that_hangs_is_given_up() -> None:
                 await call_plugin(method, timeout=0.01)
     finally:
         release.set()
+
+
+def test_a_command_may_be_one_word() -> None:
+    assert Holder().cmd == ["default"]
+    assert Holder(cmd="jupyter-labhub").cmd == ["jupyter-labhub"]
+    assert Holder(cmd=["a", "b"]).cmd == ["a", "b"]
+    with pytest.raises(TraitError):
+        Holder(cmd=[1])
+
+
+def test_a_function_may_go_by_a_name() -> None:
+    assert Holder().key is len
+    assert Holder(key="min").key is min
+    assert Holder(key=max).key is max
+    for wrong in ("max", None, 5):
+        with pytest.raises(TraitError, match="one of 'len', 'min'"):
+            Holder(key=wrong)
 
 
 class Foreign(Exception):

@@ -13,19 +13,19 @@ import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from traitlets import Any as AnyTrait
-from traitlets import Bool, Dict, Float, Integer, List, TraitError, Unicode, Union, default, validate
+from traitlets import Bool, Dict, Float, Integer, List, TraitError, Unicode, Union, validate
 from traitlets import Callable as AnyCallable
 from traitlets.config import LoggingConfigurable
 
-from perijove.hub.core import user_options
 from perijove.hub.core.errors import Code, PerijoveError, invalid
 from perijove.hub.core.names import shorten
 from perijove.hub.core.overrides import merged, parse_overrides
+from perijove.hub.core.user_options import passthrough, simple, with_nonce
 from perijove.hub.ports.told import AuthStateAccess, HubInfo, SpawnerUser
-from perijove.hub.ports.traits import ByteSpecification, call_plugin
+from perijove.hub.ports.traits import ByteSpecification, Command, NamedFunction, call_plugin
 from perijove.wire import environment as names
 from perijove.wire.prefixes import server_prefix
 
@@ -40,9 +40,6 @@ __all__ = [
     "SpawnerUser",
     "WatchesMemory",
 ]
-
-
-_READ_FORMS: Final = {"passthrough": user_options.passthrough, "simple": user_options.simple}
 
 
 async def _no_checkpoint() -> None:
@@ -71,9 +68,9 @@ class Spawner(LoggingConfigurable):
     checkpoint: Callable[[], Awaitable[None]]
     """Await it inside start(), as soon as get_state() tells where the server is: the next hub then finds it."""
 
-    cmd = List(Unicode(), ["perijove-singleuser"], help="The command that starts a single-user server.").tag(
-        config=True
-    )
+    cmd = Command(
+        ["perijove-singleuser"], help="The command that starts a single-user server, with its arguments."
+    ).tag(config=True)
     args = List(Unicode(), help="Arguments added to cmd.").tag(config=True)
     environment = Dict(
         help="Environment variables added for the server; a value may be a function that takes the spawner."
@@ -147,8 +144,9 @@ class Spawner(LoggingConfigurable):
         "function of the spawner that returns it, which must escape what it puts in; may be a coroutine function. No "
         "form if empty.",
     ).tag(config=True, wanted="text or a function")
-    options_from_form = Union(
-        [AnyCallable(), Unicode()],
+    options_from_form = NamedFunction(
+        "passthrough",
+        {"passthrough": passthrough, "simple": simple},
         help="Makes the options of what was sent with the form, a list of values for each field: passthrough (as they "
         "came), simple (single values out of their lists, check boxes as True), or a function of the form, and of the "
         "spawner if it takes an argument of that name.",
@@ -189,17 +187,6 @@ class Spawner(LoggingConfigurable):
         except PerijoveError as error:
             raise TraitError(error.message) from None
         return proposal.value
-
-    @default("options_from_form")
-    def _as_it_came(self) -> Any:
-        return user_options.passthrough
-
-    @validate("options_from_form")
-    def _reads_forms(self, proposal: Any) -> Any:
-        value = proposal.value
-        if isinstance(value, str) and value not in _READ_FORMS:
-            raise TraitError('options_from_form must be "passthrough", "simple" or a function')
-        return _READ_FORMS[value] if isinstance(value, str) else value
 
     @validate("apply_user_options")
     def _names_options(self, proposal: Any) -> Any:
@@ -384,7 +371,7 @@ class Spawner(LoggingConfigurable):
     async def get_options_form(self) -> str:
         """Return the fields of the form for options; empty if there are none to choose."""
         if not callable(self.options_form):
-            return user_options.with_nonce(self.options_form, self.script_nonce)
+            return with_nonce(self.options_form, self.script_nonce)
         return str(await call_plugin(self.options_form, self) or "")
 
     async def run_options_from_form(self, form: Mapping[str, list[Any]]) -> Any:

@@ -6,10 +6,10 @@ import asyncio
 import functools
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from traitlets import Integer, TraitError
+from traitlets import Integer, List, TraitError, TraitType, Unicode
 
 from perijove.hub.core.errors import PerijoveError
 from perijove.hub.core.names import shorten
@@ -29,6 +29,39 @@ class ByteSpecification(Integer[int | None, Any]):
                 raise TraitError(f"{value!r} is not a size: write a number of bytes, or a number with K, M, G or T")
             return int(float(found[1]) * _SUFFIXES[found[2]])
         return int(value) if isinstance(value, float) else super().validate(obj, value)
+
+
+class Command(List[str]):
+    """A command with its arguments; one that is written as text is a command without any."""
+
+    def __init__(self, default_value: Any = (), **kwargs: Any) -> None:
+        super().__init__(Unicode(), list(default_value), **kwargs)
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        """Return *value* as a list."""
+        return super().validate(obj, [value] if isinstance(value, str) else value)
+
+
+class NamedFunction(TraitType[Any, Any]):
+    """A function; some go by names.
+
+    Args:
+        default_value: the name of the one that is taken if there is no other.
+        functions: those with names.
+    """
+
+    def __init__(self, default_value: str, functions: Mapping[str, Callable[..., Any]], **kwargs: Any) -> None:
+        super().__init__(default_value, **kwargs)
+        self._functions = functions
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        """Return the function that *value* is, or is the name of."""
+        if callable(value):
+            return value
+        if isinstance(value, str) and value in self._functions:
+            return self._functions[value]
+        names = ", ".join(map(repr, self._functions))
+        raise TraitError(f"{value!r} is neither a function nor one of {names}")
 
 
 MAX_TOLD = 500

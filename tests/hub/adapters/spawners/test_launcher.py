@@ -61,6 +61,18 @@ def test_only_our_own_server_has_a_prepared_interpreter(tmp_path: Path) -> None:
     assert interpreter_of(["perijove-singleuser"], str(tmp_path)) is None
 
 
+def test_the_name_that_containers_know_is_ours_only_where_there_is_no_peer(tmp_path: Path) -> None:
+    python = tmp_path / "bin" / "python3"
+    here = script(
+        tmp_path / "bin", f"#!{python}\nfrom perijove.singleuser.known_name import main\n", "jupyterhub-singleuser"
+    )
+    assert interpreter_of(["jupyterhub-singleuser"], here) == str(python)
+    (tmp_path / "lib" / "python3.12" / "site-packages" / "jupyterhub").mkdir(parents=True)
+    assert interpreter_of(["jupyterhub-singleuser"], here) is None
+    script(tmp_path / "bin", f"#!{python}\nfrom perijove.singleuser.app import main\n")
+    assert interpreter_of(["perijove-singleuser"], here) == str(python)
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -26,8 +26,9 @@ from perijove.wire.launching import COPY, PREPARED, LaunchError, LaunchRequest
 
 log = structlog.get_logger(__name__)
 
-COMMANDS: Final = ("perijove-singleuser", "jupyterhub-singleuser")
-MARK: Final = b"perijove.singleuser.app"
+KNOWN_NAME: Final = "jupyterhub-singleuser"
+COMMANDS: Final = ("perijove-singleuser", KNOWN_NAME)
+MARK: Final = b"from perijove.singleuser."
 PREPARED_WITHIN: Final = 120.0
 LAUNCHED_WITHIN: Final = 10.0
 STATUS_WITHIN: Final = 2.0
@@ -61,7 +62,10 @@ def interpreter_of(cmd: Sequence[str], path: str) -> str | None:
     first = text.partition(b"\n")[0].removeprefix(b"#!").strip()
     if MARK not in text or not text.startswith(b"#!") or b" " in first or b"python" not in first:
         return None
-    return os.fsdecode(first)
+    interpreter = os.fsdecode(first)
+    # Where JupyterHub is installed too, the command of its name starts its own server.
+    peers = Path(interpreter).parent.parent.glob("lib*/python3*/*-packages/jupyterhub")
+    return None if Path(found).name == KNOWN_NAME and any(peers) else interpreter
 
 
 def writable_by_others(interpreter: str, env: Mapping[str, str]) -> Path | None:
