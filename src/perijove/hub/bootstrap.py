@@ -16,11 +16,10 @@ import os
 import signal
 import sys
 import uuid
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
-from pathlib import Path
 
 import structlog
 import uvloop
@@ -33,6 +32,7 @@ from perijove.hub.adapters.encryption import FernetEncryption
 from perijove.hub.adapters.passwords import Argon2PasswordHasher
 from perijove.hub.adapters.probe import HttpProbe
 from perijove.hub.adapters.programs import LocalPrograms
+from perijove.hub.adapters.run_files import make_folders, pid_file
 from perijove.hub.adapters.store.sql import SqlStore
 from perijove.hub.adapters.telemetry.audit import AuditLog
 from perijove.hub.adapters.telemetry.audit_search import AuditSearch
@@ -43,7 +43,7 @@ from perijove.hub.adapters.telemetry.logs import configure_logging
 from perijove.hub.adapters.telemetry.metrics import Metrics
 from perijove.hub.adapters.web_server import web_server
 from perijove.hub.core.admission import Limits, tightest
-from perijove.hub.core.errors import Code, PerijoveError
+from perijove.hub.core.errors import PerijoveError
 from perijove.hub.core.servers import Server, State
 from perijove.hub.core.services import derived_token
 from perijove.hub.plugins.configuration import Configuration
@@ -150,12 +150,12 @@ async def running(configuration: Configuration) -> AsyncIterator[Hub]:
         PerijoveError: it cannot start; the message says why. Nothing is left running then.
     """
     options = configuration.hub
-    _make_folders(options)
+    make_folders(options.data_path)
     async with contextlib.AsyncExitStack() as stack:
         store = await SqlStore.open(options.database_url)
         stack.push_async_callback(store.close)
         if options.pid_path is not None:
-            stack.enter_context(_pid_file(options.pid_path))
+            stack.enter_context(pid_file(options.pid_path))
         for caveat in await asyncio.to_thread(spawner_caveats, configuration):
             log.warning(caveat)
         hub = compose(configuration, store)
@@ -367,28 +367,6 @@ def _plugin_info(plugin: type) -> PluginInfo:
     except PackageNotFoundError:
         found = "unknown"
     return PluginInfo(f"{plugin.__module__}.{plugin.__qualname__}", found)
-
-
-def _make_folders(options: JupyterHub) -> None:
-    try:
-        options.data_path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (options.data_path / "logs").mkdir(mode=0o700, exist_ok=True)
-    except OSError as error:
-        raise PerijoveError(
-            Code.UNAVAILABLE, f"The folder {options.data_path} cannot be made or used: {error.strerror}"
-        ) from None
-
-
-@contextlib.contextmanager
-def _pid_file(path: Path) -> Iterator[None]:
-    try:
-        path.write_text(f"{os.getpid()}\n")
-    except OSError as error:
-        raise PerijoveError(Code.UNAVAILABLE, f"The file {path} cannot be written: {error.strerror}") from None
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
 
 
 async def _prepare_spawner(configuration: Configuration) -> None:
