@@ -82,3 +82,12 @@ def test_a_process_with_threads_is_not_copied(prepare: Prepare) -> None:
     assert prepared.process.wait(30) == 1
     assert prepared.process.stderr is not None
     assert b"started a thread" in prepared.process.stderr.read()
+
+
+def test_a_hub_that_ended_before_all_was_imported_is_no_fault(prepare: Prepare) -> None:
+    gone = "socket.socket(fileno=os.dup(0)).shutdown(socket.SHUT_RDWR)"
+    prepared = prepare("print('never', flush=True)", before=gone)
+    assert prepared.said == b""
+    assert prepared.process.wait(30) == 0
+    assert prepared.process.stderr is not None
+    assert prepared.process.stderr.read() == b""

@@ -61,7 +61,10 @@ class Parent:
         gc.freeze()
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
-        self._control.send(PREPARED)
+        try:
+            self._control.send(PREPARED)
+        except ConnectionError:
+            return None  # the hub ended meanwhile
         poll = select.poll()
         poll.register(self._control, select.POLLIN)
         poll.register(self._wake_read, select.POLLIN)
