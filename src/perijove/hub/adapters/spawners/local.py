@@ -84,7 +84,7 @@ class LocalProcessSpawner(Spawner):
         help="The control group, as a path such as /perijove, in which each server with a limit gets one of its own. "
         "Empty: that of the hub. docs/spawners.md says what a hub needs for that.",
     ).tag(config=True)
-    lowest_uid = Integer(1000, min=1, help="Accounts of the machine with a lower number belong to the system and get no server.").tag(
+    lowest_uid = Integer(1000, min=1, help="Accounts with a lower number belong to the system and get no server.").tag(
         config=True
     )
     use_launcher = Bool(
