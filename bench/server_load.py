@@ -144,8 +144,8 @@ def new_kernel(port: int, prefix: str, token: str) -> float:
         while True:
             answer = json.loads(socket.recv(timeout=60))
             if answer["msg_type"] == "execute_reply" and answer["parent_header"].get("msg_id") == request:
+                seconds = time.perf_counter() - begin
                 break
-    seconds = time.perf_counter() - begin
     if answer["content"]["status"] != "ok":
         raise CannotMeasure(f"a kernel answered {answer['content']!r:.200}")
     fetch(port, f"{prefix}api/kernels/{kernel}", token, "DELETE")

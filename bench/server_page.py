@@ -26,7 +26,7 @@ TOGETHER = 30
 ROUNDS_TOGETHER = 3
 LENIENT = 600
 """Seconds for a start, where the hub's own limit is not to count."""
-IDLE_SERVERS = 10
+IDLE_SERVERS = 20
 RUNNING = 1000
 RESTARTS = 3
 CHECKED_SECONDS = 300.0

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import uuid
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import websockets
 from traitlets.config import Config
 
-from perijove.singleuser.server import decided_by_hub, ipython_kernels_dir
+from perijove.singleuser.server import SingleUserServer, decided_by_hub, ipython_kernels_dir
 
 if TYPE_CHECKING:
     from perijove.client.environment import ServerEnvironment
@@ -251,6 +252,15 @@ def test_names_that_need_escaping(start: Any, hub: Any, tmp_path: Path) -> None:
         assert client.get(f"{prefix}api/contents", headers=headers).status_code == 200
         assert '"hubServerName": "my-server"' in client.get(f"{prefix}lab", headers=headers).text
         assert client.get(f"{prefix}logout").headers["location"] == "https://hub.example/base/hub/logout"
+
+
+@pytest.mark.parametrize(("gateway", "name"), [(False, "PromptChannels"), (True, "GatewayWebSocketConnection")])
+def test_kernels_answer_promptly_unless_they_are_behind_a_gateway(
+    environment: ServerEnvironment, gateway: bool, name: str
+) -> None:
+    made: Any = SingleUserServer(environment=environment)
+    made.gateway_config = SimpleNamespace(gateway_enabled=gateway)
+    assert made.kernel_websocket_connection_class.__name__ == name
 
 
 def test_hub_decides_the_address(environment: ServerEnvironment) -> None:

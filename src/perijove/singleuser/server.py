@@ -18,6 +18,7 @@ from typing import Any
 from jupyter_client.provisioning.factory import KernelProvisionerFactory
 from jupyter_core.paths import ENV_CONFIG_PATH, SYSTEM_CONFIG_PATH, jupyter_config_dir, jupyter_path
 from jupyter_server.serverapp import ServerApp
+from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
 from tornado.log import app_log, gen_log
 from traitlets import Bool, Instance, Unicode, default
 from traitlets.config import Config
@@ -29,6 +30,7 @@ from perijove.singleuser.config_paths import operator_paths
 from perijove.singleuser.hub_check import check_hub
 from perijove.singleuser.identity_provider import HubIdentityProvider, cookie_secret
 from perijove.singleuser.kernels import provisioner
+from perijove.singleuser.kernels.channels import PromptChannels
 from perijove.singleuser.log_privacy import hide_queries
 from perijove.singleuser.page_config import PageConfigHook
 from perijove.wire.versions import PROTOCOL_HEADER, PROTOCOL_VERSION
@@ -108,6 +110,12 @@ class SingleUserServer(ServerApp):
     def _allow_unauthenticated_access_default(self) -> bool:
         # An extension that forgot to ask who is there stays closed; its public pages say so themselves.
         return False
+
+    @default("kernel_websocket_connection_class")
+    def _default_kernel_websocket_connection_class(self) -> str | type[ZMQChannelsWebsocketConnection]:
+        chosen = super()._default_kernel_websocket_connection_class()
+        # It is another one where kernels run behind a gateway.
+        return PromptChannels if chosen is ZMQChannelsWebsocketConnection else chosen
 
     # Configuration files and the command line
 
