@@ -222,7 +222,7 @@ def compose(configuration: Configuration, store: SqlStore) -> Hub:
     services = [_with_token(spec, secret) for spec in configuration.services]
     parts = assemble(
         ctx,
-        Plugins(_spawner_factory(configuration), authenticator, proxy, HttpProbe()),
+        Plugins(_spawner_factory(configuration, secret), authenticator, proxy, HttpProbe()),
         rules,
         programs=LocalPrograms(secret, str(options.data_path)),
         specs=services,
@@ -339,8 +339,10 @@ def _web_settings(options: JupyterHub, secret: bytes) -> WebSettings:
     )
 
 
-def _spawner_factory(configuration: Configuration) -> SpawnerFactory:
-    info = _hub_info(configuration.hub)
+def _spawner_factory(configuration: Configuration, secret: bytes) -> SpawnerFactory:
+    # Of the database too: whoever takes another one by mistake must not lose what runs for the right one.
+    installation = hmac.new(secret, f"servers of {configuration.hub.database_url}".encode(), hashlib.sha256)
+    info = replace(_hub_info(configuration.hub), installation=installation.hexdigest()[:32])
 
     def make(server: Server) -> Spawner:
         spawner = configuration.spawner_class(config=configuration.config)
@@ -387,6 +389,7 @@ async def _take_up_servers(hub: Hub) -> None:
     if count := await hub.parts.lifecycle.sweep():
         log.info("going on with servers of an earlier hub process", servers=count)
     await hub.state.removal.sweep()
+    hub.parts.strays.begin(hub.parts.tasks)
 
 
 def _watch_event_loop(hub: Hub, options: PeriodicMetricsCollector) -> None:

@@ -105,9 +105,12 @@ def test_a_variable_is_found_whole(start_process: StartProcess) -> None:
     assert processes.has_variable(child.pid, "PERIJOVE_TEST", "one")
     assert not processes.has_variable(child.pid, "PERIJOVE_TEST", "on")
     assert not processes.has_variable(child.pid, "JOVE_TEST", "one")
+    assert processes.variable(child.pid, "PERIJOVE_TEST") == "one"
+    assert processes.variable(child.pid, "JOVE_TEST") == ""
     child.kill()
     child.wait()
     assert not processes.has_variable(child.pid, "PERIJOVE_TEST", "one")
+    assert processes.variable(child.pid, "PERIJOVE_TEST") == ""
 
 
 def test_the_command_line_can_be_read(start_process: StartProcess) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from perijove.hub.adapters import processes
 from perijove.hub.adapters.processes import ProcessIdentity
-from perijove.hub.adapters.runs import RUN_VARIABLE, end_marked, end_run, find_leader, leaders, members
+from perijove.hub.adapters.runs import RUN_VARIABLE, end_marked, end_run, find_leader, leaders, members, runs_with
 
 StartProcess = Callable[..., subprocess.Popen[bytes]]
 
@@ -34,6 +34,16 @@ def test_the_oldest_leader_is_found(start_process: StartProcess) -> None:
     found = find_leader(run)
     assert found is not None
     assert found.pid == first.pid
+
+
+def test_the_runs_of_one_owner_are_found(start_process: StartProcess) -> None:
+    runs = [secrets.token_hex(16) for _ in range(3)]
+    assert runs_with("PERIJOVE_TEST_OF", runs[0]) == set()
+    for run in runs[:2]:
+        start_process("sleep 600 & sleep 600", **{RUN_VARIABLE: run, "PERIJOVE_TEST_OF": runs[0]})
+    start_process("sleep 600", **{RUN_VARIABLE: runs[2], "PERIJOVE_TEST_OF": "another"})
+    start_process("sleep 600", PERIJOVE_TEST_OF=runs[0])
+    assert runs_with("PERIJOVE_TEST_OF", runs[0]) == set(runs[:2])
 
 
 async def test_everything_of_a_run_is_ended(start_process: StartProcess) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from perijove.hub.core.admission import Limits
+from perijove.hub.core.drift import Drift, DriftFound
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.servers import State
 from perijove.hub.testing.fakes import FakeSpawner
@@ -153,6 +154,7 @@ async def test_a_server_is_given_to_the_next_hub_when_its_own_dies(house: House)
             await asyncio.sleep(0.005)
     (run,) = house.world.running()
     assert house.world.runs[before.spawner_state["run"]] is run
+    assert house.telemetry.of(DriftFound) == [DriftFound(Drift.ABANDONED, "ada/")]
 
 
 async def test_what_memory_holds_of_an_earlier_attempt_is_not_used_for_the_next(house: House) -> None:

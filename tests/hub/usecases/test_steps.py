@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from perijove.hub.adapters.encryption import FernetEncryption
 from perijove.hub.core.admission import Limits
+from perijove.hub.core.drift import Drift, DriftFound
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.events import ServerAdopted
 from perijove.hub.core.servers import State
@@ -484,6 +485,8 @@ async def test_a_server_that_died_while_the_hub_was_down_fails(house: House) -> 
     house.world.end(server.id, 7)
     await house.hub()
     assert "exit status 7" in (await house.until("failed")).failure.reason
+    assert house.telemetry.of(DriftFound) == [DriftFound(Drift.ENDED, "ada/")]
+    assert house.telemetry.of(ServerAdopted) == []
 
 
 async def test_a_log_that_cannot_be_read_is_left_out(house: House) -> None:

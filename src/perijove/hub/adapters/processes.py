@@ -136,11 +136,20 @@ def _readable_info(pid: int) -> ProcessInfo | None:
 
 def has_variable(pid: int, name: str, value: str) -> bool:
     """Say whether process *pid* was given environment variable *name* with *value*; False if that is hidden from us."""
+    return f"{name}={value}".encode() in _environment(pid)
+
+
+def variable(pid: int, name: str) -> str:
+    """Return the environment variable *name* that process *pid* was given; empty if none, or if that is hidden."""
+    start = f"{name}=".encode()
+    return next((os.fsdecode(line[len(start) :]) for line in _environment(pid) if line.startswith(start)), "")
+
+
+def _environment(pid: int) -> list[bytes]:
     try:
-        environment = (PROC / str(pid) / "environ").read_bytes()
+        return (PROC / str(pid) / "environ").read_bytes().split(b"\0")
     except OSError:
-        return False
-    return f"{name}={value}".encode() in environment.split(b"\0")
+        return []
 
 
 def command_line(pid: int) -> tuple[str, ...]:

@@ -44,6 +44,12 @@ def members(run_id: str, leader: ProcessIdentity | None) -> list[ProcessIdentity
     return marked(RUN_VARIABLE, run_id, [leader] if leader else [])
 
 
+def runs_with(variable: str, value: str) -> set[str]:
+    """Return the runs of all processes that have *variable* with *value*. Blocks."""
+    found = _scan(lambda process: processes.has_variable(process.pid, variable, value))
+    return {processes.variable(process.pid, RUN_VARIABLE) for process in found} - {""}
+
+
 def marked(variable: str, value: str, of: Iterable[ProcessIdentity], grouped: Grouped = tuple) -> list[ProcessIdentity]:
     """Return all living processes that have *variable* with *value*, or are in a session *of* these. Blocks.
 

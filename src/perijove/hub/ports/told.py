@@ -20,12 +20,14 @@ class HubInfo:
         api_url: the URL under which servers reach the API.
         data_dir: an existing folder in which a spawner may keep files of its own.
         host_cookies: whether servers give the names of their cookies the prefix ``__Host-``.
+        installation: what tells servers of this hub's store from those of any other; empty where that is not told.
     """
 
     site: Site
     api_url: str
     data_dir: str
     host_cookies: bool = False
+    installation: str = ""
 
     @property
     def base_url(self) -> str:

@@ -204,6 +204,21 @@ class FakeSpawner(Spawner):
             run.status = -9 if now else -15
             run.ended.set()
 
+    async def find_runs(self) -> set[str]:
+        """Return everything that runs in this world. Raises PerijoveError UNAVAILABLE while that is unknown."""
+        if self.world.unknown:
+            raise PerijoveError(Code.UNAVAILABLE, "The machine cannot be reached.")
+        return {number for number, run in self.world.runs.items() if not run.ended.is_set()}
+
+    def run_of(self, state: Mapping[str, Any]) -> str:
+        """Return the number of the start."""
+        return str(state.get("run", ""))
+
+    async def end_run(self, run: str) -> None:
+        """End a start, unless the world is set to something else."""
+        self._number = run
+        await self.stop()
+
     async def delete_forever(self) -> None:
         """Take note of it, unless the world is set to something else."""
         self.world.deleted.append(self.server_id)

@@ -17,6 +17,7 @@ from typing import TypeVar
 
 import structlog
 
+from perijove.hub.core.drift import Drift, DriftFound
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.events import ServerAdopted, ServerFailed, ServerReady, ServerStopped
 from perijove.hub.core.progress import MAX_MESSAGE_LENGTH, ProgressEvent
@@ -143,6 +144,8 @@ class Lifecycle:
             driver = self._drivers.get(server.id)
             # A row that was read before the driver went on shows nothing new.
             if server.may_be_driven_by(self._owner, now) if driver is None else driver.version < server.version:
+                if server.active and server.owner not in {"", self._owner} and driver is None:
+                    self.drifted(Drift.ABANDONED, server)
                 self.wake(server.id, server.state)
         return len(active)
 
@@ -307,6 +310,10 @@ class Lifecycle:
     def adopted(self, server: Server) -> None:
         """Tell that a server of an earlier hub process was found running."""
         self._ctx.telemetry.emit(ServerAdopted(server.full_name))
+
+    def drifted(self, drift: Drift, server: Server) -> None:
+        """Tell that a server was found otherwise than stored, and is put right."""
+        self._ctx.telemetry.emit(DriftFound(drift, server.full_name))
 
     async def note(self, server: Server, progress: int, message: str) -> None:
         """Add a step that people see to the running attempt of *server*."""

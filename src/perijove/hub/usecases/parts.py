@@ -20,6 +20,7 @@ from perijove.hub.usecases.services import Services
 from perijove.hub.usecases.signals import Signals
 from perijove.hub.usecases.spawners import Spawners
 from perijove.hub.usecases.steps import Plugins, Steps
+from perijove.hub.usecases.strays import Strays
 from perijove.hub.usecases.tasks import Tasks
 
 
@@ -36,6 +37,7 @@ class Parts(NamedTuple):
     routes: Routes
     keeper: Keeper
     services: Services
+    strays: Strays
 
 
 def assemble(
@@ -79,4 +81,5 @@ def assemble(
         routes,
         keeper,
         Services(ctx, routes, keeper, site=site),
+        Strays(ctx, plugins.new_spawner),
     )

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from perijove.hub.core.admission import Limits
+from perijove.hub.core.drift import Drift
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.failures import LOG_LINES, crashed, ended, refused, timed_out
 from perijove.hub.core.routes import server_route
@@ -252,7 +253,11 @@ class Steps:
         fresh = server.id not in self._spawners
         spawner = self.spawner(server)
         if fresh:
-            self._lifecycle.adopted(server)
+            known, status = await self._ask(spawner)
+            if known and status is not None:
+                self._lifecycle.drifted(Drift.ENDED, server)
+            else:
+                self._lifecycle.adopted(server)
         status = await self._exited(spawner, spawner.poll_interval if spawner.poll_interval > 0 else None)
         return await self._broke(spawner, await self._ended(spawner, status, starting=False))
 

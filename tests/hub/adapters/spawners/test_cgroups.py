@@ -146,6 +146,14 @@ def test_without_limits_a_group_holds_processes_together(tmp_path: Path) -> None
     assert not (tmp_path / "none").exists()
 
 
+def test_groups_of_a_run_are_those_that_are_there(tmp_path: Path) -> None:
+    found = {"memory": Place(tmp_path / "memory", 1), "cpu": Place(tmp_path / "cpu", 1)}
+    there = tmp_path / "cpu" / f"{cgroups.PREFIX}abc"
+    there.mkdir(parents=True)
+    assert cgroups.of_run("abc", found) == (there,)
+    assert cgroups.of_run("abd", found) == ()
+
+
 def test_without_a_hierarchy_it_is_said(tmp_path: Path) -> None:
     assert plan(Wanted(), "run", {}) == ((), ())
     assert cgroups.not_held(Wanted(), {}) == []

@@ -3,9 +3,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import secrets
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +175,28 @@ async def test_a_server_not_written_down_is_found_by_its_run(make: Make) -> None
     second.load_state({key: value for key, value in state.items() if key not in {"pid", "started", "boot_id"}})
     assert await second.poll() is None
     assert second.get_state() == state
+
+
+async def test_what_nobody_wrote_down_is_found_and_ended_and_others_are_left_alone(make: Make) -> None:
+    forgotten, another_hubs, looking = make(), make(), make()
+    installation = secrets.token_hex(16)
+    forgotten.hub = looking.hub = replace(looking.hub, installation=installation)
+    another_hubs.hub = replace(looking.hub, installation=secrets.token_hex(16))
+    await forgotten.start()
+    await another_hubs.start()
+    (run,) = await looking.find_runs()
+    assert run == looking.run_of(forgotten.get_state())
+    await looking.end_run(run)
+    assert await looking.find_runs() == set()
+    assert await forgotten.poll() is not None
+    assert await another_hubs.poll() is None
+
+
+async def test_where_no_installation_is_told_nothing_is_found(make: Make) -> None:
+    spawner = make()
+    await spawner.start()
+    assert await spawner.find_runs() == set()
+    assert spawner.run_of({}) == ""
 
 
 async def test_a_stop_takes_kernels_along(make: Make) -> None:

@@ -5,6 +5,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from perijove.hub.adapters.telemetry.metrics import Metrics
 from perijove.hub.core import events
+from perijove.hub.core.drift import Drift, DriftFound
 from perijove.hub.core.facts import Fact
 
 
@@ -54,6 +55,7 @@ def changed_by(*facts: Fact) -> dict[str, float]:
         ),
         ([events.ServerStopped("a/", 1)], {"server_stop_seconds_count{status=success}": 1}),
         ([events.ServerAdopted("a/")], {"server_adoptions_total{}": 1}),
+        ([DriftFound(Drift.STRAY, "run x")], {"drift_corrections_total{kind=stray}": 1}),
         ([events.ProxyRestarted(3, 0.5)], {"proxy_restarts_total{}": 1}),
         (
             [events.RoutesChanged(2, 1)],
@@ -111,3 +113,7 @@ def test_lateness_of_the_event_loop_is_counted_by_how_long_it_was() -> None:
     found = samples(metrics)
     assert found["jupyterhub_event_loop_interval_seconds_bucket{le=0.05}"] == 1
     assert found["jupyterhub_event_loop_interval_seconds_bucket{le=0.075}"] == 2
+
+
+def test_each_kind_of_drift_is_there_from_the_start() -> None:
+    assert {f"jupyterhub_drift_corrections_total{{kind={drift}}}" for drift in Drift} <= set(samples(Metrics()))

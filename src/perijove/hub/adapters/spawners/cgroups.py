@@ -172,6 +172,12 @@ def plan(wanted: Wanted, run_id: str, found: Mapping[str, Place]) -> tuple[tuple
     return tuple(Group(place.folder / name, place.version, given) for place, given in settings.items()), tuple(missing)
 
 
+def of_run(run_id: str, found: Mapping[str, Place]) -> tuple[Path, ...]:
+    """Return the groups of a server that are there. Blocks."""
+    folders = dict.fromkeys(place.folder / f"{PREFIX}{run_id}" for place in found.values())
+    return tuple(folder for folder in folders if folder.is_dir())
+
+
 def _settings(
     controller: str, version: int, limit: float | None, guarantee: float | None
 ) -> tuple[tuple[str, str], ...]:

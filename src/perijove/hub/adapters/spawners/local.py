@@ -22,7 +22,7 @@ from perijove.hub.adapters import processes
 from perijove.hub.adapters.inherited import ENV_KEEP, kept, search_path, shell
 from perijove.hub.adapters.processes import Child, ProcessIdentity
 from perijove.hub.adapters.redaction import is_secret_name, without_secrets
-from perijove.hub.adapters.runs import end_run, find_leader
+from perijove.hub.adapters.runs import end_run, find_leader, runs_with
 from perijove.hub.adapters.spawners import cgroups
 from perijove.hub.adapters.spawners.accounts import Account, account_of, check_home
 from perijove.hub.adapters.spawners.executing import execute
@@ -31,7 +31,7 @@ from perijove.hub.adapters.spawners.launcher import NotLaunched, PreparedChild, 
 from perijove.hub.adapters.spawners.limits import parse_limits
 from perijove.hub.adapters.spawners.logs import last_lines
 from perijove.hub.adapters.spawners.ports import free_port
-from perijove.hub.adapters.spawners.processes import Run, open_log
+from perijove.hub.adapters.spawners.processes import RUN_ID, Run, open_log
 from perijove.hub.adapters.threads import apart
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.ports.spawner import Spawner
@@ -40,6 +40,8 @@ from perijove.wire.launching import LaunchRequest
 
 STARTS_PER_PROCESSOR: Final = 2
 """How many local servers start at once; more make all of them answer later, the first one too."""
+INSTALLATION_VARIABLE: Final = "PERIJOVE_SERVERS_OF"
+"""In the environment of all servers of one installation, and nobody else's."""
 STATUS_UNKNOWN: Final = 0
 """What poll() says of a server that is gone with nobody left who knows its exit status."""
 POPEN_OWN: Final = frozenset(
@@ -265,6 +267,8 @@ class LocalProcessSpawner(Spawner):
         env = self.get_env()
         address = f"[{self.ip}]" if ":" in self.ip else self.ip
         env[names.SERVICE_URL] = f"http://{address}:{run.port}{self.prefix}"
+        if self.hub.installation:
+            env[INSTALLATION_VARIABLE] = self.hub.installation
         command = (*self.cmd, *self.get_args())
         request = LaunchRequest(
             command,
@@ -386,6 +390,24 @@ class LocalProcessSpawner(Spawner):
     def ran_out_of_memory(self) -> bool:
         """Say whether something of the server was ended because it used all the memory that it may use."""
         return self._run is not None and cgroups.ran_out_of_memory(self._run.groups)
+
+    async def find_runs(self) -> set[str]:
+        """Return the runs of all servers of this installation that are there."""
+        if not self.hub.installation:
+            return set()
+        found = await asyncio.to_thread(runs_with, INSTALLATION_VARIABLE, self.hub.installation)
+        return {run for run in found if RUN_ID.fullmatch(run)}
+
+    def run_of(self, state: Mapping[str, Any]) -> str:
+        """Return the run that *state* is about; empty if none."""
+        return str(state.get("run", ""))
+
+    async def end_run(self, run: str) -> None:
+        """End all processes of *run*. Raises PerijoveError FAILED, if something of it survives."""
+        groups = await asyncio.to_thread(cgroups.of_run, run, cgroups.places(self.cgroup_parent))
+        # Where it listens is of no use any more.
+        self._run = Run(run, 0, groups=groups)
+        await self.stop()
 
     def get_state(self) -> dict[str, Any]:
         """Return what another hub process needs to find the server: the run, and its process if there is one."""

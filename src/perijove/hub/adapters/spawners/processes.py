@@ -14,7 +14,7 @@ from perijove.hub.adapters.runs import RUN_VARIABLE
 from perijove.hub.adapters.spawners import cgroups
 from perijove.hub.core.errors import Code, PerijoveError
 
-_RUN_ID = re.compile(r"[0-9a-f]{16,64}")
+RUN_ID = re.compile(r"[0-9a-f]{16,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Run:
     def from_state(cls, state: Mapping[str, Any]) -> Run | None:
         """Return what to_state() gave; None if *state* is anything else."""
         run, port = state.get("run"), state.get("port")
-        if not isinstance(run, str) or not _RUN_ID.fullmatch(run) or type(port) is not int or not 0 < port < 65536:
+        if not isinstance(run, str) or not RUN_ID.fullmatch(run) or type(port) is not int or not 0 < port < 65536:
             return None
         groups = [Path(folder) for folder in state.get("groups") or [] if isinstance(folder, str)]
         # Only groups that are named for the run: they get removed, and what runs in them is ended.

@@ -8,6 +8,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from perijove.hub.core import events
+from perijove.hub.core.drift import Drift, DriftFound
 from perijove.hub.core.facts import Fact
 
 PREFIX = "jupyterhub"
@@ -49,6 +50,11 @@ class Metrics:
         self._tokens = self._counter("token_changes", "API tokens made and revoked", ("change",))
         self._proxy_restarts = self._counter("proxy_restarts", "How often the proxy was found dead and started again")
         self._audit_failures = self._counter("audit_failures", "What went wrong with the audit log", ("kind",))
+        self._drifts = self._counter(
+            "drift_corrections", "Servers found otherwise than stored, and put right", ("kind",)
+        )
+        for drift in Drift:
+            self._drifts.labels(drift.value)
         self._routes = self._counter("proxy_route_corrections", "Routes put right in the proxy's table", ("change",))
 
     def _histogram(
@@ -100,6 +106,8 @@ class Metrics:
                 self._tokens.labels("revoked").inc()
             case events.ProxyRestarted():
                 self._proxy_restarts.inc()
+            case DriftFound():
+                self._drifts.labels(fact.drift.value).inc()
             case events.RoutesChanged():
                 self._routes.labels("added").inc(fact.added)
                 self._routes.labels("deleted").inc(fact.deleted)
