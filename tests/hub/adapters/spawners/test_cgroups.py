@@ -188,7 +188,16 @@ class Unified:
                     write_text(folder / "cgroup.procs", "\n".join(left))
             return write_text(path, text)
 
+        mkdir = Path.mkdir
+
+        def made(path: Path, *args: object, **kwargs: object) -> None:
+            mkdir(path, *args, **kwargs)  # type: ignore[arg-type]
+            if path.is_relative_to(folder):
+                for name in ("cgroup.subtree_control", "cgroup.procs"):
+                    (path / name).touch()
+
         monkeypatch.setattr(Path, "write_text", written)
+        monkeypatch.setattr(Path, "mkdir", made)
 
 
 def test_the_hub_makes_way_for_groups_below_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,6 +239,21 @@ def test_what_is_handed_down_already_is_not_asked_for_again(tmp_path: Path, monk
     groups, _ = plan(Wanted(mem_limit=5), "run", {"memory": Place(folder, 2)})
     make(groups)
     assert hierarchy.written == [(f"{PREFIX}run/memory.max", "5")]
+
+
+def test_folders_on_the_way_to_a_group_of_the_operator_hand_down_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = unified(tmp_path, "cpu memory")
+    hierarchy = Unified(folder, monkeypatch)
+    groups, _ = plan(Wanted(mem_limit=5), "run", {"memory": Place(folder / "a" / "b", 2)})
+    make(groups)
+    assert hierarchy.written == [
+        ("cgroup.subtree_control", "+memory"),
+        ("a/cgroup.subtree_control", "+memory"),
+        ("a/b/cgroup.subtree_control", "+memory"),
+        (f"a/b/{PREFIX}run/memory.max", "5"),
+    ]
 
 
 async def test_processes_are_told_and_groups_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

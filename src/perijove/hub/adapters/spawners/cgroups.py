@@ -215,9 +215,13 @@ def make(groups: Sequence[Group]) -> None:
     """Make the groups. Blocks. Raises OSError if one cannot be had as it is wanted; then none is left."""
     try:
         for group in groups:
-            group.folder.parent.mkdir(parents=True, exist_ok=True)
+            parent = group.folder.parent
+            new = [folder for folder in (parent, *parent.parents) if not folder.exists()]
+            parent.mkdir(parents=True, exist_ok=True)
             if group.version == 2:
-                _hand_down(group)
+                needed = {name.removeprefix("?").partition(".")[0] for name, _ in group.settings}
+                for folder in (new[-1].parent, *reversed(new)) if new else (parent,):
+                    _hand_down(folder, needed)
             group.folder.mkdir()
             for name, value in group.settings:
                 file = group.folder / name.removeprefix("?")
@@ -229,11 +233,9 @@ def make(groups: Sequence[Group]) -> None:
         raise
 
 
-def _hand_down(group: Group) -> None:
-    """Let groups beside *group* have their controllers, and move the hub out of the way for that."""
-    parent = group.folder.parent
+def _hand_down(parent: Path, needed: set[str]) -> None:
+    """Let groups in *parent* have the *needed* controllers, and move the hub out of the way for that."""
     control = parent / "cgroup.subtree_control"
-    needed = {name.removeprefix("?").partition(".")[0] for name, _ in group.settings}
     lacking = sorted(needed - set(control.read_text().split()))
     if not lacking:
         return
