@@ -26,6 +26,10 @@ class Health:
         self._routes = routes
         self._keeper = keeper
 
+    def answers(self, service: str) -> bool | None:
+        """Say whether a service with a URL answered the last time it was asked; None if it was not asked yet."""
+        return self._keeper.answers(service)
+
     async def look(self, principal: Principal) -> Sequence[Check]:
         """Return how each part is. Raises PerijoveError FORBIDDEN."""
         principal.require("read:hub")

@@ -26,7 +26,22 @@ from perijove.hub.web.api import groups, identity, servers, services, shares, to
 from perijove.hub.web.api import hub as hub_api
 from perijove.hub.web.callers import ERRORS, hub_of
 from perijove.hub.web.openapi import document
-from perijove.hub.web.pages import admin, home, preferences, sign_in, spawning, starting, various
+from perijove.hub.web.pages import (
+    admin,
+    admin_actions,
+    admin_audit,
+    admin_groups,
+    admin_hub,
+    admin_overview,
+    admin_servers,
+    admin_services,
+    home,
+    preferences,
+    sign_in,
+    spawning,
+    starting,
+    various,
+)
 from perijove.hub.web.pages import servers as server_pages
 from perijove.hub.web.pages import shares as share_pages
 from perijove.hub.web.pages import tokens as token_pages
@@ -86,6 +101,13 @@ PAGES: Final = (
     spawning.router,
     share_pages.router,
     admin.router,
+    admin_actions.router,
+    admin_audit.router,
+    admin_groups.router,
+    admin_hub.router,
+    admin_overview.router,
+    admin_servers.router,
+    admin_services.router,
 )
 """What stands below the prefix of the hub, for browsers."""
 

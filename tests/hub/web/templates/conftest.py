@@ -124,7 +124,13 @@ def administration(**more: Any) -> Values:
         ("emil", False, []),
     ]
     users = [
-        {"name": name, "admin": admin, "last_activity": NOW - timedelta(hours=7 * i) if i < 4 else None, "servers": own}
+        {
+            "name": name,
+            "admin": admin,
+            "last_activity": NOW - timedelta(hours=7 * i) if i < 4 else None,
+            "servers": own,
+            "removing": name == "emil",
+        }
         for i, (name, admin, own) in enumerate(people)
     ]
     return common(
@@ -134,8 +140,19 @@ def administration(**more: Any) -> Values:
                 {"name": "gustav", "created": NOW - timedelta(days=2)},
             ],
             "users": users,
-            "page": {"offset": 0, "limit": 5, "total": 23, "next_url": "/hub/admin?offset=5", "previous_url": None},
-            "search": "",
+            "waiting_count": 2,
+            "page": {"first": 1, "last": 5, "total": 23, "next_url": "/hub/admin?offset=5", "previous_url": None},
+            "wanted": {"name_filter": "", "state": "", "group": "", "sort": ""},
+            "sorted_by": {"name": "/hub/admin?sort=-name", "last_activity": "/hub/admin?sort=-last_activity"},
+            "list_url": "/hub/admin",
+            "sections": [{"key": "users", "path": "admin", "title": "Users"}],
+            "section": "users",
+            "may": lambda *scopes: True,
+            "new_key": "a-key-of-sixteen",
+            "done": "",
+            "done_count": 1,
+            "error": "",
+            "typed": {},
             **more,
         }
     )
@@ -497,8 +514,8 @@ PAGES: Final[dict[str, tuple[str, Values]]] = {
         "admin.html",
         administration(
             waiting=[],
-            search="a",
-            page={"offset": 20, "limit": 5, "total": 23, "next_url": None, "previous_url": "/hub/admin?offset=15"},
+            wanted={"name_filter": "a", "state": "", "group": "", "sort": ""},
+            page={"first": 21, "last": 23, "total": 23, "next_url": None, "previous_url": "/hub/admin?offset=15"},
         ),
     ),
     "admin-nobody": (
@@ -506,7 +523,7 @@ PAGES: Final[dict[str, tuple[str, Values]]] = {
         administration(
             waiting=[],
             users=[],
-            search="zz",
+            wanted={"name_filter": "zz", "state": "", "group": "", "sort": ""},
             page={"offset": 0, "limit": 5, "total": 0, "next_url": None, "previous_url": None},
         ),
     ),

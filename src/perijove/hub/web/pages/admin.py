@@ -1,99 +1,292 @@
-"""The administrator's page: who waits, who is here, whose servers run."""
+"""The administrators' first page: users, found, added, changed, approved and deleted."""
 
 from __future__ import annotations
 
-from typing import Annotated
-from urllib.parse import urlencode
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, cast
 
-from fastapi import Form, Query, Request, Response
+from fastapi import Depends, Request, Response
 
-from perijove.hub.core.errors import not_found
+from perijove.hub.core.errors import Code, PerijoveError, not_found
 from perijove.hub.core.names import normalize_user_name
-from perijove.hub.core.paging import MAX_OFFSET, Page, Window, clamp
-from perijove.hub.ports.store import UserQuery
+from perijove.hub.core.servers import Server
+from perijove.hub.core.users import Account
+from perijove.hub.ports.store import UserQuery, UserSort, UserState
 from perijove.hub.usecases import users
-from perijove.hub.usecases.users import UserView
+from perijove.hub.usecases.accounts import Accounts
+from perijove.hub.usecases.identity import Visitor
+from perijove.hub.usecases.users import UserChanges, UserView
 from perijove.hub.web.callers import Hub
-from perijove.hub.web.pages.common import FormVisitor, PageVisitor, go, server_view
+from perijove.hub.web.pages.admin_frame import (
+    SECTIONS,
+    Field,
+    Filter,
+    LongText,
+    Next,
+    Offset,
+    address,
+    back,
+    done_with,
+    listed,
+    paging,
+    seen_with,
+    segment,
+    show,
+    told,
+    window_of,
+)
+from perijove.hub.web.pages.common import go, server_view
 from perijove.hub.web.permissions import Router
-from perijove.hub.web.rendering import render
 from perijove.hub.web.state import HubState
 
 router = Router(include_in_schema=False)
 
+STATES: Final = ("active", "ready", "inactive")
+SORTS: Final = ("name", "-name", "last_activity", "-last_activity", "-id")
+MAX_WAITING_SHOWN: Final = 5
+
+Reader = Annotated[Visitor, seen_with("list:users")]
+Anybody = Annotated[Visitor, seen_with()]
+Editor = Annotated[Visitor, done_with("admin:users")]
+Remover = Annotated[Visitor, done_with("delete:users")]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which users the page shows; ``state``, as upstream calls it, is active, ready, inactive, admin or waiting."""
+
+    name_filter: Filter = ""
+    state: Filter = ""
+    group: Filter = ""
+    sort: Filter = ""
+    offset: Offset = 0
+    limit: int | None = None
+
+    @property
+    def params(self) -> dict[str, object]:
+        """What the address of another page of the same list says."""
+        return {"name_filter": self.name_filter, "state": self.state, "group": self.group, "sort": self.sort}
+
+    @property
+    def query(self) -> UserQuery:
+        """What the store is asked; a word that is none of ours means everybody."""
+        sort = self.sort if self.sort in SORTS else "name"
+        return UserQuery(
+            window=window_of(self.offset, self.limit),
+            state=cast(UserState, self.state) if self.state in STATES else None,
+            admin=True if self.state == "admin" else None,
+            member_of=self.group,
+            name_filter=self.name_filter,
+            sort=cast(UserSort, sort.removeprefix("-")),
+            descending=sort.startswith("-"),
+        )
+
+
+WantedUsers = Annotated[Wanted, Depends()]
+
 
 @router.get("/admin")
-async def admin_page(
-    request: Request,
-    hub: Hub,
-    visitor: PageVisitor,
-    name_filter: str = "",
-    offset: Annotated[int, Query(le=MAX_OFFSET)] = 0,
-    limit: int | None = None,
-) -> Response:
-    """Show users with their servers, and those who wait for approval."""
-    visitor.principal.require("admin-ui")
-    window = clamp(offset, limit, default=hub.settings.page_default, maximum=hub.settings.page_maximum)
-    query = UserQuery(window=window, name_filter=name_filter[:255], sort="name")
-    page = await users.list_users(hub.ctx, visitor.principal, query)
-    waiting = await hub.accounts.waiting(visitor.principal) if hub.accounts is not None else []
-    return render(
+async def admin_page(request: Request, hub: Hub, visitor: Anybody, wanted: WantedUsers) -> Response:
+    """Show users; to whoever may not see them, the first page that they may."""
+    if not visitor.principal.may_some("list:users"):
+        sections = [section for section in SECTIONS if section.shown_to(visitor.principal)]
+        if sections:
+            return go(f"{hub.settings.prefix}{sections[0].path}")
+    return await users_page(request, hub, visitor, wanted)
+
+
+async def users_page(request: Request, hub: HubState, visitor: Visitor, wanted: Wanted, **context: Any) -> Response:
+    """Return the page of users. Raises PerijoveError FORBIDDEN."""
+    waiting = await _waiting(hub, visitor)
+    if wanted.state == "waiting":
+        return show(
+            request, visitor, "admin/waiting.html", "users", waiting=_accounts_shown(waiting), wanted=wanted, **context
+        )
+    page = await users.list_users(hub.ctx, visitor.principal, wanted.query)
+    return show(
         request,
+        visitor,
         "admin.html",
-        waiting=[{"name": account.name, "created": account.created} for account in waiting],
+        "users",
+        waiting=_accounts_shown(waiting[:MAX_WAITING_SHOWN]),
+        waiting_count=len(waiting),
         users=[_row(hub, view) for view in page.items],
-        page=_paging(hub, page, name_filter),
-        search=name_filter,
+        page=paging(hub, page, "admin", wanted.params),
+        wanted=wanted,
+        list_url=address(hub, "admin", {"offset": wanted.offset or ""} | wanted.params),
+        sorted_by={
+            column: address(hub, "admin", wanted.params | {"sort": _turned(column, wanted.sort)})
+            for column in ("name", "last_activity")
+        },
+        **context,
     )
 
 
-def _row(hub: HubState, view: UserView) -> dict[str, object]:
+def _turned(column: str, sort: str) -> str:
+    """Return the order in which a press on the head of *column* sorts: newest or A first, then the other way round."""
+    first, other = ("name", "-name") if column == "name" else ("-last_activity", "last_activity")
+    return other if (sort or "name") == first else first
+
+
+async def _waiting(hub: HubState, visitor: Visitor) -> list[Account]:
+    if hub.accounts is None or not visitor.principal.may("admin:users"):
+        return []
+    return list(await hub.accounts.waiting(visitor.principal))
+
+
+def _accounts_shown(waiting: list[Account]) -> list[dict[str, object]]:
+    return [{"name": account.name, "created": account.created} for account in waiting]
+
+
+def _row(hub: HubState, view: UserView) -> dict[str, Any]:
+    own = [server_view(hub, server) for server in view.servers if "servers" in view.fields]
+    if "servers" in view.fields and not any(not server["name"] for server in own):
+        own.insert(0, server_view(hub, Server(0, view.user.id, view.user.name, "")))
     return {
         "name": view.user.name,
         "admin": view.user.admin,
-        "last_activity": view.user.last_activity,
-        "servers": [server_view(hub, server) for server in view.servers],
-    }
-
-
-def _paging(hub: HubState, page: Page[UserView], name_filter: str) -> dict[str, object]:
-    def url(window: Window | None) -> str:
-        if window is None:
-            return ""
-        query = {"offset": window.offset, "limit": window.limit} | ({"name_filter": name_filter} if name_filter else {})
-        return f"{hub.settings.prefix}admin?{urlencode(query)}"
-
-    offset, limit = page.window.offset, page.window.limit
-    previous = Window(max(0, offset - limit), limit) if offset else None
-    return {
-        "offset": offset,
-        "limit": limit,
-        "total": page.total,
-        "next_url": url(page.next),
-        "previous_url": url(previous),
+        "created": view.user.created if "created" in view.fields else None,
+        "last_activity": view.user.last_activity if "last_activity" in view.fields else None,
+        "groups": view.user.groups if "groups" in view.fields else (),
+        "roles": view.roles if "roles" in view.fields else (),
+        "servers": own,
+        "removing": view.user.remove_wanted,
     }
 
 
 @router.post("/admin/users")
-async def add_user(hub: Hub, visitor: FormVisitor, name: Annotated[str, Form(max_length=255)] = "") -> Response:
-    """Create one user."""
-    await users.create_users(hub.ctx, hub.authenticator, visitor.principal, [name.strip()], admin=False)
-    return go(f"{hub.settings.prefix}admin")
+async def add_users(request: Request, hub: Hub, visitor: Editor, names: LongText = "", admin: Field = "") -> Response:
+    """Create those of a list of users that are not there yet."""
+
+    async def work() -> Response:
+        created = await users.create_users(
+            hub.ctx, hub.authenticator, visitor.principal, listed(names), admin=bool(admin)
+        )
+        return back(request, hub, "", "users-added", len(created))
+
+    async def page(error: str) -> Response:
+        typed = {"names": names, "admin": admin}
+        return await users_page(request, hub, visitor, Wanted(), error=error, typed=typed)
+
+    return await told(work(), page)
+
+
+@router.get("/admin/users/{user_name}")
+async def user_page(request: Request, hub: Hub, visitor: Reader, user_name: str) -> Response:
+    """Show one user with everything that can be done for them."""
+    return await one_user(request, hub, visitor, normalize_user_name(user_name))
+
+
+async def one_user(request: Request, hub: HubState, visitor: Visitor, name: str, **context: Any) -> Response:
+    """Return the page of a user. Raises PerijoveError FORBIDDEN or NOT_FOUND."""
+    view = await users.get_user(hub.ctx, visitor.principal, name)
+    return show(
+        request,
+        visitor,
+        "admin/user.html",
+        "users",
+        person=_row(hub, view),
+        own=view.user.id == visitor.user.id,
+        may_edit=visitor.principal.may("admin:users", user=view.user),
+        may_rename=visitor.principal.may("admin:users"),
+        may_delete=visitor.principal.may("delete:users", user=view.user) and view.user.id != visitor.user.id,
+        by_admin=visitor.principal.admin,
+        named_servers=hub.servers.rules.named_servers,
+        list_url=address(hub, f"admin/users/{segment(view.user.name)}"),
+        **context,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """The form in which a user is changed."""
+
+    name: Field = ""
+    admin: Field = ""
+    groups: LongText = ""
+    """Names of groups, one a line."""
+
+    @property
+    def typed(self) -> dict[str, object]:
+        """What was typed, for the form to show again."""
+        return {"name": self.name, "admin": self.admin, "groups": self.groups}
+
+
+@router.post("/admin/users/{user_name}")
+async def edit_user(
+    request: Request, hub: Hub, visitor: Editor, user_name: str, form: Annotated[Edited, Depends()]
+) -> Response:
+    """Change a user's name, rights and groups."""
+    old = normalize_user_name(user_name)
+
+    async def work() -> Response:
+        before = (await users.get_user(hub.ctx, visitor.principal, old)).user
+        groups = listed(form.groups)
+        changes = UserChanges(
+            name=form.name.strip() if form.name.strip() not in {"", old} else None,
+            admin=bool(form.admin) if visitor.principal.admin and bool(form.admin) != before.admin else None,
+            groups=groups if set(groups) != set(before.groups) else None,
+        )
+        view = await users.change_user(hub.ctx, hub.authenticator, visitor.principal, old, changes)
+        return back(request, hub, "", "user-changed", default=f"admin/users/{segment(view.user.name)}")
+
+    async def page(error: str) -> Response:
+        return await one_user(request, hub, visitor, old, error=error, typed=form.typed)
+
+    return await told(work(), page)
+
+
+@router.post("/admin/users/{user_name}/delete")
+async def delete_user(request: Request, hub: Hub, visitor: Remover, user_name: str) -> Response:
+    """Delete a user; one who is gone already is no error."""
+    name = normalize_user_name(user_name)
+
+    async def work() -> Response:
+        try:
+            await users.delete_user(
+                hub.ctx,
+                hub.removal,
+                visitor.principal,
+                name,
+                stop_server=lambda server: hub.servers.stopped_within(server, hub.settings.slow_stop),
+            )
+        except PerijoveError as error:
+            if error.code is not Code.NOT_FOUND:
+                raise
+        return back(request, hub, "", "user-deleted")
+
+    async def page(error: str) -> Response:
+        return await one_user(request, hub, visitor, name, error=error)
+
+    return await told(work(), page)
+
+
+def _accounts(hub: HubState) -> Accounts:
+    if hub.accounts is None:
+        raise not_found("This hub keeps no passwords of its own.")
+    return hub.accounts
 
 
 @router.post("/admin/accounts/{name}/approve")
-async def approve(hub: Hub, visitor: FormVisitor, name: str) -> Response:
-    """Let somebody in who signed up."""
-    if hub.accounts is None:
-        raise not_found("This hub keeps no passwords of its own.")
-    await hub.accounts.approve(visitor.principal, normalize_user_name(name))
-    return go(f"{hub.settings.prefix}admin")
+async def approve(request: Request, hub: Hub, visitor: Editor, name: str, next_page: Next = "") -> Response:
+    """Let somebody in who signed up; a second press changes nothing."""
+    await _decided(hub, visitor, name, approved=True)
+    return back(request, hub, next_page, "account-approved")
 
 
 @router.post("/admin/accounts/{name}/refuse")
-async def refuse(hub: Hub, visitor: FormVisitor, name: str) -> Response:
-    """Send somebody away who signed up."""
-    if hub.accounts is None:
-        raise not_found("This hub keeps no passwords of its own.")
-    await hub.accounts.refuse(visitor.principal, normalize_user_name(name))
-    return go(f"{hub.settings.prefix}admin")
+async def refuse(request: Request, hub: Hub, visitor: Editor, name: str, next_page: Next = "") -> Response:
+    """Send somebody away who signed up; a second press changes nothing."""
+    await _decided(hub, visitor, name, approved=False)
+    return back(request, hub, next_page, "account-refused")
+
+
+async def _decided(hub: HubState, visitor: Visitor, name: str, *, approved: bool) -> None:
+    accounts = _accounts(hub)
+    decide = accounts.approve if approved else accounts.refuse
+    try:
+        await decide(visitor.principal, normalize_user_name(name))
+    except PerijoveError as error:
+        # Somebody has decided already: the page tells how it is now.
+        if error.code is not Code.NOT_FOUND:
+            raise
