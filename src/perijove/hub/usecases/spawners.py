@@ -204,6 +204,8 @@ def _unfit(error: Exception) -> str:
         return text
     if not isinstance(error, UNFIT):
         return ""
-    # The words of a TypeError are about code.
+    # The words of a TypeError are about code: they are for whoever wrote it.
     text = "" if isinstance(error, TypeError) else " ".join(str(error).split())
+    if not text:
+        log.warning("options do not fit", exc_info=error)
     return shorten(text, MAX_TOLD) or "These options do not fit."
