@@ -34,7 +34,6 @@ def test_from_sign_in_to_a_kernel_and_out_again(
 
     page.goto(f"{configured.url}/hub/home")
     expect(page.locator("main")).to_contain_text("Running")
-    picture(page, "home")
     page.get_by_role("button", name="Stop my server").click()
     expect(page.get_by_role("button", name="Start my server")).to_be_visible()
     expect(page.locator("main")).to_contain_text("Stopped")

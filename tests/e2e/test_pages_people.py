@@ -93,7 +93,7 @@ def test_a_token_is_made_copied_used_and_revoked(hub: RunningHub, ada: Page) -> 
         expect(ada.get_by_role("button", name="Revoke Nightly report")).to_have_count(1)
         ada.goto(f"{hub.url}/hub/token")
         expect(ada.get_by_text(value)).to_have_count(0)
-        expect(ada.get_by_text("The server ada", exact=False)).to_be_visible()
+        expect(ada.get_by_text("Your server", exact=True)).to_be_visible()
         ada.get_by_role("button", name="Revoke Nightly report").click()
         expect(ada.get_by_role("button", name="Revoke Nightly report")).to_have_count(0)
         assert client.get("/user").status_code == 403

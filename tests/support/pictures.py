@@ -16,6 +16,7 @@ def take_pictures(page: Page, name: str, folder: Path) -> None:
 
     The page is pictured whole, as long as it is of a reasonable length; afterwards it is wide and light again.
     """
+    page.wait_for_load_state()
     for suffix, width in reversed(WIDTHS.items()):
         page.set_viewport_size({"width": width, "height": HEIGHT})
         for theme in ("dark", "light"):

@@ -15,6 +15,7 @@ from perijove.hub.web.templating import (
     seconds_since,
     segment,
     size,
+    span,
     static_url,
 )
 
@@ -119,3 +120,18 @@ def test_own_templates_come_first_and_extend_ours(tmp_path: Path) -> None:
 )
 def test_sizes_are_said_as_people_do(count: int, text: str) -> None:
     assert size(count) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-5, "0 seconds"),
+        (0.4, "0 seconds"),
+        (59, "59 seconds"),
+        (60, "1 minute"),
+        (3600 * 23.999, "24 hours"),
+        (86400 * 29.999, "30 days"),
+    ],
+)
+def test_spans_are_said_as_people_do(seconds: float, text: str) -> None:
+    assert span(seconds) == text

@@ -40,6 +40,7 @@ OURS: Final = "templates"
 
 _JUST_NOW_SECONDS = 10
 _DAYS_BEFORE_DATE = 30
+_UNITS: Final = (("day", 86400), ("hour", 3600), ("minute", 60))
 _MONTHS: Final = (
     mark("January"),
     mark("February"),
@@ -127,7 +128,8 @@ def ago(then: datetime | None, now: datetime, translations: gettext.NullTranslat
             "month": month,
             "year": day.year,
         }
-    unit, count = _largest_unit(seconds)
+    unit, length = _unit_of(seconds)
+    count = seconds // length
     ngettext = translations.ngettext
     text = {
         "day": ngettext("%(count)s day ago", "%(count)s days ago", count),
@@ -139,8 +141,9 @@ def ago(then: datetime | None, now: datetime, translations: gettext.NullTranslat
 
 
 def span(seconds: float, translations: gettext.NullTranslations = _ENGLISH) -> str:
-    """Return a length of time for a person, in its largest whole unit: ``2 hours``; ``0 seconds`` for less than one."""
-    unit, count = _largest_unit(max(0, int(seconds)))
+    """Return a length of time for a person, rounded in its largest unit: ``2 hours``; ``0 seconds`` for less than one."""
+    unit, length = _unit_of(seconds)
+    count = max(0, round(seconds / length))
     ngettext = translations.ngettext
     text = {
         "day": ngettext("%(count)s day", "%(count)s days", count),
@@ -151,11 +154,9 @@ def span(seconds: float, translations: gettext.NullTranslations = _ENGLISH) -> s
     return text % {"count": count}
 
 
-def _largest_unit(seconds: int) -> tuple[str, int]:
-    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
-        if seconds >= length:
-            return unit, seconds // length
-    return "second", seconds
+def _unit_of(seconds: float) -> tuple[str, int]:
+    """Return the largest unit that goes into so many seconds, and its length in seconds."""
+    return next((unit for unit in _UNITS if seconds >= unit[1]), ("second", 1))
 
 
 def size(count: float) -> str:
