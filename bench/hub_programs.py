@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -26,7 +27,7 @@ import perijove
 JUPYTERHUB = "JupyterHub"
 HERE = Path(__file__).resolve().parent
 PACKAGES = ("jupyterhub==6.1.1", "psycopg[binary]", "jupyterlab", "notebook")
-CONSTRAINTS = HERE.parent / "constraints.txt"
+PINS = (HERE.parent / "constraints.txt", HERE.parent / "pyproject.toml")
 """What we are installed with: of all that both use, both have the same version."""
 START_SECONDS = 120.0
 STALL = 0.05
@@ -123,20 +124,35 @@ def backend() -> Iterator[str]:
         loop.close()
 
 
-def jupyterhub_folder() -> Path:
-    """Install JupyterHub from the package index into an environment of its own, if need be. Raises CannotMeasure."""
-    folder = CACHE / "jupyterhub"
+def _environment(name: str, *packages: str) -> Path:
+    """Install *packages* into an environment of their own, if need be; return where their programs are.
+
+    Raises CannotMeasure.
+    """
+    folder = CACHE / name
     stamp = folder / "perijove-made"
-    wanted = " ".join((*PACKAGES, platform.python_version(), CONSTRAINTS.read_text()))
+    wanted = " ".join((*packages, platform.python_version(), *(each.read_text() for each in PINS)))
     if not stamp.exists() or stamp.read_text() != wanted:
-        print("installing JupyterHub into bench/.cache", file=sys.stderr)
+        print(f"installing {packages[0]} into bench/.cache", file=sys.stderr)
         program = str(folder / "bin" / "python")
-        pip = [program, "-m", "pip", "install", "-qq", "--disable-pip-version-check", "-c", str(CONSTRAINTS), *PACKAGES]
+        pip = [program, "-m", "pip", "install", "-qq", "--disable-pip-version-check", "-c", str(PINS[0]), *packages]
         for command in ([sys.executable, "-m", "venv", "--clear", str(folder)], pip):
             if subprocess.run(command, check=False).returncode:
-                raise CannotMeasure("pip could not install jupyterhub==6.1.1")
+                raise CannotMeasure(f"pip could not install {packages[0]}")
         stamp.write_text(wanted)
     return folder / "bin"
+
+
+@cache
+def jupyterhub_folder() -> Path:
+    """Where JupyterHub's programs are, installed from the package index. Raises CannotMeasure."""
+    return _environment("jupyterhub", *PACKAGES)
+
+
+@cache
+def perijove_folder() -> Path:
+    """Where our programs are, installed as an operator has them: without what only tests need. Raises CannotMeasure."""
+    return _environment("perijove", f"--editable={HERE.parent}[postgresql]", "notebook")
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +228,7 @@ class Installation:
     def _command(self, name: str, place: Path) -> list[str]:
         config = ["-f", str(HERE / "hub_config.py")]
         if name == PERIJOVE:
-            return [str(Path(sys.executable).with_name("perijove")), *config, f"--JupyterHub.data_dir={place}"]
+            return [str(perijove_folder() / "perijove"), *config, f"--JupyterHub.data_dir={place}"]
         secret = f"--JupyterHub.cookie_secret_file={place / 'cookie_secret'}"
         return [str(jupyterhub_folder() / "jupyterhub"), *config, secret]
 
@@ -240,7 +256,7 @@ def seed(name: str, database: Database, backend_url: str, users: int, running_se
     """
     tokens = {f"u{number}": secrets.token_hex(16) for number in running_servers}
     order = {"url": database.url, "backend": backend_url, "users": users, "tokens": tokens}
-    python = Path(sys.executable) if name == PERIJOVE else jupyterhub_folder() / "python"
+    python = (perijove_folder() if name == PERIJOVE else jupyterhub_folder()) / "python"
     script = HERE / ("hub_seed.py" if name == PERIJOVE else "hub_seed_jupyterhub.py")
     done = subprocess.run(
         [str(python), str(script)], input=json.dumps(order), capture_output=True, text=True, check=False

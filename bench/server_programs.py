@@ -6,7 +6,6 @@ import os
 import secrets
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hub_databases import SqliteDatabase
-from hub_programs import JUPYTERHUB, Hub, await_answer, jupyterhub_folder
+from hub_programs import JUPYTERHUB, Hub, await_answer, jupyterhub_folder, perijove_folder
 from processes import CannotMeasure, cpu_seconds, family, free_port, private, proportional, running
 from proxies import USABLE, chp_program
 
@@ -40,7 +39,7 @@ def hub_program(name: str) -> list[str]:
     config = ["-f", str(HERE / "server_config.py")]
     if name == JUPYTERHUB:
         return [str(jupyterhub_folder() / "jupyterhub"), *config]
-    return [str(Path(sys.executable).with_name("perijove")), *config]
+    return [str(perijove_folder() / "perijove"), *config]
 
 
 @contextmanager
@@ -54,7 +53,7 @@ def serving(name: str, folder: Path, *, seconds: int | None = None) -> Iterator[
     (place / "homes").mkdir(parents=True)
     database = SqliteDatabase(place / "hub.sqlite")
     port, public, token = free_port(), free_port(), secrets.token_hex(20)
-    programs = [str(Path(sys.executable).parent)]
+    programs = [str(perijove_folder())]
     flags = [f"--JupyterHub.data_dir={place}"]
     if name == JUPYTERHUB:
         programs = [str(jupyterhub_folder()), str(Path(chp_program()).parent)]
