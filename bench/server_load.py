@@ -141,11 +141,10 @@ def new_kernel(port: int, prefix: str, token: str) -> float:
     with channels(port, f"{prefix}api/kernels/{kernel}/channels", token) as socket:
         request = uuid.uuid4().hex
         socket.send(json.dumps(_execution(request)))
-        while True:
+        answer: dict[str, Any] = {}
+        while not (answer.get("msg_type") == "execute_reply" and answer["parent_header"].get("msg_id") == request):
             answer = json.loads(socket.recv(timeout=60))
-            if answer["msg_type"] == "execute_reply" and answer["parent_header"].get("msg_id") == request:
-                seconds = time.perf_counter() - begin
-                break
+        seconds = time.perf_counter() - begin
     if answer["content"]["status"] != "ok":
         raise CannotMeasure(f"a kernel answered {answer['content']!r:.200}")
     fetch(port, f"{prefix}api/kernels/{kernel}", token, "DELETE")
