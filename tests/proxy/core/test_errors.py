@@ -53,7 +53,9 @@ def test_pages() -> None:
     assert content_type.startswith(b"text/html")
     assert b"&lt;b&gt;" in body
     assert b"id&amp;" in body
-    assert len(body) < 1000
+    assert b'<a href="">Try again</a>' in body
+    assert len(body) < 1500
+    assert b"<a " not in html_page(404, "Nothing.", "id")[1]
 
 
 def test_the_error_target_is_asked_for_the_escaped_url() -> None:

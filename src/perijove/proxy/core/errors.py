@@ -57,6 +57,23 @@ REASONS = {
 }
 
 
+PASSING = frozenset({502, 503, 504})
+"""Errors that may be over in a moment."""
+
+STYLE = (
+    ":root{color-scheme:light dark}"
+    "body{margin:0;padding:2rem 1rem;font:1rem/1.55 system-ui,sans-serif;overflow-wrap:anywhere;"
+    "color:light-dark(#241b14,#f4ece3);background:light-dark(#faf7f2,#15110e)}"
+    "main{max-width:40rem;margin:0 auto;padding:2rem;border-radius:12px;background:light-dark(#fff,#201a16);"
+    "border-top:8px solid light-dark(#c47f3d,#a8672c)}"
+    "h1{margin:0;font-size:1.75rem;line-height:1.2}"
+    ":focus-visible{outline:3px solid light-dark(#1f5fbf,#8ab8ff);outline-offset:2px}"
+    "a{display:inline-block;padding:.7rem 1.2rem;border-radius:8px;font-weight:600;text-decoration:none;"
+    "color:light-dark(#fff,#261503);background:light-dark(#9a4d0c,#f0a659)}"
+)
+"""How the page looks: the colours of the hub's pages, of which the proxy has no files."""
+
+
 def _quality(parameters: list[str]) -> float:
     for parameter in parameters:
         name, _, value = parameter.partition("=")
@@ -87,11 +104,13 @@ def json_page(status: int, message: str) -> tuple[bytes, bytes]:
 def html_page(status: int, message: str, request_id: str) -> tuple[bytes, bytes]:
     """Return (content type, body) of an error as a small page that needs nothing else."""
     reason = REASONS.get(status, "Error")
+    # An empty address is that of the page itself: whoever waited a moment asks again for what they wanted.
+    again = '<p><a href="">Try again</a></p>' if status in PASSING else ""
     body = (
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
-        f"<title>{status} {reason}</title></head><body><main><h1>{status} {reason}</h1>"
-        f"<p>{escape(message)}</p><p>Request: <code>{escape(request_id[:MAX_SHOWN])}</code></p>"
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{status} {reason}</title><style>{STYLE}</style></head><body><main><h1>{status} {reason}</h1>"
+        f"<p>{escape(message)}</p>{again}<p>Request: <code>{escape(request_id[:MAX_SHOWN])}</code></p>"
         "</main></body></html>\n"
     )
     return b"text/html; charset=utf-8", body.encode()
