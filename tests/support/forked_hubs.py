@@ -18,12 +18,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, TypeVar
 from unittest import mock
 
 import httpx
+import psycopg
 from tests.support import fake_notebook
 from tests.support.crash_points import MortalStore, Points
 from tests.support.hubs import OPS_TOKEN, alive, free_ports
@@ -31,6 +33,7 @@ from tests.support.hubs import OPS_TOKEN, alive, free_ports
 from perijove.hub import bootstrap
 from perijove.hub.plugins.configuration import load
 from perijove.hub.settings.loading import Arguments
+from perijove.hub.usecases import lifecycle
 
 T = TypeVar("T")
 PRELOADED = [
@@ -88,8 +91,8 @@ def _copier() -> multiprocessing.context.ForkServerContext:
     return context
 
 
-def _run(folder: str) -> None:
-    """Be a hub. Runs in a process of its own."""
+def _run(folder: str, lease: float) -> None:
+    """Be a hub whose leases last *lease* seconds. Runs in a process of its own."""
     home = Path(folder)
     os.setsid()
     os.chdir(home)
@@ -98,7 +101,12 @@ def _run(folder: str) -> None:
     os.dup2(output, 2)
     Points.folder = home
     # Looking through everything installed for the version of a plug-in of ours takes longer than all the rest.
-    with mock.patch.multiple(bootstrap, SqlStore=MortalStore, packages_distributions=dict):
+    with (
+        mock.patch.multiple(bootstrap, SqlStore=MortalStore, packages_distributions=dict),
+        mock.patch.multiple(
+            lifecycle, LEASE=timedelta(seconds=lease), RENEW_INTERVAL=lease / 3, SWEEP_INTERVAL=lease / 2
+        ),
+    ):
         sys.exit(bootstrap.run(load(Arguments(config_file=home / "jupyterhub_config.py", folder=home))))
 
 
@@ -140,11 +148,25 @@ def eventually(look: Callable[[], T], what: str | Callable[[], str], seconds: fl
 class ForkedHub:
     """An installation: its folder, its ports, and the hub in it, which is killed and started again."""
 
-    def __init__(self, folder: Path, extra: str = "", *, ports: tuple[int, int, int] | None = None) -> None:
-        """Args: *extra* is added to the configuration; *ports* are those of proxy, hub and the proxy's API."""
+    def __init__(self, folder: Path, extra: str = "", *, db_url: str = "", beside: ForkedHub | None = None) -> None:
+        """Make the folder of an installation.
+
+        Args:
+            folder: an empty one.
+            extra: is added to the configuration.
+            db_url: the PostgreSQL of the hub; SQLite in the folder if empty.
+            beside: the hub whose proxy this one uses.
+        """
         self.folder = folder
         self.data = folder / "data"
-        self.port, self.hub_port, self.api_port = ports or free_ports(3)
+        self.db_url = db_url
+        self.lease = 2.0 if db_url else lifecycle.LEASE.total_seconds()
+        self.port, self.hub_port, self.api_port = free_ports(3)
+        if beside is not None:
+            self.port, self.api_port = beside.port, beside.api_port
+            extra += "\nc.Proxy.should_start = False"
+        if db_url:
+            extra += f"\nc.JupyterHub.db_url = {db_url!r}"
         self.process: BaseProcess | None = None
         self.wish("")
         (folder / "reached").touch()
@@ -178,7 +200,7 @@ class ForkedHub:
     def start(self, *, may_die: bool = False) -> bool:
         """Start the hub and return whether it says that it runs; only with *may_die* it need not."""
         before = len(self.log)
-        self.process = _copier().Process(target=_run, args=(str(self.folder),))
+        self.process = _copier().Process(target=_run, args=(str(self.folder), self.lease))
         self.process.start()
 
         def settled() -> bool:
@@ -262,17 +284,19 @@ class ForkedHub:
                 + (SELECT count(*) FROM oauth_clients WHERE oauth_clients.server_id = servers.id)
             FROM servers JOIN users ON users.id = servers.user_id
         """
-        with contextlib.closing(sqlite3.connect(self._database, timeout=PATIENCE)) as database:
+        with contextlib.closing(self._database()) as database:
             found = [
-                Row(user, name, state, json.loads(kept), held)
+                Row(user, name, state, kept if isinstance(kept, dict) else json.loads(kept), held)
                 for user, name, state, kept, held in database.execute(query)
             ]
         return {(row.user, row.server): row for row in found}
 
-    @property
-    def _database(self) -> Path:
+    def _database(self) -> Any:
+        """Return a connection to the store."""
+        if self.db_url:
+            return psycopg.connect(self.db_url)
         (path,) = [path for path in self.data.glob("*.sqlite*") if path.suffix == ".sqlite"]
-        return path
+        return sqlite3.connect(path, timeout=PATIENCE)
 
     def routes(self) -> dict[str, str]:
         """Return where the proxy sends what, the hub's own route left out."""
@@ -343,9 +367,9 @@ class ForkedHub:
 
 
 @contextlib.contextmanager
-def forked_hub(folder: Path, extra: str = "") -> Iterator[ForkedHub]:
+def forked_hub(folder: Path, extra: str = "", **options: Any) -> Iterator[ForkedHub]:
     """Yield an installation whose hub is not started yet; nothing of it runs after the block."""
-    hub = ForkedHub(folder, extra)
+    hub = ForkedHub(folder, extra, **options)
     try:
         yield hub
     finally:
