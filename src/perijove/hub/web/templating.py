@@ -141,7 +141,7 @@ def ago(then: datetime | None, now: datetime, translations: gettext.NullTranslat
 
 
 def span(seconds: float, translations: gettext.NullTranslations = _ENGLISH) -> str:
-    """Return a length of time for a person, rounded in its largest unit: ``2 hours``; ``0 seconds`` for less than one."""
+    """Return a length of time for a person, rounded in its largest unit: ``2 hours``; at least ``0 seconds``."""
     unit, length = _unit_of(seconds)
     count = max(0, round(seconds / length))
     ngettext = translations.ngettext
