@@ -105,12 +105,6 @@ def start_together(hub: Hub, users: Sequence[str]) -> list[float | None]:
     return [None if each.seconds is None else each.begin - first + each.seconds for each in asked]
 
 
-def overtaken(ready: Sequence[float | None]) -> int:
-    """By how many that were asked for later anybody was overtaken at most."""
-    seen = [seconds for seconds in ready if seconds is not None]
-    return max((sum(later < mine for later in seen[place:]) for place, mine in enumerate(seen)), default=0)
-
-
 def stop(hub: Hub, users: Sequence[str]) -> None:
     """Stop servers, and wait until they are gone. Raises CannotMeasure if they stay."""
     for user in users:
