@@ -165,7 +165,7 @@ class Setup:
                 ),
             ],
             [
-                f"{title}: in all rows but the first JupyterHub has limits of {LENIENT} s for a start and for the first "
+                f"{title}: in all rows but the first, JupyterHub has {LENIENT} s for a start and for the first "
                 f"answer, where it has 60 s and 30 s as installed. {CONCURRENT} of ours start at a time, in order."
             ],
         )
