@@ -13,7 +13,10 @@ from tests.support.people import PEOPLE_CONFIG, sign_in
 from tests.support.pictures import take_pictures
 
 FOLDER = os.environ.get("PERIJOVE_PICTURES", "")
-AUTHORIZE = "/hub/api/oauth2/authorize?client_id=service-wiki&response_type=code&redirect_uri=http%3A%2F%2F127.0.0.1%3A9%2Fcallback"
+AUTHORIZE = (
+    "/hub/api/oauth2/authorize?client_id=service-wiki&response_type=code"
+    "&redirect_uri=http%3A%2F%2F127.0.0.1%3A9%2Fcallback"
+)
 
 pytestmark = [
     pytest.mark.e2e,
