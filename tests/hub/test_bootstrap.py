@@ -338,3 +338,13 @@ async def test_the_audit_log_of_a_hub_tells_from_where_and_is_as_it_was_written(
     assert "secret of ada" not in str(lines)
     assert verify_audit_log(["verify", str(tmp_path / "data/audit.jsonl")]) == 0
     assert any(line["event"] == NOBODY_ALLOWED for line in logged)
+
+
+async def test_a_hub_whose_spawner_is_broken_gives_up(tmp_path: Path) -> None:
+    configuration = configured(tmp_path, extra="c.Spawner.consecutive_failure_limit = 2")
+    async with running(configuration) as hub:
+        for user_id in (1, 1, 2):
+            assert not hub.state.shutdown.wanted.is_set()
+            hub.parts.steps.failures.broke(user_id)
+        assert hub.state.shutdown.wanted.is_set()
+        assert hub.state.shutdown.failed

@@ -133,7 +133,7 @@ async def _serve(configuration: Configuration) -> int:
         await hub.state.shutdown.wanted.wait()
         log.info("stopping")
     log.info("stopped")
-    return 0
+    return int(hub.state.shutdown.failed)
 
 
 def _spare_the_garbage_collector() -> None:
@@ -253,6 +253,7 @@ def compose(configuration: Configuration, store: SqlStore) -> Hub:
         ready=store.ping,
         administration=_administration(configuration, ctx, parts, audit, history),
     )
+    parts.steps.failures.give_up = state.shutdown.give_up
     return Hub(options, store, state, parts, proxy, metrics, history, audit, services)
 
 
@@ -295,7 +296,8 @@ def _encryption(authenticator: Authenticator) -> Encryption | None:
 def _limits(configuration: Configuration) -> Limits:
     spawner = configuration.spawner_class(config=configuration.config)
     starts = tightest(configuration.hub.concurrent_spawn_limit, spawner.concurrent_starts)
-    return Limits(starts, configuration.hub.active_server_limit, spawner.queue_timeout)
+    broken = spawner.consecutive_failure_limit
+    return Limits(starts, configuration.hub.active_server_limit, spawner.queue_timeout, broken)
 
 
 def _accounts(ctx: Context, authenticator: Authenticator) -> Accounts | None:

@@ -31,3 +31,11 @@ def test_nobody_else_does(house: House) -> None:
     with pytest.raises(PerijoveError):
         shutdown.ask(Principal("user", "eve", frozenset()))
     assert not shutdown.wanted.is_set()
+
+
+def test_a_hub_that_gives_up_takes_nothing_along(house: House) -> None:
+    shutdown = Shutdown(house.ctx, servers=True, proxy=True)
+    assert not shutdown.failed
+    shutdown.give_up()
+    assert shutdown.wanted.is_set()
+    assert (shutdown.failed, shutdown.servers, shutdown.proxy) == (True, False, False)

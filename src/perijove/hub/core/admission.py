@@ -23,11 +23,13 @@ class Limits:
         concurrent_starts: servers between leaving the queue and being ready.
         active_servers: servers that are not at rest.
         queue_seconds: how long a start may wait for its turn; None for any time.
+        broken_users: of how many users the spawner may break over starts in a row before the hub gives up.
     """
 
     concurrent_starts: int = 0
     active_servers: int = 0
     queue_seconds: float | None = None
+    broken_users: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,12 @@ class Spawner(LoggingConfigurable):
     poll_jitter = Float(
         0.1, min=0, max=1, help="The part of poll_interval by which looks are spread, so that they do not coincide."
     ).tag(config=True)
+    consecutive_failure_limit = Integer(
+        0,
+        min=0,
+        help="After the spawner broke, or hung, over starts of so many different users in a row, the hub ends with "
+        "status 1, for a supervisor to start it anew; servers and proxy go on. 0 for never.",
+    ).tag(config=True)
     server_token_scopes = Union(
         [List(Unicode()), AnyCallable()],
         default_value=[],

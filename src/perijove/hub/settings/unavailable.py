@@ -88,7 +88,6 @@ OPTIONS: dict[str, dict[str, str]] = {
         "group_whitelist": _SYSTEM_GROUPS,
     },
     "Spawner": {
-        "consecutive_failure_limit": "is not needed: the hub does not stop because servers fail; remove it",
         "oauth_roles": _GONE,
         "ssl_alt_names": _INTERNAL_TLS,
         "ssl_alt_names_include_local": _INTERNAL_TLS,

@@ -16,6 +16,7 @@ class Shutdown:
         wanted: set as soon as the hub shall end.
         servers: whether it stops all servers then.
         proxy: whether it stops the proxy then, if it started it.
+        failed: whether it ends because it can do its work no longer.
     """
 
     def __init__(self, ctx: Context, *, servers: bool, proxy: bool) -> None:
@@ -23,6 +24,12 @@ class Shutdown:
         self.wanted = asyncio.Event()
         self.servers = servers
         self.proxy = proxy
+        self.failed = False
+
+    def give_up(self) -> None:
+        """Let the hub end as one that failed; servers and proxy go on for the next one."""
+        self.failed, self.servers, self.proxy = True, False, False
+        self.wanted.set()
 
     def ask(self, principal: Principal, *, servers: bool | None = None, proxy: bool | None = None) -> None:
         """Let the hub end; None leaves to the configuration what it takes along. Raises PerijoveError FORBIDDEN."""

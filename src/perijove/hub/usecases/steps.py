@@ -26,6 +26,7 @@ from perijove.hub.ports.spawner import KeepsLog, SignalsExit, Spawner, WatchesMe
 from perijove.hub.ports.store import Transaction
 from perijove.hub.ports.traits import call_plugin, told_by
 from perijove.hub.usecases.context import Context
+from perijove.hub.usecases.giving_up import Failures
 from perijove.hub.usecases.lifecycle import Lifecycle, Outcome, Over, Step
 from perijove.hub.usecases.preparation import HOOK_TIMEOUT, Preparation
 from perijove.hub.usecases.queue import Queue
@@ -81,6 +82,7 @@ class Steps:
         self._proxy = plugins.proxy
         self._probe = plugins.probe
         self._preparation = Preparation(ctx, lifecycle, plugins.authenticator)
+        self.failures = Failures(limits.broken_users)
         self._queue = Queue(ctx, lifecycle, signals, limits)
         self._site = site
         self._spawners: dict[int, tuple[int, Spawner]] = {}
@@ -146,12 +148,13 @@ class Steps:
                 await self._end(server, spawner)
             raise
         except TooSlow as error:
+            self.failures.broke(server.user_id)
             return await self._broke(spawner, timed_out(error.what, error.seconds))
         except Exception as error:
-            text = told_by(error)
-            return await self._broke(
-                spawner, refused(text) if text else _unexpected(server, "starting the server", error)
-            )
+            if text := told_by(error):
+                return await self._broke(spawner, refused(text))
+            self.failures.broke(server.user_id)
+            return await self._broke(spawner, _unexpected(server, "starting the server", error))
 
     async def _end_earlier_try(self, server: Server) -> None:
         """End what this attempt began before the hub died or the step was interrupted."""
@@ -246,6 +249,7 @@ class Steps:
             await within(spawner.http_timeout, "get its route", add())
         except TooSlow:
             return await self._broke(spawner, refused("The proxy did not take the server's route."))
+        self.failures.worked()
         return Outcome(Event.ROUTED)
 
     async def watch(self, server: Server) -> Outcome:
