@@ -193,7 +193,7 @@ async def running(configuration: Configuration) -> AsyncIterator[Hub]:
             raise
         stack.push_async_callback(_stop, hub)
         stack.push_async_callback(hub.parts.keeper.close)
-        hub.parts.keeper.begin(check_interval=options.service_check_interval)
+        hub.parts.keeper.begin(check_interval=options.service_check_interval, shared=not hub.store.alone)
         yield hub
 
 

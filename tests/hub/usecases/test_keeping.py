@@ -15,7 +15,8 @@ from perijove.hub.core.site import Site
 from perijove.hub.ports.spawner import HubInfo
 from perijove.hub.settings.services import ServiceSpec
 from perijove.hub.testing.fakes import FakePrograms
-from perijove.hub.usecases import keeping
+from perijove.hub.usecases import keeping, leases
+from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.keeping import Keeper, environment
 
 House = Any
@@ -217,3 +218,87 @@ async def test_one_that_hangs_does_not_answer(
     with capture_logs() as logs:
         await keeper().look()
     assert told(logs, "does not answer") == 1
+
+
+# -- several hubs on one store
+
+
+@pytest.fixture
+def attentive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let hubs look often for what others do."""
+    monkeypatch.setattr(leases, "RENEW_INTERVAL", 0.01)
+    monkeypatch.setattr(leases, "LOOK_INTERVAL", 0.01)
+
+
+class Process:
+    """One of several hub processes: programs of its own, and a way to the store that may be away."""
+
+    def __init__(self, house: House, name: str) -> None:
+        self.store = type(house.store)(house.store.inner)
+        self.programs = FakePrograms()
+        ctx = Context(self.store, house.clock, house.telemetry)
+        self.keeper = Keeper(ctx, self.programs, house.probe, specs=[WIKI], hub=HUB, owner=name)
+        self.keeper.begin(check_interval=60, shared=True)
+
+    @property
+    def running(self) -> bool:
+        return bool(self.programs.running())
+
+
+@pytest.fixture
+async def two_hubs(house: House, programs: FakePrograms, attentive: None) -> AsyncIterator[tuple[Process, Process]]:
+    """Return two hubs with the same service: whichever runs it, then the other."""
+    made = [Process(house, name) for name in ("one", "two")]
+    await house.when(lambda: any(each.running for each in made))
+    first, second = sorted(made, key=lambda each: not each.running)
+    yield first, second
+    for each in made:
+        each.store.away = False
+        await each.keeper.close()
+
+
+@pytest.mark.parametrize("store", ["memory", "sql"], indirect=True)
+async def test_of_two_hubs_one_runs_a_service_and_the_other_when_that_ends(
+    house: House, two_hubs: tuple[Process, Process]
+) -> None:
+    first, second = two_hubs
+    for number in range(1, 4):
+        await house.when(lambda number=number: len(first.programs.started) == number and first.running)
+        first.programs.started[-1].end(-9)
+    assert second.programs.started == []
+    assert (second.keeper.pid_of("wiki"), second.programs.ended) == (0, 1)
+    await first.keeper.close()
+    await house.when(lambda: second.running)
+    assert not first.running
+
+
+@pytest.mark.parametrize("store", ["memory", "sql"], indirect=True)
+async def test_a_hub_that_comes_back_late_ends_what_another_runs_by_now(
+    house: House, two_hubs: tuple[Process, Process]
+) -> None:
+    first, second = two_hubs
+    first.store.away = True
+    await house.when(lambda: first.store.refused)
+    house.clock.advance(leases.LEASE.total_seconds())
+    await house.when(lambda: second.running)
+    assert first.running, "nobody knows whether the store is away for all"
+    with capture_logs() as logs:
+        first.store.away = False
+        await house.when(lambda: not first.running)
+        await house.when(lambda: told(logs, "another hub process has taken the service over"))
+    assert second.running
+    assert first.keeper.pid_of("wiki") == 0
+    assert len(first.programs.started) == 1
+
+
+async def test_a_hub_that_ends_while_the_store_is_away_leaves_its_turn_to_time(
+    house: House, two_hubs: tuple[Process, Process]
+) -> None:
+    first, second = two_hubs
+    first.store.away = True
+    with capture_logs() as logs:
+        await first.keeper.close()
+    assert told(logs, "other hubs take the services over") == 1
+    assert not first.running
+    house.clock.advance(leases.LEASE.total_seconds())
+    await house.when(lambda: second.running)

@@ -91,10 +91,8 @@ class LocalPrograms:
 
     async def start(self, program: Program) -> LocalProgram:
         """Start it as leader of a session, once nothing is left of it. Raises PerijoveError FAILED."""
-        service = hashlib.sha256(f"{self._owner} {program.name}".encode()).hexdigest()[:32]
-        left = await asyncio.to_thread(leaders, SERVICE_VARIABLE, service)
-        if await end_marked(SERVICE_VARIABLE, service, left, requests=ASKED, kill_seconds=KILL_SECONDS):
-            raise _failed("What is left of it, as it ran before, cannot be ended")
+        await self.end(program.name)
+        service = self._service(program.name)
         run = secrets.token_hex(16)
         environment = _environment(program)
         environment |= {OWNER_VARIABLE: self._owner, SERVICE_VARIABLE: service, RUN_VARIABLE: run}
@@ -113,6 +111,16 @@ class LocalPrograms:
         if process is None:
             raise _failed("Its process was lost while it started")
         return LocalProgram(child, process, run, lines)
+
+    async def end(self, name: str) -> None:
+        """End what runs of the service *name*. Raises PerijoveError FAILED, if something of it stays."""
+        service = self._service(name)
+        left = await asyncio.to_thread(leaders, SERVICE_VARIABLE, service)
+        if await end_marked(SERVICE_VARIABLE, service, left, requests=ASKED, kill_seconds=KILL_SECONDS):
+            raise _failed("What is left of it, as it ran before, cannot be ended")
+
+    def _service(self, name: str) -> str:
+        return hashlib.sha256(f"{self._owner} {name}".encode()).hexdigest()[:32]
 
     async def end_all(self) -> int:
         """End everything that a hub with this secret and folder started; return how many programs there were."""

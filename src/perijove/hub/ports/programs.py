@@ -54,6 +54,14 @@ class Programs(Protocol):
         """
         ...
 
+    async def end(self, name: str) -> None:
+        """End what runs of the service *name*, in order if it does that soon.
+
+        Raises:
+            PerijoveError: FAILED, if it cannot be ended.
+        """
+        ...
+
     async def end_all(self) -> int:
         """End everything that this hub, or an earlier process of it, started, in order if it does that soon.
 

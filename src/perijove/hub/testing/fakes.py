@@ -356,6 +356,12 @@ class FakePrograms:
         self.started.append(started)
         return started
 
+    async def end(self, name: str) -> None:
+        """End what runs of *name*."""
+        for program in self.running():
+            if program.program.name == name:
+                program.end(-15)
+
     async def end_all(self) -> int:
         """End everything, and say how much that was."""
         self.ended += 1

@@ -59,6 +59,8 @@ class State:
     share_codes: dict[int, ShareCode] = field(default_factory=dict)
     attempts: dict[AttemptKey, Tally] = field(default_factory=dict)
     long_actions: dict[str, LongAction] = field(default_factory=dict)
+    leases: dict[str, tuple[str, datetime]] = field(default_factory=dict)
+    """Owner and end by name."""
     last_ids: dict[str, int] = field(default_factory=dict)
 
     def copied(self) -> State:

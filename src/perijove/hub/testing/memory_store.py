@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from perijove.hub.adapters.store.turns import Turns
 from perijove.hub.testing.memory_access import MemoryOAuth, MemoryRoles, MemoryServices, MemoryTokens
 from perijove.hub.testing.memory_groups import MemoryGroups, MemoryShareCodes, MemoryShares
+from perijove.hub.testing.memory_leases import MemoryLeases
 from perijove.hub.testing.memory_long_actions import MemoryLongActions
 from perijove.hub.testing.memory_servers import MemoryActivity, MemoryAttempts, MemoryProgress, MemoryServers
 from perijove.hub.testing.memory_state import State, Unit
@@ -37,6 +38,7 @@ class MemoryTransaction:
         self.attempts = MemoryAttempts(unit)
         self.activity = MemoryActivity(unit)
         self.long_actions = MemoryLongActions(unit)
+        self.leases = MemoryLeases(unit)
 
 
 class MemoryStore:

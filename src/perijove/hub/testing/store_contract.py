@@ -63,6 +63,28 @@ class LongActionsContract:
             assert [action.key for action in await tx.long_actions.latest(5)] == ["key-2", "key-1"]
 
 
+class LeasesContract:
+    """What only one hub process does at a time."""
+
+    async def test_a_lease_is_one_owners_until_it_is_over_or_given_up(self, store: Store) -> None:
+        until = NOW + SECOND
+        async with store.transaction() as tx:
+            assert await tx.leases.claim("service wiki", "hub1", until, NOW)
+            assert await tx.leases.claim("service wiki", "hub1", until, NOW)
+            assert await tx.leases.claim("service other", "hub2", until, NOW)
+        async with store.transaction() as tx:
+            assert not await tx.leases.claim("service wiki", "hub2", until, NOW)
+            assert await tx.leases.claim("service wiki", "hub1", until + SECOND, NOW)
+            assert not await tx.leases.claim("service wiki", "hub2", until + SECOND, until)
+            assert await tx.leases.claim("service wiki", "hub2", until + SECOND * 3, until + SECOND)
+            assert not await tx.leases.claim("service wiki", "hub1", until + SECOND * 3, until + SECOND)
+            await tx.leases.release("hub1")
+            assert not await tx.leases.claim("service wiki", "hub1", until, NOW)
+            await tx.leases.release("hub2")
+            assert await tx.leases.claim("service wiki", "hub1", until, NOW)
+            assert await tx.leases.claim("service other", "hub1", until, NOW)
+
+
 class TransactionsContract:
     """Everything or nothing, one after the other."""
 
@@ -162,7 +184,13 @@ class TransactionsContract:
 
 
 class StoreContract(
-    PeopleContract, ServersContract, AccessContract, GroupsContract, LongActionsContract, TransactionsContract
+    PeopleContract,
+    ServersContract,
+    AccessContract,
+    GroupsContract,
+    LongActionsContract,
+    LeasesContract,
+    TransactionsContract,
 ):
     """The whole suite."""
 

@@ -18,6 +18,7 @@ from perijove.hub.ports.programs import Program, Programs
 from perijove.hub.ports.spawner import HubInfo
 from perijove.hub.settings.services import DEFAULT_TIMEOUT, ServiceSpec
 from perijove.hub.usecases.context import Context
+from perijove.hub.usecases.leases import Lease, release
 from perijove.hub.usecases.tasks import Tasks
 from perijove.wire import environment as names
 from perijove.wire.prefixes import service_prefix
@@ -67,21 +68,30 @@ class Keeper:
         probe: asks whether a service answers.
         specs: the services of the configuration; those with a command have a token.
         hub: where everything is.
+        owner: names this hub process in leases.
     """
 
     def __init__(
-        self, ctx: Context, programs: Programs, probe: Probe, *, specs: Sequence[ServiceSpec], hub: HubInfo
+        self,
+        ctx: Context,
+        programs: Programs,
+        probe: Probe,
+        *,
+        specs: Sequence[ServiceSpec],
+        hub: HubInfo,
+        owner: str = "",
     ) -> None:
         self._ctx = ctx
         self._programs = programs
         self._probe = probe
         self._hub = hub
+        self._owner = owner
         self._specs = {spec.name: spec for spec in specs}
         self._pids: dict[str, int] = {}
         self._answering: dict[str, bool] = {}
         self._at_once = asyncio.Semaphore(LOOKS_AT_ONCE)
         self._tasks = Tasks()
-        self._began = False
+        self._began = self._shared = False
 
     def pid_of(self, name: str) -> int:
         """Return the process of a service that this hub runs; 0 if there is none now."""
@@ -106,9 +116,14 @@ class Keeper:
     def _program(self, spec: ServiceSpec) -> Program:
         return Program(spec.name, spec.command, environment(spec, self._hub), spec.cwd, spec.user)
 
-    def begin(self, *, check_interval: float) -> None:
-        """Start in the background what is to run, and look after it every *check_interval* seconds."""
-        self._began = True
+    def begin(self, *, check_interval: float, shared: bool = False) -> None:
+        """Start in the background what is to run, and look after it.
+
+        Args:
+            check_interval: seconds between two looks.
+            shared: whether other hub processes are on the same store; of all of them one runs a service.
+        """
+        self._began, self._shared = True, shared
         self._tasks.spawn(self._begin(), "start the services")
         self._tasks.every(check_interval, self.look, "look whether the services answer")
 
@@ -119,10 +134,33 @@ class Keeper:
         except OSError:
             log.exception("services of an earlier hub process cannot be looked for")
         for spec in self._managed:
-            self._tasks.spawn(self._run(spec), f"run the service {spec.name}")
+            run = self._share if self._shared else self._run
+            self._tasks.spawn(run(spec), f"run the service {spec.name}")
         for spec in self._specs.values():
             if spec.url and not spec.managed:
                 self.expect(spec.as_service(from_config=True), spec.timeout)
+
+    async def _share(self, spec: ServiceSpec) -> None:
+        """Run a service while no other hub process does."""
+        lease = Lease(self._ctx, f"service {spec.name}", self._owner)
+        while True:
+            await lease.granted()
+            running = self._tasks.spawn(self._run(spec), f"run the service {spec.name} under a lease")
+            try:
+                await lease.lost()
+            finally:
+                running.cancel()
+                await asyncio.wait({running})
+            log.warning("another hub process has taken the service over", service=spec.name)
+            await self._end(spec)
+
+    async def _end(self, spec: ServiceSpec) -> None:
+        try:
+            await self._programs.end(spec.name)
+        except PerijoveError as error:
+            log.warning("the service cannot be ended", service=spec.name, reason=error.message)
+        except OSError:
+            log.exception("the service cannot be ended", service=spec.name)
 
     async def _run(self, spec: ServiceSpec) -> None:
         """Run a service, again and again."""
@@ -200,8 +238,15 @@ class Keeper:
         if not self._began:
             return
         await self._tasks.close()
-        if self._managed:
+        if not self._managed:
+            return
+        try:
+            log.info("the services were ended", services=await self._programs.end_all())
+        except OSError:
+            log.exception("services are left running; the next start of the hub ends them")
+            return
+        if self._shared:
             try:
-                log.info("the services were ended", services=await self._programs.end_all())
-            except OSError:
-                log.exception("services are left running; the next start of the hub ends them")
+                await release(self._ctx, self._owner)
+            except PerijoveError as error:
+                log.warning("other hubs take the services over in a while", reason=error.message)

@@ -69,7 +69,7 @@ def assemble(
     steps = Steps(ctx, lifecycle, signals, plugins=plugins, limits=rules.limits, site=site)
     refreshes = Refreshes(ctx, plugins.authenticator)
     routes = Routes(ctx, plugins.proxy, activity, site=site, hub_url=hub_url)
-    keeper = Keeper(ctx, programs, plugins.probe, specs=specs, hub=hub)
+    keeper = Keeper(ctx, programs, plugins.probe, specs=specs, hub=hub, owner=owner)
     return Parts(
         tasks,
         activity,

@@ -18,6 +18,7 @@ from perijove.hub.adapters.store.postgres import open_postgres
 from perijove.hub.adapters.store.sql_accounts import SqlAccounts, SqlInvitations, SqlSessions
 from perijove.hub.adapters.store.sql_activity import SqlActivity, SqlAttempts
 from perijove.hub.adapters.store.sql_groups import SqlGroups
+from perijove.hub.adapters.store.sql_leases import SqlLeases
 from perijove.hub.adapters.store.sql_long_actions import SqlLongActions
 from perijove.hub.adapters.store.sql_roles import SqlRoles
 from perijove.hub.adapters.store.sql_servers import SqlProgress, SqlServers
@@ -39,6 +40,7 @@ class SqlTransaction:
         "attempts",
         "groups",
         "invitations",
+        "leases",
         "long_actions",
         "oauth",
         "progress",
@@ -69,6 +71,7 @@ class SqlTransaction:
         self.attempts = SqlAttempts(unit)
         self.activity = SqlActivity(unit)
         self.long_actions = SqlLongActions(unit)
+        self.leases = SqlLeases(unit)
 
 
 class Database(Protocol):

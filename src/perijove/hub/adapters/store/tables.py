@@ -355,6 +355,14 @@ long_actions = Table(
     Column("finished", UTCTime),
 )
 
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(255), primary_key=True),
+    Column("owner", String(255), nullable=False),
+    Column("until", UTCTime, nullable=False),
+)
+
 attempts = Table(
     "attempts",
     metadata,

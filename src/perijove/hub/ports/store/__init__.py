@@ -10,6 +10,7 @@ from perijove.hub.ports.store.accounts import Accounts, Invitations
 from perijove.hub.ports.store.activity import Activity
 from perijove.hub.ports.store.attempts import Attempts
 from perijove.hub.ports.store.groups import GroupQuery, Groups
+from perijove.hub.ports.store.leases import Leases
 from perijove.hub.ports.store.long_actions import LongActions
 from perijove.hub.ports.store.oauth import OAuth
 from perijove.hub.ports.store.roles import HolderKind, Roles
@@ -29,6 +30,7 @@ __all__ = [
     "Groups",
     "HolderKind",
     "Invitations",
+    "Leases",
     "LongActions",
     "OAuth",
     "OwnerKind",

@@ -10,6 +10,7 @@ from perijove.hub.ports.store.accounts import Accounts, Invitations
 from perijove.hub.ports.store.activity import Activity
 from perijove.hub.ports.store.attempts import Attempts
 from perijove.hub.ports.store.groups import Groups
+from perijove.hub.ports.store.leases import Leases
 from perijove.hub.ports.store.long_actions import LongActions
 from perijove.hub.ports.store.oauth import OAuth
 from perijove.hub.ports.store.roles import Roles
@@ -56,6 +57,8 @@ class Transaction(Protocol):
     def activity(self) -> Activity: ...
     @property
     def long_actions(self) -> LongActions: ...
+    @property
+    def leases(self) -> Leases: ...
 
 
 class Unsure:
