@@ -425,3 +425,26 @@ async def test_codes_that_are_over_are_not_listed_and_swept(hub: RunningHub) -> 
     assert (await client.delete(lab, params={"id": code["id"]})).status_code == 404
     assert await shares.purge(hub.state.ctx) == 1
     assert await shares.purge(hub.state.ctx) == 0
+
+
+async def test_whoever_changes_a_group_decides_who_has_what_is_shared_with_it_and_gives_nothing_themselves(
+    hub: RunningHub,
+) -> None:
+    """As in JupyterHub: else whoever shares with a group could keep its manager from adding members."""
+    admin = hub.client(await hub.token("root", admin=True))
+    for name in ("ada", "bob"):
+        await hub.add_user(name)
+    await admin.put(f"{hub.api}/users/ada/servers/lab")
+    await admin.post(f"{hub.api}/groups/team")
+    assert (await admin.post(f"{hub.api}/shares/ada/lab", json={"group": "team"})).status_code == 200
+
+    scopes = ("groups!group=team", "groups:shares!group=team", "read:groups:name!group=team")
+    manager = hub.client(await hub.token("manager", *scopes, service=True))
+    assert (await manager.post(f"{hub.api}/groups/team/users", json={"users": ["bob"]})).status_code == 200
+    shared = (await admin.get(f"{hub.api}/users/bob/shared")).json()["items"]
+    assert [item["server"]["name"] for item in shared] == ["lab"]
+    # They may end the group's share, but neither give one nor see what else is shared of the server.
+    assert (await manager.post(f"{hub.api}/shares/ada/lab", json={"group": "team"})).status_code == 403
+    assert (await manager.get(f"{hub.api}/shares/ada/lab")).status_code == 403
+    assert (await manager.delete(f"{hub.api}/groups/team/shared/ada/lab")).status_code == 204
+    assert (await admin.get(f"{hub.api}/users/bob/shared")).json()["items"] == []
