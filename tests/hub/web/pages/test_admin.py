@@ -117,7 +117,7 @@ async def test_a_user_is_shown_changed_and_deleted(desk: Desk) -> None:
     page = await desk.get(leads)
     assert page.select("h1 .tag")[0].text == "administrator"
     assert page.select("#groups")[0].text.split() == ["one", "two"]
-    await desk.done("admin/users/ada-2", name="ada-2", groups="two")
+    await desk.done("admin/users/ada-2", name="ada-2", groups="two", admin_before="on", groups_before="one\r\ntwo")
     async with hub.store.transaction() as tx:
         ada = await tx.users.get("ada-2")
     assert ada is not None
@@ -130,6 +130,24 @@ async def test_a_user_is_shown_changed_and_deleted(desk: Desk) -> None:
     assert (await desk.browser.get(f"{hub.prefix}admin/users/ada-2")).status_code == 404
     answer = await desk.post("admin/users/root/delete")
     assert (answer.status_code, "yourself" in answer.text) == (400, True)
+
+
+async def test_an_old_tab_takes_back_nobodys_change(desk: Desk) -> None:
+    hub = desk.hub
+    await hub.add_user("ada")
+    async with hub.store.transaction() as tx:
+        for name in ("cn=one,ou=x", "two", "three"):
+            await tx.groups.add(name)
+    fields = {"name": "ada", "groups": "cn=one,ou=x", "groups_before": "", "admin_before": ""}
+    await desk.done("admin/users/ada", **fields)
+    # Two tabs were opened now; the other one has made ada an administrator and put her into a group.
+    before = {"groups_before": "cn=one,ou=x", "admin_before": ""}
+    await desk.done("admin/users/ada", name="ada", admin="on", groups="cn=one,ou=x\ntwo", **before)
+    await desk.done("admin/users/ada", name="ada", groups="three", **before)
+    async with hub.store.transaction() as tx:
+        ada = await tx.users.get("ada")
+    assert ada is not None
+    assert (ada.admin, ada.groups) == (True, ("three", "two"))
 
 
 async def test_whoever_sees_a_group_only_sees_and_does_no_more(office: RunningHub, at_desk: Any) -> None:

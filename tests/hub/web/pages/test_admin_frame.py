@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from perijove.hub.testing.running import RunningHub
-from perijove.hub.web.pages.admin_frame import SECTIONS, listed
+from perijove.hub.web.pages.admin_frame import SECTIONS, lines, listed
 
 Desk = Any
 PAGES = (
@@ -93,3 +93,4 @@ async def test_what_was_done_is_told_in_our_own_words_only(desk: Desk) -> None:
 def test_names_come_one_a_line_or_with_commas() -> None:
     assert listed(" a b \r\n\n c,d;a b\n") == ["a b", "c", "d"]
     assert listed(" \n,;") == []
+    assert lines(" cn=a,ou=b \r\n\nc\n") == ["cn=a,ou=b", "c"]

@@ -8,7 +8,7 @@ Desk = Any
 
 
 async def test_groups_are_added_found_and_deleted(desk: Desk) -> None:
-    leads = await desk.done("admin/groups", names="/staff/night\nphysics, biology")
+    leads = await desk.done("admin/groups", names="/staff/night\nphysics\n biology ")
     assert leads == "admin/groups?done=groups-added&count=3"
     assert await desk.words(leads, "tbody .user-name") == ["/staff/night", "biology", "physics"]
     assert await desk.words("admin/groups?name_filter=PHYS", "tbody .user-name") == ["physics"]
@@ -45,6 +45,9 @@ async def test_properties_are_json(desk: Desk) -> None:
         answer = await desk.post("admin/group/properties", group="team", properties=bad)
         assert answer.status_code == 400
         assert f">{bad}</textarea>" in answer.text
+    answer = await desk.post("admin/group/properties", group="team", properties='{"mine": 1}', before='{"quota": 7}')
+    assert (answer.status_code, "Somebody else has changed" in answer.text) == (409, True)
+    await desk.done("admin/group/properties", group="team", properties='{"quota": [1, "é"]}', before='{"quota": 7}')
     async with desk.hub.store.transaction() as tx:
         team = await tx.groups.get("team")
     assert team is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, cast
 
@@ -27,6 +28,7 @@ from perijove.hub.web.pages.admin_frame import (
     address,
     back,
     done_with,
+    lines,
     listed,
     paging,
     seen_with,
@@ -103,6 +105,7 @@ async def users_page(request: Request, hub: HubState, visitor: Visitor, wanted: 
             request, visitor, "admin/waiting.html", "users", waiting=_accounts_shown(waiting), wanted=wanted, **context
         )
     page = await users.list_users(hub.ctx, visitor.principal, wanted.query)
+    rows = [_row(hub, view) for view in page.items]
     return show(
         request,
         visitor,
@@ -110,7 +113,8 @@ async def users_page(request: Request, hub: HubState, visitor: Visitor, wanted: 
         "users",
         waiting=_accounts_shown(waiting[:MAX_WAITING_SHOWN]),
         waiting_count=len(waiting),
-        users=[_row(hub, view) for view in page.items],
+        users=rows,
+        moving=_moving(rows),
         page=paging(hub, page, "admin", wanted.params),
         wanted=wanted,
         list_url=address(hub, "admin", {"offset": wanted.offset or ""} | wanted.params),
@@ -120,6 +124,11 @@ async def users_page(request: Request, hub: HubState, visitor: Visitor, wanted: 
         },
         **context,
     )
+
+
+def _moving(rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Say whether a server in *rows* is on its way up or down."""
+    return any(server["active"] and not server["ready"] for row in rows for server in row["servers"])
 
 
 def _turned(column: str, sort: str) -> str:
@@ -180,12 +189,14 @@ async def user_page(request: Request, hub: Hub, visitor: Reader, user_name: str)
 async def one_user(request: Request, hub: HubState, visitor: Visitor, name: str, **context: Any) -> Response:
     """Return the page of a user. Raises PerijoveError FORBIDDEN or NOT_FOUND."""
     view = await users.get_user(hub.ctx, visitor.principal, name)
+    person = _row(hub, view)
     return show(
         request,
         visitor,
         "admin/user.html",
         "users",
-        person=_row(hub, view),
+        person=person,
+        moving=_moving([person]),
         own=view.user.id == visitor.user.id,
         may_edit=visitor.principal.may("admin:users", user=view.user),
         may_rename=visitor.principal.may("admin:users"),
@@ -199,17 +210,37 @@ async def one_user(request: Request, hub: HubState, visitor: Visitor, name: str,
 
 @dataclass(frozen=True, slots=True)
 class Edited:
-    """The form in which a user is changed."""
+    """The form in which a user is changed.
+
+    Attributes:
+        name: the new name, or the one they have.
+        admin: whether they shall be an administrator.
+        groups: names of groups, one a line.
+        admin_before: what the form said of it when it was made; only what differs is changed.
+        groups_before: likewise.
+    """
 
     name: Field = ""
     admin: Field = ""
     groups: LongText = ""
-    """Names of groups, one a line."""
+    admin_before: Field = ""
+    groups_before: LongText = ""
 
     @property
     def typed(self) -> dict[str, object]:
         """What was typed, for the form to show again."""
         return {"name": self.name, "admin": self.admin, "groups": self.groups}
+
+    def changes(self, name: str, groups: Sequence[str]) -> UserChanges:
+        """Return what to change of the user *name*, who is in *groups* now: an old tab takes back nobody's change."""
+        typed, before = set(lines(self.groups)), set(lines(self.groups_before))
+        wanted = (set(groups) | (typed - before)) - (before - typed)
+        new_name = self.name.strip()
+        return UserChanges(
+            name=new_name if new_name not in {"", name} else None,
+            admin=bool(self.admin) if bool(self.admin) != bool(self.admin_before) else None,
+            groups=sorted(wanted) if wanted != set(groups) else None,
+        )
 
 
 @router.post("/admin/users/{user_name}")
@@ -220,14 +251,8 @@ async def edit_user(
     old = normalize_user_name(user_name)
 
     async def work() -> Response:
-        before = (await users.get_user(hub.ctx, visitor.principal, old)).user
-        groups = listed(form.groups)
-        changes = UserChanges(
-            name=form.name.strip() if form.name.strip() not in {"", old} else None,
-            admin=bool(form.admin) if visitor.principal.admin and bool(form.admin) != before.admin else None,
-            groups=groups if set(groups) != set(before.groups) else None,
-        )
-        view = await users.change_user(hub.ctx, hub.authenticator, visitor.principal, old, changes)
+        now = (await users.get_user(hub.ctx, visitor.principal, old)).user.groups
+        view = await users.change_user(hub.ctx, hub.authenticator, visitor.principal, old, form.changes(old, now))
         return back(request, hub, "", "user-changed", default=f"admin/users/{segment(view.user.name)}")
 
     async def page(error: str) -> Response:

@@ -176,6 +176,8 @@ async def _one(request: Request, hub: HubState, visitor: Visitor, wish: Wish) ->
 
 def _target(text: str) -> Target:
     user, _, server = text.partition("/")
+    if not server.isprintable():
+        raise invalid("There is no such server")
     return Target(normalize_user_name(user), server)
 
 

@@ -27,7 +27,7 @@ UI: Final = "admin-ui"
 """The scope that every page here needs beside those of its own."""
 
 DEFAULT_LIMIT: Final = 50
-MAX_LIMIT: Final = 200
+MAX_LIMIT: Final = 100
 """How many rows a page of a list has at most: it stays below 100 KB."""
 
 MAX_FILTER: Final = 255
@@ -190,7 +190,11 @@ def segment(name: str) -> str:
     return quote(name, safe="")
 
 
+def lines(text: str) -> list[str]:
+    """Return the names in *text*, one a line; blanks around them do not count. Names of groups may hold commas."""
+    return list(dict.fromkeys(name for line in text.splitlines() if (name := line.strip())))
+
+
 def listed(text: str) -> list[str]:
-    """Return the names in *text*: one a line, or parted by commas or semicolons; blanks around them do not count."""
-    parts = text.replace(",", "\n").replace(";", "\n").splitlines()
-    return list(dict.fromkeys(name for part in parts if (name := part.strip())))
+    """Return the names in *text*: one a line, or parted by commas or semicolons."""
+    return lines(text.replace(",", "\n").replace(";", "\n"))

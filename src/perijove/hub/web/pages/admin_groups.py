@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import Query, Request, Response
 
-from perijove.hub.core.errors import Code, PerijoveError, invalid
+from perijove.hub.core.errors import Code, PerijoveError, conflict, invalid
 from perijove.hub.core.names import normalize_group_name
 from perijove.hub.ports.store import UserQuery
 from perijove.hub.usecases import groups, users
@@ -22,6 +22,7 @@ from perijove.hub.web.pages.admin_frame import (
     address,
     back,
     done_with,
+    lines,
     listed,
     paging,
     seen_with,
@@ -79,7 +80,7 @@ async def add_groups(request: Request, hub: Hub, visitor: Maker, names: LongText
     """Create groups without members."""
 
     async def work() -> Response:
-        created = await groups.create_groups(hub.ctx, visitor.principal, listed(names))
+        created = await groups.create_groups(hub.ctx, visitor.principal, lines(names))
         return back(request, hub, "", "groups-added", len(created), default=PAGE)
 
     async def page(error: str) -> Response:
@@ -171,7 +172,7 @@ async def change_members(
 
 @router.post("/admin/group/properties")
 async def change_properties(
-    request: Request, hub: Hub, visitor: Editor, group: Field = "", properties: LongText = ""
+    request: Request, hub: Hub, visitor: Editor, group: Field = "", properties: LongText = "", before: LongText = ""
 ) -> Response:
     """Replace the properties of a group by the JSON object that was typed."""
     name = normalize_group_name(group)
@@ -180,6 +181,9 @@ async def change_properties(
         value = parse_json(properties.encode("utf-8", "replace"))
         if not isinstance(value, dict):
             raise invalid("Properties are a JSON object: names and values in braces")
+        current = (await groups.get_summary(hub.ctx, visitor.principal, name)).group.properties
+        if before and value != current and parse_json(before.encode("utf-8", "replace")) != current:
+            raise conflict("Somebody else has changed the properties meanwhile. Open the page again.")
         await groups.set_properties(hub.ctx, visitor.principal, name, value)
         return _to_group(request, hub, name, "properties-changed")
 
