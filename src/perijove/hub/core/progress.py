@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,6 +12,15 @@ from typing import Any
 from perijove.hub.core.admission import Place
 
 MAX_MESSAGE_LENGTH = 2000
+
+
+_TAG = re.compile(r"<[^<>]*>")
+
+
+def message_of(step: Mapping[str, Any]) -> str:
+    """Return what a spawner says of a step of its start, as text: its ``message``, else what its HTML reads like."""
+    message = step.get("message") or html.unescape(_TAG.sub("", str(step.get("html_message") or "")))
+    return " ".join(str(message).split())[:MAX_MESSAGE_LENGTH]
 
 
 @dataclass(frozen=True, slots=True)

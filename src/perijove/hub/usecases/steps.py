@@ -16,6 +16,7 @@ from perijove.hub.core.admission import Limits
 from perijove.hub.core.drift import Drift
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.failures import LOG_LINES, crashed, ended, refused, timed_out
+from perijove.hub.core.progress import message_of
 from perijove.hub.core.routes import server_route
 from perijove.hub.core.servers import DURABLE, Command, Event, Failure, Server
 from perijove.hub.core.site import Site
@@ -176,8 +177,8 @@ class Steps:
         async def follow() -> None:
             told = 0
             async for step in spawner.progress():
-                message = str(step.get("message", ""))
-                await self._lifecycle.note(server, min(max(int(step.get("progress", 0)), 10), 49), message)
+                percent = min(max(int(step.get("progress", 0)), 10), 49)
+                await self._lifecycle.note(server, percent, message_of(step))
                 told += 1
                 if told >= MAX_STEPS_TOLD:
                     return
