@@ -103,6 +103,14 @@ def go(page: Page, hub: RunningHub, path: str) -> None:
     assert answer.ok, f"{path}: {answer.status}"
 
 
+def painted(page: Page, hub: RunningHub, path: str) -> float:
+    """Return how many milliseconds after the request something of a page is seen first."""
+    go(page, hub, path)
+    when = "() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
+    page.wait_for_function(when)
+    return float(page.evaluate(when))
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_every_page_is_accessible_in_both_themes_and_fits_a_phone(admin: Page, hub: RunningHub, name: str) -> None:
     go(admin, hub, PAGES[name])
@@ -121,16 +129,13 @@ def test_pages_are_accessible_on_a_phone(admin: Page, hub: RunningHub, name: str
 
 @pytest.mark.parametrize("path", ["admin", "admin/servers", "admin/overview", "admin?name_filter=49999"])
 def test_with_50_000_users_a_page_is_painted_within_300_ms(admin: Page, hub: RunningHub, path: str) -> None:
-    painted = []
-    for _ in range(4):
-        go(admin, hub, path)
-        paint = "() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
-        admin.wait_for_function(paint)
-        painted.append(float(admin.evaluate(paint)))
-    assert min(painted) < PAINTED_MS, painted
-    resources = "() => performance.getEntries().reduce((sum, entry) => sum + (entry.encodedBodySize || 0), 0)"
-    weight = admin.evaluate(resources)
-    print(f"{path}: painted after {min(painted):.0f} ms, {weight / 1000:.0f} kB")
+    if min(painted(admin, hub, "error/404") for _ in range(3)) > PAINTED_MS / 4:
+        pytest.skip("this machine is too busy to say how quick a page is")
+    best = min(painted(admin, hub, path) for _ in range(4))
+    weight = admin.evaluate(
+        "() => performance.getEntries().reduce((sum, each) => sum + (each.encodedBodySize || 0), 0)"
+    )
+    assert best < PAINTED_MS
     assert weight < MAX_WEIGHT
 
 
