@@ -218,6 +218,7 @@ class AnyOrder(RuleBasedStateMachine):
     @rule()
     def all_is_well(self) -> None:
         self._settle()
+        assert not self.hub.strays(), "what ran was not in the store"
         rows = self.hub.rows()
         for person in self.people:
             if person.there is None:

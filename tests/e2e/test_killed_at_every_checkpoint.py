@@ -136,6 +136,7 @@ def die(hub: ForkedHub, scenario: Scenario, point: str, user: str) -> None:
     if asked:
         eventually(lambda: scenario.over(hub, user), lambda: f"it goes on after a death {point}\n{hub.log[-3000:]}")
     hub.settle()
+    assert not hub.strays(), f"what ran was not in the store at a death {point}"
     if asked and scenario.ends == "ready" and "ready" in point:
         assert [scenario.pid(hub, user)] == had, f"the server was started again after a death {point}"
     if not asked and scenario.wish != "users.want_removal()":

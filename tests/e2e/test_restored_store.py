@@ -35,6 +35,7 @@ def test_what_the_store_has_forgotten_is_ended_and_counted(tmp_path: Path) -> No
 
         hub.settle()
         assert [notebook.pid for notebook in hub.notebooks()] == [kept]
+        assert len(hub.strays()) == 1
         metrics = hub.call("GET", "/metrics")
         assert metrics is not None
         assert 'jupyterhub_drift_corrections_total{kind="stray"} 1.0' in metrics.text

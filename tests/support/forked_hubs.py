@@ -31,6 +31,7 @@ from tests.support.crash_points import MortalStore, Points
 from tests.support.hubs import OPS_TOKEN, alive, free_ports
 
 from perijove.hub import bootstrap
+from perijove.hub.core.drift import Drift
 from perijove.hub.plugins.configuration import load
 from perijove.hub.settings.loading import Arguments
 from perijove.hub.usecases import lifecycle
@@ -50,7 +51,7 @@ PRELOADED = [
     "perijove.hub.adapters.spawners.local",
 ]
 """Installed modules only: the process that has them loaded does not look where tests are."""
-LOOK = 0.01
+LOOK = 0.02
 PATIENCE = 30.0
 READY = "Press Ctrl-C to stop it"
 CONFIG = """
@@ -344,6 +345,10 @@ class ForkedHub:
     def settle(self) -> None:
         """Return once nothing contradicts anything; fail if that takes long."""
         eventually(lambda: not self.faults(), lambda: f"{self.faults()}\n{self.log[-5000:]}")
+
+    def strays(self) -> list[str]:
+        """Return what hubs said about processes that they found and that no server in the store had started."""
+        return [line for line in self.log.splitlines() if f"drift={Drift.STRAY}" in line]
 
     def overlaps(self) -> list[str]:
         """Return the complaints of servers that were not the only process of theirs."""
