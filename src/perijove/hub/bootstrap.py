@@ -81,8 +81,6 @@ NOBODY_ALLOWED = (
     "no rule lets anybody sign in: set c.Authenticator.allowed_users, allow_existing_users, admin_users, or allow_all"
 )
 STOP_ALL_TIMEOUT = 30.0
-YOUNG_OBJECTS = 10_000
-"""How many more objects there must be before the garbage collector looks through the young ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +137,6 @@ async def _serve(configuration: Configuration) -> int:
 def _spare_the_garbage_collector() -> None:
     """Keep the collector from looking through everything that was loaded again and again: each look is a stall."""
     gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS)
 
 
 @contextlib.asynccontextmanager
