@@ -129,7 +129,7 @@ def test_pages_are_accessible_on_a_phone(admin: Page, hub: RunningHub, name: str
 
 @pytest.mark.parametrize("path", ["admin", "admin/servers", "admin/overview", "admin?name_filter=49999"])
 def test_with_50_000_users_a_page_is_painted_within_300_ms(admin: Page, hub: RunningHub, path: str) -> None:
-    if min(painted(admin, hub, "error/404") for _ in range(3)) > PAINTED_MS / 4:
+    if min(painted(admin, hub, "error/404") for _ in range(3)) > PAINTED_MS / 2:
         pytest.skip("this machine is too busy to say how quick a page is")
     best = min(painted(admin, hub, path) for _ in range(4))
     weight = admin.evaluate(
