@@ -37,6 +37,7 @@ c.JupyterHub.cleanup_servers = False
 c.JupyterHub.spawner_class = Recorded
 c.JupyterHub.authenticator_class = "dummy"
 c.Authenticator.allow_all = True
+c.Authenticator.admin_users = set(os.environ.get("BENCH_ADMINISTRATORS", "").split())
 
 # A proxy that runs already: what it costs is measured elsewhere.
 c.ConfigurableHTTPProxy.should_start = False

@@ -14,6 +14,7 @@ from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from browser_page import BROWSER
 from chart import chart
 from hub_page import HUB
 from pages import Page, text_of
@@ -23,7 +24,7 @@ from proxy_page import PROXY
 from server_page import SERVERS
 from table import Result
 
-PAGES = (PROXY, HUB, SERVERS)
+PAGES = (PROXY, HUB, SERVERS, BROWSER)
 RESULTS = Path(__file__).resolve().parent / "results"
 
 
