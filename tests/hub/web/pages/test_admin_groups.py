@@ -27,6 +27,9 @@ async def test_members_come_go_and_are_found(desk: Desk) -> None:
     assert leads == "admin/group?name=%2Fstaff%2Fnight&done=members-added&count=3"
     assert await desk.words(leads, ".member-list a") == ["ada", "bob"]
     assert await desk.words("admin/group?name=/staff/night&name_filter=b", ".member-list a") == ["bob"]
+    with_servers = (await desk.get("admin/group?name=/staff/night")).select('a[href*="admin?group="]')
+    leads = with_servers[0]["href"].removeprefix(desk.hub.prefix)
+    assert await desk.words(leads, "tbody .user-name") == ["ada", "bob"]
     answer = await desk.post("admin/group/members", group="/staff/night", names="cyd\nnobody")
     assert (answer.status_code, "nobody" in answer.text, "cyd\nnobody</textarea>" in answer.text) == (400, True, True)
     for _ in range(2):
