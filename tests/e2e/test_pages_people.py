@@ -139,6 +139,7 @@ def test_a_server_that_does_not_run_is_started_from_its_own_address(hub: Running
     sign_in(page, hub, "dora")
     page.goto(f"{hub.url}/user/dora/tree?token=&x=1")
     expect(page.get_by_role("heading", name="Your server is not running")).to_be_visible()
+    expect(page.get_by_label("Announcement")).to_have_text("Welcome, dora. How we are")
     assert_accessible(page)
     page.get_by_role("button", name="Start my server").click()
     page.wait_for_url("**/user/dora/tree?token=&x=1")

@@ -21,7 +21,10 @@ class FatefulSpawner(SimpleLocalProcessSpawner):
 
 c.JupyterHub.spawner_class = FatefulSpawner
 c.JupyterHub.allow_named_servers = True
-c.JupyterHub.template_vars = {{"login_term_url": "/terms"}}
+c.JupyterHub.template_vars = {{
+    "login_term_url": "/terms",
+    "announcement_not_running": lambda user: f"Welcome, <b>{{user.name}}</b>. <a href='/status'>How we are</a>",
+}}
 c.JupyterHub.services.append({{
     "name": "wiki",
     "url": "http://127.0.0.1:9",
