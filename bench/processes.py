@@ -33,7 +33,8 @@ def family(pid: int) -> list[int]:
     found = [pid]
     for each in found:
         for task in Path(f"/proc/{each}/task").glob("*/children"):
-            found += [int(child) for child in task.read_text().split()]
+            with suppress(FileNotFoundError, ProcessLookupError):  # it has ended since
+                found += [int(child) for child in task.read_text().split()]
     return found
 
 
@@ -41,8 +42,9 @@ def cpu_seconds(pid: int, *, alone: bool = False) -> float:
     """The processor time that *pid* and, unless *alone*, the processes below it have taken."""
     ticks = 0
     for each in [pid] if alone else family(pid):
-        fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended since
+            fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
     return ticks / TICKS
 
 
