@@ -35,6 +35,7 @@ def test_what_the_store_has_forgotten_is_ended_and_counted(tmp_path: Path) -> No
 
         hub.settle()
         assert [notebook.pid for notebook in hub.notebooks()] == [kept]
+        eventually(hub.strays, "the log names what was ended")
         assert len(hub.strays()) == 1
         metrics = hub.call("GET", "/metrics")
         assert metrics is not None

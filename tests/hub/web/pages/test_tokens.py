@@ -110,7 +110,7 @@ async def test_applications_are_listed_by_name_and_lose_everything_at_once(hub: 
     values = [await hub.token("ada", "servers!user", client_id="client") for _ in range(2)]
     browser, form = await opened(hub)
     page = parse(await browser.get(f"{hub.prefix}token"))
-    assert "The server ada/lab" in page.select("[aria-labelledby=applications]")[0].get_text()
+    assert "Your server lab" in page.select("[aria-labelledby=applications]")[0].get_text()
     token_id = page.select("[aria-labelledby=applications] [name=token_id]")[0]["value"]
     data = {"_xsrf": form["_xsrf"], "token_id": token_id}
     await browser.post(f"{hub.prefix}token/revoke", data=data, headers=FROM_US)

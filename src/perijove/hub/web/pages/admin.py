@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, cast
 
-from fastapi import Depends, Request, Response
+from fastapi import Request, Response
 
 from perijove.hub.core.errors import Code, PerijoveError, not_found
 from perijove.hub.core.names import normalize_user_name
@@ -37,7 +37,7 @@ from perijove.hub.web.pages.admin_frame import (
     told,
     window_of,
 )
-from perijove.hub.web.pages.common import go, server_view
+from perijove.hub.web.pages.common import go, parameters_as, server_view
 from perijove.hub.web.permissions import Router
 from perijove.hub.web.state import HubState
 
@@ -84,7 +84,7 @@ class Wanted:
         )
 
 
-WantedUsers = Annotated[Wanted, Depends()]
+WantedUsers = Annotated[Wanted, parameters_as(Wanted)]
 
 
 @router.get("/admin")
@@ -245,7 +245,7 @@ class Edited:
 
 @router.post("/admin/users/{user_name}")
 async def edit_user(
-    request: Request, hub: Hub, visitor: Editor, user_name: str, form: Annotated[Edited, Depends()]
+    request: Request, hub: Hub, visitor: Editor, user_name: str, form: Annotated[Edited, parameters_as(Edited)]
 ) -> Response:
     """Change a user's name, rights and groups."""
     old = normalize_user_name(user_name)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Final
 from urllib.parse import urlencode
 
-from fastapi import Depends, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from perijove.hub.core.errors import Code, PerijoveError, invalid
 from perijove.hub.core.long_actions import Kind, LongAction, Stage
@@ -31,7 +31,7 @@ from perijove.hub.web.pages.admin_frame import (
     show,
     told,
 )
-from perijove.hub.web.pages.common import go
+from perijove.hub.web.pages.common import go, parameters_as
 from perijove.hub.web.permissions import Router
 from perijove.hub.web.state import HubState
 
@@ -95,7 +95,9 @@ class Asked:
 
 
 @router.get("/admin/ask")
-async def ask_page(request: Request, hub: Hub, visitor: Watcher, asked: Annotated[Asked, Depends()]) -> Response:
+async def ask_page(
+    request: Request, hub: Hub, visitor: Watcher, asked: Annotated[Asked, parameters_as(Asked)]
+) -> Response:
     """Ask whether an action is meant; nothing happens before the visitor says yes."""
     kind = _kind(asked.do)
     wish = Wish(
@@ -140,7 +142,7 @@ def _kind(word: str) -> Kind:
 
 
 @router.post("/admin/actions")
-async def act(request: Request, hub: Hub, visitor: Doer, wish: Annotated[Wish, Depends()]) -> Response:
+async def act(request: Request, hub: Hub, visitor: Doer, wish: Annotated[Wish, parameters_as(Wish)]) -> Response:
     """Do what was asked for."""
 
     async def work() -> Response:

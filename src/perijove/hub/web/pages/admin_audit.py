@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any
 
-from fastapi import Depends, Request, Response
+from fastapi import Request, Response
 
 from perijove.hub.core import events
 from perijove.hub.core.errors import Code, PerijoveError, invalid
@@ -16,6 +16,7 @@ from perijove.hub.usecases.audit import NEEDS
 from perijove.hub.usecases.identity import Visitor
 from perijove.hub.web.callers import Hub
 from perijove.hub.web.pages.admin_frame import Filter, address, seen_with, show
+from perijove.hub.web.pages.common import parameters_as
 from perijove.hub.web.permissions import Router
 
 router = Router(include_in_schema=False)
@@ -76,7 +77,9 @@ def actions() -> list[str]:
 
 
 @router.get("/admin/audit")
-async def audit_page(request: Request, hub: Hub, visitor: Reader, wanted: Annotated[Wanted, Depends()]) -> Response:
+async def audit_page(
+    request: Request, hub: Hub, visitor: Reader, wanted: Annotated[Wanted, parameters_as(Wanted)]
+) -> Response:
     """Show what the log says."""
     error, status = "", 200
     page = AuditPage([], "", 0)

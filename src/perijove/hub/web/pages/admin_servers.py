@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, cast
 
-from fastapi import Depends, Request, Response
+from fastapi import Request, Response
 
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.names import normalize_user_name
@@ -24,7 +24,7 @@ from perijove.hub.web.pages.admin_frame import (
     show,
     window_of,
 )
-from perijove.hub.web.pages.common import server_view
+from perijove.hub.web.pages.common import parameters_as, server_view
 from perijove.hub.web.permissions import Router
 from perijove.hub.web.state import HubState
 
@@ -75,7 +75,7 @@ class Wanted:
         )
 
 
-WantedServers = Annotated[Wanted, Depends()]
+WantedServers = Annotated[Wanted, parameters_as(Wanted)]
 
 
 @router.get("/admin/servers")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 from urllib.parse import quote, urlencode
@@ -121,6 +122,17 @@ for _visitor in (visitor_of, page_visitor, form_visitor, script_visitor):
 PageVisitor = Annotated[Visitor, Depends(page_visitor)]
 FormVisitor = Annotated[Visitor, Depends(form_visitor)]
 ScriptVisitor = Annotated[Visitor, Depends(script_visitor)]
+
+
+def parameters_as(model: type[object]) -> Any:
+    """Return the dependency that makes a *model*, a dataclass, of the request's parameters and fields."""
+
+    async def make(**values: object) -> object:
+        return model(**values)
+
+    # FastAPI reads it; a class itself would be called in a thread.
+    make.__signature__ = inspect.signature(model, eval_str=True)  # type: ignore[attr-defined]
+    return Depends(make)
 
 
 _AS_IT_CAME: Final = "%/:?#[]@!$&'()*+,;=~"

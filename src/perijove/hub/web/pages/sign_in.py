@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import Depends, Form, Request, Response
+from fastapi import Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from perijove.hub.core.errors import Code, PerijoveError, forbidden, not_found
@@ -27,6 +27,7 @@ from perijove.hub.web.pages.common import (
     PageVisitor,
     go,
     next_target,
+    parameters_as,
     with_next,
 )
 from perijove.hub.web.permissions import Router, public
@@ -190,7 +191,7 @@ class NewAccount:
         return matching(self.password, self.password_again)
 
 
-NewAccountForm = Annotated[NewAccount, Depends()]
+NewAccountForm = Annotated[NewAccount, parameters_as(NewAccount)]
 
 
 async def _check_new_account(request: Request, hub: HubState, form: NewAccount) -> None:

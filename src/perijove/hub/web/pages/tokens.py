@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Final
 
-from fastapi import Depends, Form, Request, Response
+from fastapi import Form, Request, Response
 
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.principals import Principal
@@ -19,7 +19,7 @@ from perijove.hub.usecases.tokens import Application, TokenRequest, TokenView
 from perijove.hub.web import security
 from perijove.hub.web.callers import Hub
 from perijove.hub.web.errors import STATUS
-from perijove.hub.web.pages.common import FormVisitor, PageVisitor, go
+from perijove.hub.web.pages.common import FormVisitor, PageVisitor, go, parameters_as
 from perijove.hub.web.permissions import Router
 from perijove.hub.web.rendering import render
 from perijove.hub.web.state import HubState
@@ -80,7 +80,7 @@ class NewToken:
 
 @router.post("/token")
 async def make_token(
-    request: Request, hub: Hub, visitor: FormVisitor, form: Annotated[NewToken, Depends()]
+    request: Request, hub: Hub, visitor: FormVisitor, form: Annotated[NewToken, parameters_as(NewToken)]
 ) -> Response:
     """Make a token and show it; a form that comes twice makes one token."""
     try:
