@@ -98,6 +98,9 @@ async def test_what_failed_is_told_and_the_rest_can_be_cancelled(desk: Desk, peo
     assert "2 failed" in (await desk.words(leads, ".meter p"))[0]
     desk.hub.world.start_failure, desk.hub.world.hang_start = None, True
     leads = await desk.done("admin/actions", of="users", do="start", key=KEY + "2", chosen=["bob", "cyd"])
+    async with asyncio.timeout(20):
+        while await active(desk.hub) != ["bob/", "cyd/"]:
+            await asyncio.sleep(0.01)
     assert [each["id"] for each in (await desk.get(leads)).select("#cancel")] == ["cancel"]
     assert await desk.done(f"{leads}/cancel") == leads
     assert (await desk.words(leads, "h1 .badge"))[0] == "Being cancelled"
