@@ -28,9 +28,10 @@ def main() -> None:
     try:
         request = read_request(Copy(connection, 1))
         take_place(request)
-        # Python ignores the first two, a shell's job in the background the others; what ignores a signal hands that on.
-        for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGQUIT):
-            signal.signal(number, signal.SIG_DFL)
+        # Python ignores two, a shell's job in the background others; what ignores a signal hands that on.
+        for number in signal.valid_signals():
+            if signal.getsignal(number) is signal.SIG_IGN:
+                signal.signal(number, signal.SIG_DFL)
     except (LaunchError, NotPossible) as error:
         give_up(connection, f"{error}"[:1].upper() + f"{error}."[1:])
     except (OSError, ValueError, AttributeError) as error:
