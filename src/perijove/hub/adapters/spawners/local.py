@@ -284,8 +284,8 @@ class LocalProcessSpawner(Spawner):
             child: Child | PreparedChild | None = await self._copied(request)
             if child is None:
                 words = (*self.shell_cmd, shlex.join(command)) if self.shell_cmd else command
-                todo = replace(request, argv=words)
-                child = await asyncio.to_thread(execute, run, todo, self.log_file, self.popen_kwargs)
+                executed = replace(request, argv=words)
+                child = await asyncio.to_thread(execute, run, executed, self.log_file, self.popen_kwargs)
             self._child = child
             self._run = replace(run, leader=processes.identify(child.pid))
             return child.pid
