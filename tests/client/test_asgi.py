@@ -191,7 +191,7 @@ async def websocket(app: HubMiddleware, headers: dict[str, str], query: str = ""
     return sent
 
 
-async def test_websockets(app: HubMiddleware, hub: Any) -> None:
+async def test_cve_2024_28179_websockets_are_no_side_door(app: HubMiddleware, hub: Any) -> None:
     """CVE-2024-28179: what HTTP requests are asked, WebSockets are asked too."""
     (refused,) = await websocket(app, {})
     assert (refused["type"], refused["code"]) == ("websocket.close", 1008)

@@ -288,7 +288,7 @@ async def test_requests_that_a_visitor_did_not_mean(auth: HubOAuth, hub: Any) ->
     assert origin_of("") == ""
 
 
-async def test_websockets_are_no_side_door(auth: HubOAuth, hub: Any) -> None:
+async def test_cve_2024_28179_websockets_are_no_side_door(auth: HubOAuth, hub: Any) -> None:
     """CVE-2024-28179: a WebSocket is let in like any other request, and never redirected."""
     browser = Browser(auth, "s")
     headers = {"origin": "http://h", "sec-fetch-mode": "websocket"}

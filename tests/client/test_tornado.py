@@ -169,7 +169,7 @@ async def test_a_page_for_strangers_too(browser: httpx.AsyncClient, hub: Any) ->
     assert (away.status_code, away.headers["retry-after"]) == (503, "10")
 
 
-async def test_websockets(port: int, hub: Any) -> None:
+async def test_cve_2024_28179_websockets_are_no_side_door(port: int, hub: Any) -> None:
     """CVE-2024-28179: what HTTP requests are asked, WebSockets are asked too."""
     url = f"ws://127.0.0.1:{port}{PREFIX}socket"
     value = hub.token_for("alice")

@@ -1,8 +1,9 @@
-"""Every published advisory of the peers has a test that is named after it; those that need a whole hub are here."""
+"""Every published advisory of the peers is the name of a test, or is about what is not here; tests that need a hub."""
 
 from __future__ import annotations
 
 import ast
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +15,39 @@ from perijove.wire.prefixes import escape_name
 TESTED = {
     "cve_2019_10255": "a redirect leads to another site",
     "cve_2020_15110": "two names share a server",
+    "ghsa_384w": "an old name of an allow-list is read over",
+    "ghsa_cg54": "other users of the machine read a server's token",
     "ghsa_cw7p": "signing out leaves other tabs signed in",
     "ghsa_5xvc": "another spelling of a name takes its account over",
+    "cve_2024_28179": "a WebSocket is let in without being asked who it is",
     "cve_2024_28233": "a neighbour's page sets the hub's cookies",
     "cve_2024_41942": "whoever may change users makes themself an administrator",
     "cve_2026_33709": "a redirect leads to another site once more",
     "cve_2026_40864": "a request without CORS counts as one of our own pages",
     "cve_2026_40934": "a sign-in outlives the password",
     "cve_2026_54338": "a very long name fills the log",
+    "ghsa_c4gm": "users share more than they may do",
     "ghsa_69wv": "a scope for one group reaches everybody",
+    "ghsa_mj6q": "a share outlives the name that it was given to",
     "ghsa_hx46": "options that make no sense stop the hub",
+    "ghsa_5jhc": "a server keeps privileges that it should have given up",
     "ghsa_93gc": "a name leaves its place in an address",
     "ghsa_r764": "another spelling of a name is another user",
     "ghsa_pvm9": "a token lives longer than the operator allows",
     "ghsa_x7xh": "a name brings a script into a page",
 }
 """What our tests show not to happen, by the beginning of the advisory's id."""
+
+NOT_HERE = {
+    "cve_2018_7206": "GitLab",
+    "cve_2022_31027": "CILogon",
+    "ghsa_55m3": "Google",
+    "ghsa_gprj": "Globus",
+    "cve_2026_33175": "Auth0",
+    "cve_2026_34052": "LTI",
+    "cve_2023_48311": "Docker",
+}
+"""The other advisories, and the plug-in that each is about: none of ours."""
 
 HOSTILE_NAMES = [
     "<script>alert(1)<script>",
@@ -51,6 +69,14 @@ def test_each_advisory_is_the_name_of_a_test(checkout: Path) -> None:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name.startswith("test_")
     ]
     assert [advisory for advisory in TESTED if not any(advisory in name for name in names)] == []
+
+
+@pytest.mark.parametrize("group", ["perijove.authenticators", "perijove.spawners"])
+def test_what_the_other_advisories_are_about_is_not_here(group: str) -> None:
+    """Whoever adds one of these plug-ins moves its advisory to those that are tested."""
+    ours = " ".join(point.value.casefold() for point in entry_points(group=group))
+    assert ours
+    assert [advisory for advisory, plugin in NOT_HERE.items() if plugin.casefold() in ours] == []
 
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES)

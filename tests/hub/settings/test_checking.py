@@ -120,7 +120,6 @@ def test_these_are_right(section: str, option: str, value: Any) -> None:
         ),
         ("Spawner", "mem_limit", "2X", "c.Spawner.mem_limit: '2X' is not a size"),
         ("Authenticator", "admin_users", {"a/b"}, "c.Authenticator.admin_users: Invalid user name"),
-        ("Authenticator", "whitelist", {"a"}, "is the old name of c.Authenticator.allowed_users"),
         ("Boats", "oars", 3, "c.Boats.oars: Oars come in pairs"),
         ("Boats", "oars", 0, "must be a whole number of at least 1"),
         ("Trains", "wagons", "x", "must be a whole number"),
@@ -131,6 +130,14 @@ def test_these_are_wrong(section: str, option: str, value: Any, why: str) -> Non
     (mistake,) = checked.mistakes
     assert why in mistake.text
     assert checked.wrong == {(section, option)}
+
+
+@pytest.mark.parametrize(("old", "new"), [("whitelist", "allowed_users"), ("blacklist", "blocked_users")])
+def test_ghsa_384w_an_old_name_of_a_list_of_users_is_refused(old: str, new: str) -> None:
+    checked = found("Authenticator", **{old: {"a"}})
+    (mistake,) = checked.mistakes
+    assert f"is the old name of c.Authenticator.{new}" in mistake.text
+    assert checked.wrong == {("Authenticator", old)}
 
 
 @pytest.mark.parametrize("value", ["geheim geheim", 3.25])

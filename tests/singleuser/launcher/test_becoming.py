@@ -126,7 +126,7 @@ def test_privileges_are_dropped_for_good(prepare: Prepare) -> None:
 
 @AS_ROOT
 @pytest.mark.parametrize("broken", ["setgroups", "setresgid", "setresuid"])
-def test_a_copy_that_keeps_some_privileges_ends(prepare: Prepare, broken: str) -> None:
+def test_ghsa_5jhc_a_copy_that_keeps_some_privileges_ends(prepare: Prepare, broken: str) -> None:
     """GHSA-5jhc-4h3c-q97h: a call that does not do its work must not go unnoticed."""
     prepared = prepare("print('never', flush=True)", before=f"os.{broken} = lambda *given: None")
     first, connection = prepared.launch(identity=Identity(65534, 65534, (65534,)), cwd="/")

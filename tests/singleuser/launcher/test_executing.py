@@ -67,7 +67,7 @@ def test_it_runs_as_the_user_and_nobody_else() -> None:
 
 @AS_ROOT
 @pytest.mark.parametrize("broken", ["setgroups", "setresgid", "setresuid"])
-def test_nothing_is_executed_with_privileges_that_should_be_gone(broken: str) -> None:
+def test_ghsa_5jhc_nothing_is_executed_with_privileges_that_should_be_gone(broken: str) -> None:
     """GHSA-5jhc-4h3c-q97h: a call that does not do its work must not go unnoticed."""
     answers, out = execute(
         request(identity=Identity(65534, 65534, (65534,))), before=f"os.{broken} = lambda *given: None"

@@ -112,7 +112,7 @@ async def test_the_environment_of_a_server(make: Make, accounts: Accounts, monke
 
 
 @AS_ROOT
-async def test_one_user_learns_nothing_of_the_server_of_another(make: Make, accounts: Accounts) -> None:
+async def test_ghsa_cg54_one_user_learns_nothing_of_the_server_of_another(make: Make, accounts: Accounts) -> None:
     """GHSA-cg54-gpgr-4rm6: the token of a server is for its user alone."""
     spawner = make()
     await spawner.start()
