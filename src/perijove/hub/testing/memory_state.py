@@ -16,6 +16,7 @@ from perijove.hub.core.groups import Group
 from perijove.hub.core.long_actions import LongAction
 from perijove.hub.core.oauth import OAuthClient, OAuthCode
 from perijove.hub.core.paging import Page, Window
+from perijove.hub.core.pending_sign_ins import PendingSignIn
 from perijove.hub.core.progress import ProgressEvent
 from perijove.hub.core.roles import Role
 from perijove.hub.core.servers import Server
@@ -61,6 +62,7 @@ class State:
     long_actions: dict[str, LongAction] = field(default_factory=dict)
     leases: dict[str, tuple[str, datetime]] = field(default_factory=dict)
     """Owner and end by name."""
+    pending_sign_ins: dict[str, PendingSignIn] = field(default_factory=dict)
     last_ids: dict[str, int] = field(default_factory=dict)
 
     def copied(self) -> State:

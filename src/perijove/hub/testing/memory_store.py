@@ -13,6 +13,7 @@ from perijove.hub.testing.memory_access import MemoryOAuth, MemoryRoles, MemoryS
 from perijove.hub.testing.memory_groups import MemoryGroups, MemoryShareCodes, MemoryShares
 from perijove.hub.testing.memory_leases import MemoryLeases
 from perijove.hub.testing.memory_long_actions import MemoryLongActions
+from perijove.hub.testing.memory_pending_sign_ins import MemoryPendingSignIns
 from perijove.hub.testing.memory_servers import MemoryActivity, MemoryAttempts, MemoryProgress, MemoryServers
 from perijove.hub.testing.memory_state import State, Unit
 from perijove.hub.testing.memory_users import MemoryAccounts, MemoryInvitations, MemorySessions, MemoryUsers
@@ -39,6 +40,7 @@ class MemoryTransaction:
         self.activity = MemoryActivity(unit)
         self.long_actions = MemoryLongActions(unit)
         self.leases = MemoryLeases(unit)
+        self.pending_sign_ins = MemoryPendingSignIns(unit)
 
 
 class MemoryStore:

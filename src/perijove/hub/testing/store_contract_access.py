@@ -9,6 +9,7 @@ from perijove.hub.core.attempts import AttemptKey, Tally
 from perijove.hub.core.errors import Code
 from perijove.hub.core.oauth import OAuthClient
 from perijove.hub.core.paging import Window
+from perijove.hub.core.pending_sign_ins import PendingSignIn
 from perijove.hub.core.roles import Role
 from perijove.hub.core.services import Service
 from perijove.hub.core.tokens import Token
@@ -343,6 +344,37 @@ class AccessContract:
             assert await tx.attempts.purge(NOW + SECOND, 100) == 1
             assert await tx.attempts.purge(NOW, 2) == 2
             assert set(await tx.attempts.count(keys, NOW, SECOND * 10)) == set(keys[3:])
+
+    async def test_a_pending_sign_in_is_used_once(self, store: Store) -> None:
+        first = PendingSignIn("s1", "b1", "/hub/home", 1, NOW, {"verifier": "v"})
+        async with store.transaction() as tx:
+            await tx.pending_sign_ins.add(first, 9)
+            assert await tx.pending_sign_ins.get("s1") == first
+            assert await tx.pending_sign_ins.get("unknown") is None
+            assert not await tx.pending_sign_ins.use("unknown")
+        async with store.transaction() as tx:
+            assert await tx.pending_sign_ins.use("s1")
+            assert not await tx.pending_sign_ins.use("s1")
+            assert await tx.pending_sign_ins.get("s1") == replace(first, used=True, data={})
+        with refused(Code.CONFLICT):
+            async with store.transaction() as tx:
+                await tx.pending_sign_ins.add(first, 9)
+
+    async def test_pending_sign_ins_are_bounded(self, store: Store) -> None:
+        async with store.transaction() as tx:
+            assert await tx.pending_sign_ins.latest_of("b1") is None
+            for number in range(4):
+                await tx.pending_sign_ins.add(PendingSignIn(f"s{number}", "b1", "", 1, NOW + SECOND * number), 2)
+            await tx.pending_sign_ins.add(PendingSignIn("other", "b2", "", 1, NOW), 2)
+            kept = [name for name in ("s0", "s1", "s2", "s3", "other") if await tx.pending_sign_ins.get(name)]
+            assert kept == ["s2", "s3", "other"]
+            newest = await tx.pending_sign_ins.latest_of("b1")
+            assert newest is not None
+            assert newest.state_hash == "s3"
+            assert await tx.pending_sign_ins.purge(NOW + SECOND, 100) == 1
+            assert await tx.pending_sign_ins.purge(NOW, 1) == 1
+            assert await tx.pending_sign_ins.get("s2") is None
+            assert await tx.pending_sign_ins.get("s3") is not None
 
     async def test_activity_never_goes_back(self, store: Store) -> None:
         async with store.transaction() as tx:

@@ -20,6 +20,7 @@ from perijove.hub.adapters.store.sql_activity import SqlActivity, SqlAttempts
 from perijove.hub.adapters.store.sql_groups import SqlGroups
 from perijove.hub.adapters.store.sql_leases import SqlLeases
 from perijove.hub.adapters.store.sql_long_actions import SqlLongActions
+from perijove.hub.adapters.store.sql_pending_sign_ins import SqlPendingSignIns
 from perijove.hub.adapters.store.sql_roles import SqlRoles
 from perijove.hub.adapters.store.sql_servers import SqlProgress, SqlServers
 from perijove.hub.adapters.store.sql_services import SqlServices
@@ -43,6 +44,7 @@ class SqlTransaction:
         "leases",
         "long_actions",
         "oauth",
+        "pending_sign_ins",
         "progress",
         "roles",
         "servers",
@@ -72,6 +74,7 @@ class SqlTransaction:
         self.activity = SqlActivity(unit)
         self.long_actions = SqlLongActions(unit)
         self.leases = SqlLeases(unit)
+        self.pending_sign_ins = SqlPendingSignIns(unit)
 
 
 class Database(Protocol):

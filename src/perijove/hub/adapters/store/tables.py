@@ -371,3 +371,15 @@ attempts = Table(
     Column("since", UTCTime, nullable=False, index=True),
     Column("count", Integer, nullable=False),
 )
+
+pending_sign_ins = Table(
+    "pending_sign_ins",
+    metadata,
+    Column("state_hash", String(64), primary_key=True),
+    Column("browser_hash", String(64), nullable=False, index=True),
+    Column("next_url", String(4096), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("begun", UTCTime, nullable=False, index=True),
+    Column("data", JSON, nullable=False),
+    Column("used", Boolean, nullable=False),
+)

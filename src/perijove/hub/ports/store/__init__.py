@@ -13,6 +13,7 @@ from perijove.hub.ports.store.groups import GroupQuery, Groups
 from perijove.hub.ports.store.leases import Leases
 from perijove.hub.ports.store.long_actions import LongActions
 from perijove.hub.ports.store.oauth import OAuth
+from perijove.hub.ports.store.pending_sign_ins import PendingSignIns
 from perijove.hub.ports.store.roles import HolderKind, Roles
 from perijove.hub.ports.store.servers import Progress, ServerQuery, Servers, ServerSort
 from perijove.hub.ports.store.services import Services
@@ -34,6 +35,7 @@ __all__ = [
     "LongActions",
     "OAuth",
     "OwnerKind",
+    "PendingSignIns",
     "Progress",
     "Roles",
     "ServerQuery",

@@ -13,6 +13,7 @@ from perijove.hub.ports.store.groups import Groups
 from perijove.hub.ports.store.leases import Leases
 from perijove.hub.ports.store.long_actions import LongActions
 from perijove.hub.ports.store.oauth import OAuth
+from perijove.hub.ports.store.pending_sign_ins import PendingSignIns
 from perijove.hub.ports.store.roles import Roles
 from perijove.hub.ports.store.servers import Progress, Servers
 from perijove.hub.ports.store.services import Services
@@ -59,6 +60,8 @@ class Transaction(Protocol):
     def long_actions(self) -> LongActions: ...
     @property
     def leases(self) -> Leases: ...
+    @property
+    def pending_sign_ins(self) -> PendingSignIns: ...
 
 
 class Unsure:
