@@ -334,7 +334,7 @@ def _web_settings(options: JupyterHub, secret: bytes) -> WebSettings:
         slow_start=options.slow_spawn_timeout,
         slow_stop=options.slow_stop_timeout,
         metrics_need_scope=options.authenticate_prometheus,
-        lead_to_server=options.redirect_to_server,
+        landing=options.landing,
     )
 
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perijove.hub.core.routes import Changes, Route, differences, hub_route, server_route, service_routes
+from perijove.hub.core.errors import PerijoveError
+from perijove.hub.core.routes import Changes, Route, differences, extra_routes, hub_route, server_route, service_routes
 from perijove.hub.core.servers import AT_REST, Server, State
 from perijove.hub.core.services import Service
 from perijove.hub.core.site import Site
@@ -48,6 +49,40 @@ def test_a_server_has_a_route_with_its_owner_and_name() -> None:
     route = server_route(BASE, named)
     assert route == Route("/jupyter/user/a%20b/lab/", LAB.url, {"user": "a b", "server_name": "lab"})
     assert server_route(Site("/"), ALICE).routespec == "/user/alice/"
+
+
+def test_an_operator_has_routes_of_their_own() -> None:
+    assert extra_routes(BASE, {"/grafana": "http://127.0.0.1:3000"}) == [
+        Route("/grafana/", "http://127.0.0.1:3000", {"extra": True})
+    ]
+    with_hosts = Site("/", "https://hub.test", lambda name, domain, kind: name)
+    assert extra_routes(with_hosts, {"docs.hub.test/": "https://docs"})[0].routespec == "docs.hub.test/"
+
+
+@pytest.mark.parametrize(
+    ("site", "spec", "target", "why"),
+    [
+        (BASE, "grafana/", "http://a", "must begin with a slash"),
+        (
+            Site("/", "https://hub.test", lambda name, domain, kind: name),
+            "/grafana/",
+            "http://a",
+            "must begin with a host",
+        ),
+        (BASE, "/jupyter/", "http://a", "is the hub's"),
+        (BASE, "/jupyter/hub/login", "http://a", "is the hub's"),
+        (BASE, "/grafana/", "127.0.0.1:3000", "must be an http:// or https:// URL"),
+        (BASE, "/grafana/", "unix:///run/grafana", "must be an http:// or https:// URL"),
+    ],
+)
+def test_a_route_of_the_operator_that_cannot_be_is_refused(site: Site, spec: str, target: str, why: str) -> None:
+    with pytest.raises(PerijoveError, match=why):
+        extra_routes(site, {spec: target})
+
+
+def test_the_routes_of_the_hub_win() -> None:
+    own = Route("/jupyter/", "http://127.0.0.1:1")
+    assert differences([own, HUB], [], {}, BASE).add == (HUB,)
 
 
 @given(SERVERS, OBSERVED)

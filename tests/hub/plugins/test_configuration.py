@@ -164,3 +164,9 @@ c.JupyterHub.load_roles = [{{"name": "culler", "services": ["culler"], "scopes":
         read(tmp_path, 'c.JupyterHub.api_tokens = {"hush": "ada"}\n')
     assert "hush" not in str(caught.value)
     assert any("could be guessed" in text for text in read(tmp_path, text.replace(one, "a" * 9)).warnings)
+
+
+def test_a_route_of_the_operator_that_cannot_be_is_a_mistake_with_its_line(tmp_path: Path) -> None:
+    (told,) = mistakes(tmp_path, 'c.ConfigurableHTTPProxy.extra_routes = {"/hub/login/": "http://127.0.0.1:1"}')
+    assert "'/hub/login/' is the hub's" in told
+    assert "jupyterhub_config.py:1" in told

@@ -45,6 +45,16 @@ async def test_the_proxy_starts_with_all_routes(house: House, routes: Routes, ta
     assert {spec: route.target for spec, route in house.proxy.routes.items()} == {"/": HUB, "/user/ada/": server.url}
 
 
+async def test_routes_of_the_operator_are_kept(house: House, routes: Routes) -> None:
+    await house.proxy.start()
+    house.proxy.extra_routes = {"/grafana": "http://127.0.0.1:3000"}
+    await routes.reconcile()
+    assert house.proxy.routes["/grafana/"] == Route("/grafana/", "http://127.0.0.1:3000", {"extra": True})
+    del house.proxy.routes["/grafana/"]
+    await routes.reconcile()
+    assert "/grafana/" in house.proxy.routes
+
+
 async def test_one_that_runs_is_adopted(house: House, routes: Routes, tasks: Tasks) -> None:
     await house.proxy.start()
     house.proxy.routes["/user/gone/"] = Route("/user/gone/", "http://127.0.0.1:1", {"user": "gone"})

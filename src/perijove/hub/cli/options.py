@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from traitlets.config import Configurable
 
 from perijove.hub.plugins.discovery import KINDS, registered_classes
-from perijove.hub.settings.checking import Trait, sections_of, wanted
+from perijove.hub.settings.checking import Trait, is_part, sections_of, wanted
 from perijove.hub.settings.jupyterhub import JupyterHub
 from perijove.hub.settings.metrics import PeriodicMetricsCollector
 
@@ -62,7 +62,12 @@ def sections(*, own_only: bool = False) -> list[Section]:
 
 
 def _section(cls: type[Configurable]) -> Section:
-    own = cls.class_own_traits(config=True)
+    own = {
+        name: trait
+        for base in cls.__mro__
+        if issubclass(base, Configurable) and (base is cls or is_part(base))
+        for name, trait in base.class_own_traits(config=True).items()
+    }
     parents = [base.__name__ for base in sections_of(cls) if base is not cls]
     summary = " ".join((cls.__doc__ or "").strip().partition("\n\n")[0].split())
     options = sorted(own.items())

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
+from perijove.hub.core.errors import invalid
 from perijove.hub.core.servers import AT_REST, Server, State
 from perijove.hub.core.services import Service
 from perijove.hub.core.site import Site
@@ -52,13 +54,34 @@ def service_routes(site: Site, services: Iterable[Service]) -> list[Route]:
     ]
 
 
+def extra_routes(site: Site, wanted: Mapping[str, str]) -> list[Route]:
+    """Return the operator's own routes; *wanted* has the URL of each by routespec, whose last slash may be left out.
+
+    Raises:
+        PerijoveError: INVALID for a routespec that is the hub's, or does not begin with a slash, or with a host where
+            users have hosts; and for a target that is no http:// or https:// URL.
+    """
+    return [_extra_route(site, spec if spec.endswith("/") else f"{spec}/", target) for spec, target in wanted.items()]
+
+
+def _extra_route(site: Site, spec: str, target: str) -> Route:
+    if spec.startswith("/") == site.has_hosts:
+        raise invalid(f"{spec!r} must begin with {'a host, as users have hosts' if site.has_hosts else 'a slash'}")
+    if spec == site.hub_routespec or f"/{spec.partition('/')[2]}".startswith(site.prefix):
+        raise invalid(f"{spec!r} is the hub's")
+    parts = urlsplit(target)
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        raise invalid(f"the target of {spec!r} must be an http:// or https:// URL")
+    return Route(spec, target, {"extra": True})
+
+
 def differences(
     fixed: Iterable[Route], servers: Iterable[Server], observed: Mapping[str, Route], site: Site
 ) -> Changes:
     """Return what to change in the proxy's table.
 
     Args:
-        fixed: what is always there: the routes of the hub and of services.
+        fixed: what is always there: the routes of the operator, of the hub and of services, of which later ones win.
         servers: all servers that are not at rest; others have no route.
         observed: the table as the proxy reports it, by routespec; only routes that a hub made.
         site: where browsers find them.

@@ -9,7 +9,10 @@ from typing import cast
 
 from traitlets.config import Config, Configurable
 
+from perijove.hub.core.errors import PerijoveError
+from perijove.hub.core.routes import extra_routes
 from perijove.hub.core.scopes import BUILT_IN, Catalogue
+from perijove.hub.core.site import Site
 from perijove.hub.plugins.discovery import KINDS, Kind, PluginError, registered_classes, resolve
 from perijove.hub.ports.authenticator import Authenticator
 from perijove.hub.ports.proxy import Proxy
@@ -108,6 +111,7 @@ def load(arguments: Arguments) -> Configuration:
     if mistakes:
         raise ConfigurationError(mistakes)
     authenticator, spawner, proxy = (chosen[kind] for kind in KINDS)
+    _check_routes(cast(type[Proxy], proxy), loaded, hub.site)
     return Configuration(
         hub=hub,
         config=loaded.config,
@@ -122,6 +126,14 @@ def load(arguments: Arguments) -> Configuration:
         config_file=loaded.file,
         warnings=(*loaded.warnings, *checked.warnings, *services.warnings, *doubts),
     )
+
+
+def _check_routes(proxy: type[Proxy], loaded: Loaded, site: Site) -> None:
+    try:
+        extra_routes(site, proxy(config=loaded.config).extra_routes)
+    except PerijoveError as error:
+        place = next((place for (_, option), place in loaded.places.items() if option == "extra_routes"), "")
+        raise ConfigurationError([Mistake(f"c.Proxy.extra_routes: {error.message}", place)]) from None
 
 
 def _class_value(config: Config, kind: Kind) -> str | type:

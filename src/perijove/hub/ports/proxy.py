@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from traitlets import Bool, Float
+from traitlets import Bool, Dict, Float, Unicode
 from traitlets.config import LoggingConfigurable
 
 from perijove.hub.core.routes import Route
@@ -51,6 +51,12 @@ class Proxy(LoggingConfigurable):
     should_start = Bool(True, help="Start the proxy with the hub; off if it is started by somebody else.").tag(
         config=True
     )
+    extra_routes = Dict(
+        key_trait=Unicode(),
+        value_trait=Unicode(),
+        help="Routes of your own: the URL to send requests to, by the beginning of the path "
+        "(of host and path where users have hosts).",
+    ).tag(config=True)
     check_running_interval = Float(0.5, help="Seconds between two looks whether the proxy still runs.").tag(config=True)
 
     async def start(self) -> bool:

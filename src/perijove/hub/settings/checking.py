@@ -104,7 +104,16 @@ def check(
 
 def sections_of(cls: type[Configurable]) -> list[type[Configurable]]:
     """Return *cls* and its parents as far as options can be set for them, *cls* first."""
-    return [base for base in cls.__mro__ if issubclass(base, Configurable) and base.class_trait_names(config=True)]
+    return [
+        base
+        for base in cls.__mro__
+        if issubclass(base, Configurable) and base.class_trait_names(config=True) and not is_part(base)
+    ]
+
+
+def is_part(cls: type) -> bool:
+    """Say whether the options of *cls* belong to the section of its subclass, and *cls* has none of its own."""
+    return bool(vars(cls).get("PART_OF_A_SECTION"))
 
 
 def with_section(section: str, classes: Iterable[type[Configurable]]) -> list[type[Configurable]]:

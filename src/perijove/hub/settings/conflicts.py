@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from perijove.hub.core.redirects import local_target
 from perijove.hub.settings.jupyterhub import JupyterHub
 from perijove.wire.prefixes import normalize_base_url
 
@@ -37,6 +38,11 @@ def conflicts(hub: JupyterHub) -> list[tuple[str, str]]:
         )
     if hub.api_page_default_limit > hub.api_page_max_limit:
         found.append(("api_page_default_limit", f"it is above api_page_max_limit, which is {hub.api_page_max_limit}"))
+    if hub.default_server_name and not hub.allow_named_servers:
+        found.append(("default_server_name", "it needs c.JupyterHub.allow_named_servers"))
+    page = hub.default_url
+    if isinstance(page, str) and page and not local_target(page, base_url=hub.base_url, default=""):
+        found.append(("default_url", f"it must be a path below base_url, which is {hub.base_url}"))
     if hub.logo_file and not hub.path(hub.logo_file).is_file():
         found.append(("logo_file", f"there is no file {hub.path(hub.logo_file)}"))
     found += [

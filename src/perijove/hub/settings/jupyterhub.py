@@ -17,7 +17,6 @@ from urllib.parse import SplitResult, urlsplit
 
 from traitlets import Any as AnyTrait
 from traitlets import Bool, Bytes, Dict, Float, Integer, List, Set, TraitError, Unicode, Union, default, validate
-from traitlets.config import LoggingConfigurable
 
 from perijove.hub.core.guessing import GuessLimits
 from perijove.hub.core.site import Site
@@ -30,6 +29,7 @@ from perijove.hub.settings.addresses import (
     port_of,
 )
 from perijove.hub.settings.cookies import parse_cookie_secret
+from perijove.hub.settings.landing import LandingOptions
 from perijove.hub.settings.subdomains import check_subdomain_host, read_hook
 from perijove.wire.prefixes import normalize_base_url
 
@@ -43,7 +43,7 @@ def _option(trait: Any, **metadata: Any) -> Any:
     return trait.tag(config=True, **metadata)
 
 
-class JupyterHub(LoggingConfigurable):
+class JupyterHub(LandingOptions):
     """Addresses, files, limits, and which plug-ins the hub uses."""
 
     bind_url: str = _option(
@@ -257,9 +257,6 @@ class JupyterHub(LoggingConfigurable):
         Integer(100, help="How many servers may be starting at once; 0 for any number.")
     )
     active_server_limit: int = _option(Integer(0, help="How many servers may be active at once; 0 for any number."))
-    redirect_to_server: bool = _option(
-        Bool(True, help="Lead people to their server after sign-in, not to the hub's home page.")
-    )
     slow_spawn_timeout: float = _option(
         Float(
             10,

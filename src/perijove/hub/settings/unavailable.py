@@ -42,8 +42,6 @@ OPTIONS: dict[str, dict[str, str]] = {
         "proxy_check_interval": _moved("c.Proxy.check_running_interval"),
         "proxy_api_ip": "is a part of c.ConfigurableHTTPProxy.api_url now; write that instead",
         "proxy_api_port": "is a part of c.ConfigurableHTTPProxy.api_url now; write that instead",
-        "default_server_name": _GONE,
-        "default_url": "is not available in this version; see c.JupyterHub.redirect_to_server",
         "external_ssl_authorities": _INTERNAL_TLS,
         "extra_handlers": _lacks("handlers of its framework", "run them as a service of c.JupyterHub.services"),
         "extra_log_file": _LOG,
@@ -55,7 +53,6 @@ OPTIONS: dict[str, dict[str, str]] = {
         "hub_connect_port": "is not available in this version; write c.JupyterHub.hub_connect_url",
         "hub_socket_mode": "belongs to Unix sockets, which this version does not have; remove it",
         "hub_routespec": _GONE,
-        "implicit_spawn_seconds": _GONE,
         "init_spawners_timeout": "is not needed: the hub answers while it looks for running servers; remove it",
         "internal_ssl": _INTERNAL_TLS,
         "internal_certs_location": _INTERNAL_TLS,
@@ -67,13 +64,10 @@ OPTIONS: dict[str, dict[str, str]] = {
         "logging_config": _LOG,
         "show_config": "is for the command line only: write perijove --show-config",
         "show_config_json": "is for the command line only: write perijove --show-config-json",
-        "shutdown_on_logout": _GONE,
         "spawn_throttle_retry_range": "is not needed: a start over the limit waits in a queue; remove it",
         "tornado_settings": "is not available in this version; write c.JupyterHub.slow_spawn_timeout and "
         "c.JupyterHub.slow_stop_timeout, and remove the rest",
         "trust_user_provided_tokens": _NO_EFFECT,
-        "use_legacy_stopped_server_status_code": _GONE,
-        "user_redirect_hook": _GONE,
     },
     "Authenticator": {
         "auto_login": _GONE,
@@ -98,9 +92,6 @@ OPTIONS: dict[str, dict[str, str]] = {
     "PeriodicMetricsCollector": {
         "active_users_enabled": _GONE,
         "active_users_update_interval": _GONE,
-    },
-    "Proxy": {
-        "extra_routes": _lacks("routes of the operator's own"),
     },
     "ConfigurableHTTPProxy": {
         "command_umask": _GONE,

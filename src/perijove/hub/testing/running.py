@@ -36,6 +36,7 @@ from perijove.hub.ports.audit import AuditReader
 from perijove.hub.ports.authenticator import Authenticator
 from perijove.hub.ports.spawner import HubInfo, Spawner, SpawnerUser
 from perijove.hub.settings.effective import effective
+from perijove.hub.settings.landing import Landing
 from perijove.hub.settings.services import ServiceSpec
 from perijove.hub.testing.fakes import (
     FakeAuthenticator,
@@ -364,5 +365,5 @@ def _settings(site: Site) -> WebSettings:
         slow_start=10.0,
         slow_stop=10.0,
         metrics_need_scope=True,
-        lead_to_server=True,
+        landing=Landing(),
     )

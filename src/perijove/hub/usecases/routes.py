@@ -12,7 +12,7 @@ import structlog
 from perijove.hub.core.errors import PerijoveError, invalid
 from perijove.hub.core.events import ProxyMoved, ProxyRestarted, RoutesChanged
 from perijove.hub.core.principals import Principal
-from perijove.hub.core.routes import Changes, Route, differences, hub_route, service_routes
+from perijove.hub.core.routes import Changes, Route, differences, extra_routes, hub_route, service_routes
 from perijove.hub.core.site import Site
 from perijove.hub.ports.proxy import ChangesRoutesAtOnce, Moves, Proxy
 from perijove.hub.ports.traits import call_plugin
@@ -107,7 +107,11 @@ class Routes:
             route = observed.get(self._site.server_routespec(server.user_name, server.name))
             if route is not None and (at := _last_activity(route.data)) is not None:
                 self._activity.server_used(server.id, server.user_id, at)
-        fixed = [hub_route(self._site, self._hub_url), *service_routes(self._site, services)]
+        fixed = [
+            *extra_routes(self._site, self._proxy.extra_routes),
+            hub_route(self._site, self._hub_url),
+            *service_routes(self._site, services),
+        ]
         changes = differences(fixed, servers, observed, self._site)
         await self._apply(changes)
         return changes

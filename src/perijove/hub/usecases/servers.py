@@ -292,6 +292,14 @@ class Servers:
             self._ctx.telemetry.emit(ServerStopRequested(changed.full_name, principal.name))
         return changed
 
+    async def stop_all_of(self, principal: Principal, user: User) -> None:
+        """Ask for all servers of *user* to be stopped, as far as *principal* may do that."""
+        async with self._ctx.store.transaction() as tx:
+            servers = await tx.servers.list_of([user.id])
+        for server in servers:
+            if server.active and principal.may("delete:servers", user=user, server=server.name):
+                await self.stop(principal, user.name, server.name)
+
     async def stop_server(self, server: Server, *, remove: bool = False) -> Server:
         """Ask for *server* to be stopped, and deleted if *remove*; no error if it is at rest or on its way there."""
         for _ in range(CHANGED_MEANWHILE_TRIES):

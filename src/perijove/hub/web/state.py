@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from perijove.hub.core.site import Site
 from perijove.hub.ports.authenticator import Authenticator
+from perijove.hub.settings.landing import Landing
 from perijove.hub.usecases.accounts import Accounts
 from perijove.hub.usecases.activity import Activity
 from perijove.hub.usecases.administration import Administration
@@ -56,7 +57,7 @@ class WebSettings:
         slow_start: seconds that a request to start a server waits.
         slow_stop: seconds that a request to stop a server waits.
         metrics_need_scope: whether metrics are shown to holders of ``read:metrics`` only.
-        lead_to_server: whether people are led to their running server after they signed in.
+        landing: where people are led who did not say where they want to go.
     """
 
     site: Site
@@ -71,7 +72,7 @@ class WebSettings:
     slow_start: float
     slow_stop: float
     metrics_need_scope: bool
-    lead_to_server: bool
+    landing: Landing
 
     @property
     def base_url(self) -> str:

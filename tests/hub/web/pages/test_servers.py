@@ -9,6 +9,7 @@ import pytest
 
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.servers import Server
+from perijove.hub.settings.landing import Landing
 from perijove.hub.testing.running import ORIGIN, RunningHub, running_hub
 
 FROM_US = {"Origin": ORIGIN}
@@ -49,7 +50,7 @@ async def test_the_hub_leads_home_or_to_the_running_server(hub: RunningHub) -> N
 
 
 async def test_the_hub_leads_home_always_if_configured_so() -> None:
-    async with running_hub(lead_to_server=False) as hub:
+    async with running_hub(landing=Landing(to_server=False)) as hub:
         await started(hub)
         assert (await (await hub.browser("ada")).get("/hub/")).headers["Location"] == "/hub/home"
 
@@ -346,3 +347,30 @@ async def test_people_find_the_services_that_they_may_use(hub: RunningHub) -> No
     assert f'<a href="{address}">wiki</a>' in page
     assert "backstage" not in page
     assert "wiki" not in (await (await hub.browser("ada")).get(f"{hub.prefix}home")).text
+
+
+async def test_the_page_of_a_stopped_server_starts_it_if_configured_so() -> None:
+    refresh = '<meta http-equiv="refresh" content="3;url=/hub/spawn/ada?next=%2Fuser%2Fada%2Flab">'
+    async with running_hub(landing=Landing(start_after=2.5)) as hub:
+        await hub.add_user("ada")
+        await hub.add_user("root", admin=True)
+        assert refresh in (await (await hub.browser("ada")).get("/hub/user/ada/lab")).text
+        assert "http-equiv" not in (await (await hub.browser("root")).get("/hub/user/ada/lab")).text
+        await failed(hub)
+        page = await (await hub.browser("ada")).get("/hub/spawn-pending/ada", follow_redirects=True)
+        assert "No more" in page.text
+        assert 'content="3;' not in page.text
+
+
+async def test_the_page_of_a_stopped_server_starts_nothing_otherwise(hub: RunningHub) -> None:
+    page = await (await hub.browser("ada")).get(f"{hub.prefix}user/ada/lab")
+    assert page.status_code == 424
+    assert "http-equiv" not in page.text
+
+
+async def test_very_old_clients_get_the_status_that_they_know() -> None:
+    async with running_hub(landing=Landing(stopped_status=503)) as hub:
+        browser = await hub.browser("ada")
+        assert (await browser.get("/hub/user/ada/lab")).status_code == 503
+        answer = await browser.get("/hub/user/ada/api/status")
+        assert (answer.status_code, answer.json()["status"]) == (503, 503)

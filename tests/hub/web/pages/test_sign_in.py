@@ -12,6 +12,7 @@ import structlog
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.events import SignInRefused
 from perijove.hub.core.guessing import GuessLimits
+from perijove.hub.settings.landing import Landing
 from perijove.hub.testing.fakes import FakeAuthenticator
 from perijove.hub.testing.running import ORIGIN, PASSWORD, RunningHub, running_hub
 
@@ -262,6 +263,20 @@ async def test_a_picture_or_script_signs_nobody_out(hub: RunningHub, headers: di
     browser = await hub.browser("ada")
     assert (await browser.get(f"{hub.prefix}logout", headers=headers)).status_code == 403
     assert (await browser.get(f"{hub.prefix}home")).status_code == 200
+
+
+@pytest.mark.parametrize("stops", [True, False])
+async def test_servers_of_whoever_signs_out_stop_if_configured_so(stops: bool) -> None:
+    async with running_hub(landing=Landing(stop_servers=stops)) as hub:
+        for name in ("ada", "bob"):
+            await hub.client(await hub.token(name)).post(f"{hub.api}/users/{name}/server")
+            await hub.until(lambda server: server is not None and server.ready, name, "")
+        await (await hub.browser("ada")).get("/hub/logout")
+        await hub.until(lambda server: server is not None and server.ready != stops, "ada", "")
+        async with hub.store.transaction() as tx:
+            left = {server.user_name: server.target for server in await tx.servers.list_active()}
+        assert left.get("ada", "stopped") == ("stopped" if stops else "running")
+        assert left["bob"] == "running"
 
 
 async def test_signing_out_of_nothing_clears_what_is_left(hub: RunningHub) -> None:

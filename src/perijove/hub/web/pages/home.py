@@ -18,6 +18,7 @@ from perijove.hub.usecases.shares import HolderName, ServerName
 from perijove.hub.web.callers import Hub
 from perijove.hub.web.errors import STATUS
 from perijove.hub.web.pages.common import FormVisitor, PageVisitor, go, server_path, server_view
+from perijove.hub.web.pages.landing import operators_page
 from perijove.hub.web.permissions import Router
 from perijove.hub.web.rendering import render
 from perijove.hub.web.state import HubState
@@ -33,9 +34,11 @@ Typed = Annotated[str, Form(max_length=MAX_TYPED)]
 
 @router.get("/")
 async def root(request: Request, hub: Hub, visitor: PageVisitor) -> Response:
-    """Lead to the visitor's running server, else to the home page."""
+    """Lead to the operator's page, else to the visitor's running server, else to the home page."""
+    if page := await operators_page(request, hub, visitor):
+        return RedirectResponse(page, status_code=302)
     server = await hub.servers.get(visitor.principal, visitor.user.name, "")
-    if hub.settings.lead_to_server and server.ready:
+    if hub.settings.landing.to_server and server.ready:
         return RedirectResponse(hub.servers.url(server), status_code=302)
     return RedirectResponse(f"{hub.settings.prefix}home", status_code=302)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from urllib.parse import unquote
 
 from fastapi import Request, Response
@@ -26,6 +27,7 @@ from perijove.hub.web.pages.common import (
     server_view,
     with_next,
 )
+from perijove.hub.web.pages.landing import operators_redirect
 from perijove.hub.web.pages.starting import starting_page
 from perijove.hub.web.permissions import Router, public
 from perijove.hub.web.rendering import render
@@ -74,14 +76,19 @@ def not_running(
 ) -> Response:
     """Return the page that offers to start *server*; *start_action* is where its button leads, if not as usual."""
     view = server_view(hub, server)
+    own = server.user_name == principal.name
+    may_start = principal.may("start:servers", user=server.user_name, server=server.name)
+    # One that failed would fail again and again.
+    starts_itself = own and may_start and not server.failure and not start_action
     response = render(
         request,
         "not_running.html",
         server=view,
         start_action=start_action or with_next(view["start_action"], target),
         next_url=target,
-        own=server.user_name == principal.name,
-        may_start=principal.may("start:servers", user=server.user_name, server=server.name),
+        own=own,
+        may_start=may_start,
+        starts_after=math.ceil(hub.settings.landing.start_after) if starts_itself else 0,
         owner=server.user_name,
     )
     response.status_code = status
@@ -118,7 +125,7 @@ async def answer_for_server(request: Request, path: str) -> Response:
     if may_follow and (server.active or server.state is State.FAILED):
         return go(with_next(f"{hub.settings.prefix}spawn-pending/{server_path(server)}", target))
     security.check_page_request(request)
-    return not_running(request, hub, principal, server, target, status=424)
+    return not_running(request, hub, principal, server, target, status=hub.settings.landing.stopped_status)
 
 
 async def _who(request: Request, hub: HubState) -> Principal | None:
@@ -158,7 +165,8 @@ def stopped_json(hub: HubState, path: str) -> Response:
     user_name = escape_name(unquote(path.partition("/")[0]))
     here, start = f"{hub.settings.base_url}user/{user_name}/", f"{hub.settings.prefix}spawn/{user_name}"
     message = f"JupyterHub server no longer running at {here}. Restart the server at {start}"
-    return JSONResponse({"status": 424, "message": message}, status_code=424)
+    status = hub.settings.landing.stopped_status
+    return JSONResponse({"status": status, "message": message}, status_code=status)
 
 
 async def _back(request: Request, hub: HubState, here: str) -> Response:
@@ -179,8 +187,10 @@ async def _back(request: Request, hub: HubState, here: str) -> Response:
 async def user_redirect(request: Request, hub: Hub, visitor: PageVisitor) -> Response:
     """Lead to the rest of the address on the visitor's own server, started if need be."""
     path = raw_path(request).removeprefix(f"{hub.settings.prefix}user-redirect").lstrip("/")
-    name = escape_name(visitor.user.name)
-    target = next_target(request, hub, f"{hub.settings.base_url}user/{name}/{path}{raw_query(request)}")
+    if chosen := await operators_redirect(request, hub, visitor, path):
+        return RedirectResponse(chosen, status_code=302)
+    server = "/".join(escape_name(name) for name in (visitor.user.name, hub.settings.landing.server_name) if name)
+    target = next_target(request, hub, f"{hub.settings.base_url}user/{server}/{path}{raw_query(request)}")
     if not target:
         raise invalid("That is no address of a server")
-    return RedirectResponse(with_next(f"{hub.settings.prefix}spawn/{name}", target), status_code=302)
+    return RedirectResponse(with_next(f"{hub.settings.prefix}spawn/{server}", target), status_code=302)

@@ -160,6 +160,8 @@ async def logout(request: Request, hub: Hub) -> Response:
     if visitor is not None:
         if not security.is_led_here(request, hub.settings):
             return RedirectResponse(f"{hub.settings.prefix}home", status_code=302)
+        if hub.settings.landing.stop_servers:
+            await hub.servers.stop_all_of(visitor.principal, visitor.user)
         await use_case.sign_out(hub.ctx, visitor)
     response = RedirectResponse(f"{hub.settings.prefix}login", status_code=302)
     security.end(request, hub.settings, response)
