@@ -70,7 +70,7 @@ def stop(hub: RunningHub, user: str, name: str = "") -> None:
     """Stop a server over the API."""
     with hub.client(OPS_TOKEN) as api:
         api.delete(f"/users/{user}/servers/{name}")
-        eventually(lambda: not api.get(f"/users/{user}").json()["servers"].get(name, {}).get("pending"), "stopped", 90)
+        eventually(lambda: not api.get(f"/users/{user}").json()["servers"].get(name, {}).get("pending"), "stopped")
 
 
 def printed(hub: RunningHub, user: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import time
 import uuid
 from pathlib import Path
 from types import SimpleNamespace
@@ -274,3 +276,32 @@ def test_hub_decides_the_address(environment: ServerEnvironment) -> None:
 def test_ipython_kernels_dir() -> None:
     assert ipython_kernels_dir({}) == str(Path("~/.ipython/kernels").expanduser())
     assert ipython_kernels_dir({"IPYTHONDIR": "/x"}) == "/x/kernels"
+
+
+def test_asked_to_finish_it_ends_its_kernels_and_then_itself(start: Any, hub: Any, tmp_path: Path) -> None:
+    server = start(tmp_path)
+    headers = {"Authorization": f"token {hub.token_for('alice')}"}
+    with server.client(**headers) as client:
+        assert client.post(f"{PREFIX}api/kernels").status_code == 201
+    assert list(tmp_path.rglob("kernel-*.json"))
+    server.process.send_signal(signal.SIGINT)
+    assert server.process.wait(30) == 0
+    assert "Shutting down 1 kernel" in server.log.read_text()
+    assert not list(tmp_path.rglob("kernel-*.json"))
+
+
+def test_asked_twice_it_does_not_wait_for_what_hangs(start: Any, tmp_path: Path) -> None:
+    (tmp_path / ".jupyter").mkdir()
+    (tmp_path / ".jupyter" / "jupyter_server_config.py").write_text(
+        "import asyncio\nfrom jupyter_server.serverapp import ServerApp\n"
+        "async def hang(self):\n    print('it hangs', flush=True)\n    await asyncio.Event().wait()\n"
+        "ServerApp.cleanup_extensions = hang\n"
+    )
+    server = start(tmp_path)
+    server.process.send_signal(signal.SIGINT)
+    deadline = time.monotonic() + 30
+    while "it hangs" not in server.log.read_text():
+        assert time.monotonic() < deadline and server.process.poll() is None
+        time.sleep(0.05)
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(30) == -signal.SIGTERM

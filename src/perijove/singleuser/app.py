@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -20,6 +21,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         environment = ServerEnvironment.from_environ(os.environ)
     except InvalidEnvironment as error:
         sys.exit(f"perijove-singleuser: {error}")
+    # Until Jupyter has set its own; as an exception it could be lost in the midst of an import.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     import_quickly()
     from perijove.singleuser.server import SingleUserServer  # loads Jupyter
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
+import signal
 import site
 from collections.abc import Mapping
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from jupyter_client.provisioning.factory import KernelProvisionerFactory
@@ -191,6 +193,17 @@ class SingleUserServer(ServerApp):
         super().init_webapp()
 
     # Life
+
+    def init_signal(self) -> None:
+        """Finish in order after SIGINT too: as an exception in the midst of anything it may leave all hanging."""
+        super().init_signal()
+        signal.signal(signal.SIGINT, self._signal_stop)
+
+    def _signal_stop(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to finish; whoever asks again does not want to wait for what hangs."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        super()._signal_stop(sig, frame)
 
     async def _post_start(self) -> None:
         await super()._post_start()  # type: ignore[no-untyped-call]

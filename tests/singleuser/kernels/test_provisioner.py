@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -168,3 +170,29 @@ async def test_kernels_go_on_when_what_they_were_copied_from_is_killed(manager: 
     await manager.shutdown_kernel(now=True)
     with pytest.raises(NotCopied):
         KERNELS.launch(LaunchRequest((sys.executable,), {}, "/"))
+
+
+@pytest.mark.usefixtures("prepared")
+async def test_what_asks_the_group_of_the_server_to_finish_leaves_its_kernels_to_it(
+    manager: AsyncKernelManager,
+) -> None:
+    assert KERNELS._process is not None
+    for number in (signal.SIGINT, signal.SIGTERM):
+        KERNELS._process.send_signal(number)
+    client = await start(manager)
+    client.stop_channels()
+    kernel = process(manager)
+    assert isinstance(kernel, CopiedKernel)
+    kernel.terminate()
+    kernel._connection.settimeout(WAIT)
+    kernel._buffer += kernel._connection.recv(4096)
+    assert kernel.poll() == -signal.SIGTERM
+
+
+def test_a_kernel_that_nobody_reaps_has_ended_all_the_same() -> None:
+    ours, theirs = socket.socketpair()
+    with theirs, subprocess.Popen([sys.executable, "-c", ""]) as child:
+        kernel = CopiedKernel(child.pid, ours)
+        theirs.close()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert kernel.poll() == -signal.SIGKILL

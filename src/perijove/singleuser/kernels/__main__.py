@@ -6,7 +6,7 @@ import socket
 import sys
 from pathlib import Path
 
-from perijove.singleuser.kernels.parent import serve_kernels
+from perijove.singleuser.kernels.parent import ignore_requests, serve_kernels
 from perijove.singleuser.kernels.preparing import prepare_kernels
 from perijove.singleuser.launcher.installed import Installed
 
@@ -14,6 +14,7 @@ from perijove.singleuser.launcher.installed import Installed
 def main() -> None:
     """Serve the socket that is standard input."""
     control = socket.socket(fileno=0)
+    ignore_requests()
     # `python -m` puts the working directory there.
     sys.path[:] = [folder for folder in sys.path if folder not in {"", str(Path.cwd())}]
     prepare_kernels()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 import threading
 from collections.abc import Callable
+from typing import Final
 
 from perijove.singleuser.kernels.preparing import NO_POLLER
 from perijove.singleuser.launcher.becoming import NotPossible, become, read_request
@@ -14,12 +16,20 @@ from perijove.singleuser.launcher.installed import Installed
 from perijove.singleuser.launcher.parent import Copy, Parent, give_up, send_line
 from perijove.wire.launching import LaunchError, LaunchRequest
 
+_REQUESTS: Final = (signal.SIGINT, signal.SIGTERM)
+
 
 def serve_kernels(control: socket.socket, installed: Installed) -> None:
     """Copy this process, in which kernels are prepared, whenever asked to over *control*; never returns in a copy."""
     copy = Parent(control, stale=lambda: Installed.now() != installed).serve()
     if copy is not None:
         _become_kernel(copy)
+
+
+def ignore_requests() -> None:
+    """Stay when the group of the server is asked to finish: how its kernels end is told here."""
+    for number in _REQUESTS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def fork_kernel_parent(installed: Installed) -> socket.socket:
@@ -33,12 +43,15 @@ def fork_kernel_parent(installed: Installed) -> socket.socket:
         return ours
     try:
         ours.close()
+        ignore_requests()
         serve_kernels(theirs, installed)
     finally:
         os._exit(0)
 
 
 def _become_kernel(copy: Copy) -> None:
+    for number in _REQUESTS:
+        signal.signal(number, signal.SIG_DFL)
     try:
         request = read_request(copy)
         become(copy, request)
