@@ -44,7 +44,7 @@ from perijove.hub.adapters.telemetry.metrics import Metrics
 from perijove.hub.adapters.web_server import web_server
 from perijove.hub.core.admission import Limits, tightest
 from perijove.hub.core.errors import PerijoveError
-from perijove.hub.core.servers import Server, State
+from perijove.hub.core.servers import Server
 from perijove.hub.core.services import derived_token
 from perijove.hub.plugins.configuration import Configuration
 from perijove.hub.plugins.needs import spawner_caveats
@@ -57,7 +57,7 @@ from perijove.hub.settings.effective import effective
 from perijove.hub.settings.jupyterhub import JupyterHub
 from perijove.hub.settings.metrics import PeriodicMetricsCollector
 from perijove.hub.settings.services import ServiceSpec
-from perijove.hub.usecases import shares, startup, tokens
+from perijove.hub.usecases import counting, shares, startup, tokens
 from perijove.hub.usecases.accounts import Accounts
 from perijove.hub.usecases.additions import prepare_all
 from perijove.hub.usecases.administration import Administration
@@ -162,7 +162,8 @@ async def running(configuration: Configuration) -> AsyncIterator[Hub]:
         stack.push_async_callback(hub.state.routes.close)
         stack.push_async_callback(_flush_activity, hub)
         stack.push_async_callback(hub.parts.tasks.close)
-        _watch_event_loop(hub, PeriodicMetricsCollector(config=configuration.config))
+        collector = PeriodicMetricsCollector(config=configuration.config)
+        _watch_event_loop(hub, collector)
         hub.parts.keeper.check()
         await startup.apply_configuration(
             hub.state.ctx,
@@ -180,6 +181,7 @@ async def running(configuration: Configuration) -> AsyncIterator[Hub]:
         try:
             await _take_up_servers(hub)
             _begin_periodic_work(hub)
+            _measure_periodically(hub, collector)
             hub.parts.tasks.spawn(_prepare_spawner(configuration), "prepare the spawner")
             hub.parts.tasks.spawn(prepare_all(hub.state.ctx, hub.state.authenticator), "prepare the users")
         except BaseException:
@@ -391,6 +393,20 @@ async def _take_up_servers(hub: Hub) -> None:
     hub.parts.strays.begin(hub.parts.tasks)
 
 
+def _measure_periodically(hub: Hub, options: PeriodicMetricsCollector) -> None:
+    async def count() -> None:
+        await counting.count(hub.state.ctx, hub.metrics, hub.history)
+
+    async def count_active() -> None:
+        await counting.count_active_users(hub.state.ctx, hub.metrics)
+
+    hub.parts.tasks.spawn(count(), "count users and servers at first")
+    hub.parts.tasks.every(COUNT_INTERVAL, count, "count users and servers")
+    if options.active_users_enabled:
+        hub.parts.tasks.spawn(count_active(), "count active users at first")
+        hub.parts.tasks.every(options.active_users_update_interval, count_active, "count active users")
+
+
 def _watch_event_loop(hub: Hub, options: PeriodicMetricsCollector) -> None:
     if options.event_loop_interval_enabled:
         hub.parts.tasks.spawn(
@@ -404,19 +420,10 @@ def _watch_event_loop(hub: Hub, options: PeriodicMetricsCollector) -> None:
 
 
 def _begin_periodic_work(hub: Hub) -> None:
-    async def count() -> None:
-        async with hub.store.transaction() as tx:
-            servers, users = await tx.servers.count_by_state(), await tx.users.count()
-        hub.metrics.set_running(servers.get(State.READY, 0))
-        hub.metrics.set_users(users)
-        hub.history.look(servers)
-
     hub.parts.tasks.every(max(hub.options.activity_resolution, 1.0), hub.state.activity.flush, "write activity")
     hub.parts.tasks.every(PURGE_INTERVAL, lambda: tokens.purge(hub.state.ctx), "delete what has expired")
     hub.parts.tasks.every(PURGE_INTERVAL, lambda: shares.purge(hub.state.ctx), "end what was shared for a time")
     hub.parts.tasks.every(PURGE_INTERVAL, hub.state.guard.purge, "forget tries that failed long ago")
-    hub.parts.tasks.spawn(count(), "count users and servers at first")
-    hub.parts.tasks.every(COUNT_INTERVAL, count, "count users and servers")
 
 
 async def _stop(hub: Hub) -> None:

@@ -21,7 +21,12 @@ class PeriodicMetricsCollector(LoggingConfigurable):
         1, help="Log a warning when the event loop was held up for at least as many seconds."
     ).tag(config=True)
 
-    @validate("event_loop_interval_resolution", "event_loop_interval_log_threshold")
+    active_users_enabled: Any = Bool(
+        True, help="Count the users who were active in the last 24 hours, 7 and 30 days: the metric active_users."
+    ).tag(config=True)
+    active_users_update_interval: Any = Float(3600, help="Seconds between two of these counts.").tag(config=True)
+
+    @validate("event_loop_interval_resolution", "event_loop_interval_log_threshold", "active_users_update_interval")
     def _check_seconds(self, proposal: Any) -> float:
         if not proposal.value > 0:
             raise TraitError("it must be greater than 0")

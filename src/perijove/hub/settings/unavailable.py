@@ -89,10 +89,6 @@ OPTIONS: dict[str, dict[str, str]] = {
     "SimpleLocalProcessSpawner": {
         "home_dir": _GONE,
     },
-    "PeriodicMetricsCollector": {
-        "active_users_enabled": _GONE,
-        "active_users_update_interval": _GONE,
-    },
     "ConfigurableHTTPProxy": {
         "command_umask": _GONE,
     },

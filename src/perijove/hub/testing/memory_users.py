@@ -133,8 +133,12 @@ class MemoryUsers(Repository):
         self.all.memberships = {held: None for held in self.all.memberships if held[0] != user_id}
         self.all.delete_owner("user", user_id)
 
-    async def count(self) -> int:
-        return len(self.all.users)
+    async def count(self, *, active_since: datetime | None = None) -> int:
+        if active_since is None:
+            return len(self.all.users)
+        return sum(
+            user.last_activity is not None and user.last_activity >= active_since for user in self.all.users.values()
+        )
 
 
 def _visible(user: User, query: UserQuery) -> bool:

@@ -224,6 +224,14 @@ class PeopleContract:
             many = await tx.users.list(UserQuery(ALL, names=frozenset(f"n{n}" for n in range(40_000)) | {"bob"}))
             assert [user.name for user in many.items] == ["bob"]
 
+    async def test_users_who_were_active_lately_are_counted(self, store: Store) -> None:
+        async with store.transaction() as tx:
+            ids = {name: (await add_user(tx, name)).id for name in ("ada", "bob", "cyd")}
+            await tx.activity.record({ids["ada"]: NOW, ids["bob"]: NOW + SECOND}, {}, {})
+            times = (NOW, NOW + SECOND, NOW + 2 * SECOND)
+            assert [await tx.users.count(active_since=time) for time in times] == [2, 1, 0]
+            assert await tx.users.count() == 3
+
     @pytest.mark.parametrize(
         ("sort", "names"),
         [("id", "cyd ada bob dan"), ("name", "ada bob cyd dan"), ("last_activity", "ada dan cyd bob")],

@@ -92,7 +92,9 @@ def test_gauges_say_what_they_were_told() -> None:
     metrics = Metrics()
     metrics.set_running(3)
     metrics.set_users(40)
+    metrics.set_active_users("7d", 12)
     found = samples(metrics)
+    assert found["jupyterhub_active_users{period=7d}"] == 12
     assert (found["jupyterhub_running_servers{}"], found["jupyterhub_total_users{}"]) == (3, 40)
 
 

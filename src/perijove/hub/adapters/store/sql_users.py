@@ -190,8 +190,11 @@ class SqlUsers(Repository):
         self.connection.execute(delete(users).where(users.c.id == user_id))
 
     @in_worker
-    def count(self) -> int:
-        return self.connection.scalar(select(func.count()).select_from(users)) or 0
+    def count(self, *, active_since: datetime | None = None) -> int:
+        counted = select(func.count()).select_from(users)
+        if active_since is not None:
+            counted = counted.where(users.c.last_activity >= active_since)
+        return self.connection.scalar(counted) or 0
 
 
 class _Shape(NamedTuple):

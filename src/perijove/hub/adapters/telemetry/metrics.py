@@ -44,6 +44,9 @@ class Metrics:
         )
         self._running = self._gauge("running_servers", "Servers that run")
         self._users = self._gauge("total_users", "Users")
+        self._active = Gauge(
+            "active_users", "Users active within a period", ("period",), namespace=PREFIX, registry=self.registry
+        )
         self._sign_ins = self._counter("sign_ins", "Attempts to sign in", ("status",))
         self._crashes = self._counter("server_crashes", "Servers that ended by themselves after they were ready")
         self._adoptions = self._counter("server_adoptions", "Running servers found by a hub that did not start them")
@@ -90,6 +93,10 @@ class Metrics:
     def set_users(self, users: int) -> None:
         """Say how many users there are."""
         self._users.set(users)
+
+    def set_active_users(self, period: str, users: int) -> None:
+        """Say how many users were active within *period*."""
+        self._active.labels(period).set(users)
 
     def emit(self, fact: Fact) -> None:
         """Count what happened."""

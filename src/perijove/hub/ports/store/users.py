@@ -109,6 +109,6 @@ class Users(Protocol):
         """Delete the user with servers, tokens, sessions, codes, memberships, shares, role assignments and account."""
         ...
 
-    async def count(self) -> int:
-        """Return how many there are."""
+    async def count(self, *, active_since: datetime | None = None) -> int:
+        """Return how many there are, or how many of them were active at *active_since* or later."""
         ...
