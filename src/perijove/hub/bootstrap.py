@@ -272,6 +272,7 @@ def _administration(
         audit=None if audit is None else AuditSearch(audit.path),
         history=history.history,
         options=effective(configuration.config, in_use),
+        roles=configuration.roles,
     )
 
 

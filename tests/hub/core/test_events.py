@@ -6,15 +6,16 @@ from typing import Any
 
 import pytest
 
-from perijove.hub.core import events
+from perijove.hub.core import events, role_events
 from perijove.hub.core.facts import Fact
 
 
 def test_every_kind_is_known() -> None:
     declared = {
         value
-        for value in vars(events).values()
-        if isinstance(value, type) and value.__module__ == events.__name__ and issubclass(value, Fact)
+        for module in (events, role_events)
+        for value in vars(module).values()
+        if isinstance(value, type) and value.__module__ == module.__name__ and issubclass(value, Fact)
     }
     assert set(events.kinds()) == declared
     assert events.SignedIn in events.kinds()

@@ -3,7 +3,15 @@ from __future__ import annotations
 import pytest
 
 from perijove.hub.core.names import validate_role_name
-from perijove.hub.core.roles import ADMIN_SCOPES, DEFAULT_ROLES
+from perijove.hub.core.roles import (
+    ADMIN_SCOPES,
+    DEFAULT_ROLES,
+    HolderKind,
+    Role,
+    Source,
+    why_fixed,
+    why_holders_fixed,
+)
 from perijove.hub.core.scopes import CATALOGUE, Holder, expand, parse_known
 from perijove.wire.scopes import Scope
 
@@ -44,3 +52,29 @@ def test_a_server_may_report_activity_and_be_used_by_itself() -> None:
 
 def test_a_token_inherits_unless_something_else_was_asked_for() -> None:
     assert DEFAULT_ROLES["token"].scopes == ("inherit",)
+
+
+@pytest.mark.parametrize(
+    ("role", "source", "fixed"),
+    [
+        (DEFAULT_ROLES["user"], Source.HUB, True),
+        (Role("ops", ()), Source.CONFIGURATION, True),
+        (Role("staff", (), managed=True), Source.AUTHENTICATOR, True),
+        (Role("tutor", (), custom=True), Source.ADMINISTRATORS, False),
+    ],
+)
+def test_people_change_their_own_roles_only(role: Role, source: Source, fixed: bool) -> None:
+    assert role.source is source
+    assert bool(why_fixed(role)) is fixed
+
+
+def test_who_holds_a_role_is_said_by_people_unless_somebody_else_says_it() -> None:
+    kinds: tuple[HolderKind, ...] = ("user", "group", "service")
+
+    def open_to(role: Role, *listed: HolderKind) -> list[HolderKind]:
+        return [kind for kind in kinds if not why_holders_fixed(role, kind, listed)]
+
+    assert open_to(Role("tutor", (), custom=True)) == ["user", "group", "service"]
+    assert open_to(Role("ops", ()), "user") == ["group", "service"]
+    assert open_to(DEFAULT_ROLES["admin"]) == ["user", "group"]
+    assert open_to(Role("staff", (), managed=True)) == open_to(DEFAULT_ROLES["token"]) == []

@@ -8,14 +8,8 @@ from structlog.testing import capture_logs
 
 from perijove.hub.adapters.encryption import FernetEncryption
 from perijove.hub.core.errors import Code, PerijoveError
-from perijove.hub.core.events import (
-    AdminChanged,
-    GroupCreated,
-    MembershipChanged,
-    RoleChanged,
-    RolesChanged,
-    UserCreated,
-)
+from perijove.hub.core.events import AdminChanged, GroupCreated, MembershipChanged, UserCreated
+from perijove.hub.core.role_events import RoleChanged, RolesChanged
 from perijove.hub.core.users import User
 from perijove.hub.testing.fakes import FakeAuthenticator
 from perijove.hub.usecases.auth_states import auth_state_of

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.principals import Principal
-from perijove.hub.usecases.reach import is_boundless, reached, reached_group
+from perijove.hub.usecases.reach import reached, reached_group
 from perijove.wire.scopes import parse_scope
 
 House = Any
@@ -74,12 +73,3 @@ async def test_a_group_that_is_out_of_reach_looks_like_none(house: House) -> Non
             with pytest.raises(PerijoveError) as caught:
                 await reached_group(tx, holding(scope), "groups", name=name)
             assert caught.value.code is code, (scope, name)
-
-
-async def test_a_part_of_what_administrators_may_do_is_not_all(house: House) -> None:
-    await house.user("root", admin=True)
-    part = Principal("user", "root", frozenset({parse_scope("admin:users")}), user_id=1, admin=True)
-    async with house.store.transaction() as tx:
-        assert await is_boundless(house.ctx, tx, house.admin)
-        assert not await is_boundless(house.ctx, tx, part)
-        assert not await is_boundless(house.ctx, tx, replace(house.admin, admin=False))

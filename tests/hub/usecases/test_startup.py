@@ -12,11 +12,10 @@ from perijove.hub.core.events import (
     GroupCreated,
     GroupPropertiesChanged,
     MembershipChanged,
-    RoleChanged,
-    RoleDeleted,
     UserCreated,
     UserDeleted,
 )
+from perijove.hub.core.role_events import RoleChanged, RoleDeleted
 from perijove.hub.core.roles import ADMIN_SCOPES
 from perijove.hub.core.servers import State
 from perijove.hub.core.services import Service

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from perijove.hub.core import role_events
 from perijove.hub.core.facts import Audited, Fact, seconds_words, server_words
 
 
@@ -158,31 +159,6 @@ class AuthStateChanged(Fact):
 
 
 @dataclass(frozen=True, slots=True)
-class RoleChanged(Fact):
-    """A role came into being or allows something else now; *scopes* are those that it has from now on."""
-
-    audited = Audited("role.change", "role", whom="role")
-    role: str
-    scopes: str
-    by: str
-
-    def sentence(self) -> str:
-        return f"The role {self.role} was changed by {self.by}"
-
-
-@dataclass(frozen=True, slots=True)
-class RoleDeleted(Fact):
-    """A role went away, and everybody lost it."""
-
-    audited = Audited("role.delete", "role", whom="role")
-    role: str
-    by: str
-
-    def sentence(self) -> str:
-        return f"The role {self.role} was deleted by {self.by}"
-
-
-@dataclass(frozen=True, slots=True)
 class UserRenamed(Fact):
     """A user has another name."""
 
@@ -244,19 +220,6 @@ class GroupPropertiesChanged(Fact):
 
     def sentence(self) -> str:
         return f"The properties of group {self.group} were changed by {self.by}"
-
-
-@dataclass(frozen=True, slots=True)
-class RolesChanged(Fact):
-    """A user holds other roles; *roles* are those they hold now."""
-
-    audited = Audited("user.roles", "user", whom="user")
-    user: str
-    roles: str
-    by: str
-
-    def sentence(self) -> str:
-        return f"User {self.user} holds the roles {self.roles or '(none)'} now, by {self.by}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -496,5 +459,6 @@ class RoutesChanged(Fact):
 
 def kinds() -> list[type[Fact]]:
     """Return every kind of fact, by name."""
-    found = [kind for kind in globals().values() if isinstance(kind, type) and issubclass(kind, Fact)]
+    known = [*globals().values(), *vars(role_events).values()]
+    found = {kind for kind in known if isinstance(kind, type) and issubclass(kind, Fact)}
     return sorted((kind for kind in found if kind is not Fact), key=lambda kind: kind.__name__)

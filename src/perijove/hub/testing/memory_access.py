@@ -8,10 +8,10 @@ from datetime import datetime
 
 from perijove.hub.core.oauth import OAuthClient, OAuthCode
 from perijove.hub.core.paging import Page, Window
-from perijove.hub.core.roles import Role
+from perijove.hub.core.roles import HolderKind, Role
 from perijove.hub.core.services import Service
 from perijove.hub.core.tokens import Token
-from perijove.hub.ports.store import HolderKind, OwnerKind
+from perijove.hub.ports.store import OwnerKind
 from perijove.hub.testing.memory_state import Repository, aware, drop, existing, free, page_of, through_json
 
 
@@ -116,9 +116,13 @@ class MemoryRoles(Repository):
         self.all.roles[role.name] = role
 
     async def replace_all(self, roles: Sequence[Role]) -> None:
-        kept = {role.name: role for role in self.all.roles.values() if role.managed}
+        kept = {role.name: role for role in self.all.roles.values() if role.managed or role.custom}
         self.all.roles = kept | {role.name: role for role in roles}
         self.all.drop_holders(lambda held: held[0] not in self.all.roles)
+
+    async def delete(self, name: str) -> None:
+        self.all.roles.pop(name, None)
+        self.all.drop_holders(lambda held: held[0] == name)
 
     async def of(self, kind: HolderKind, holder_id: int) -> Sequence[Role]:
         return [self.all.roles[name] for name in (await self.names_of(kind, [holder_id]))[holder_id]]

@@ -18,13 +18,13 @@ from perijove.hub.core.oauth import OAuthClient, OAuthCode
 from perijove.hub.core.paging import Page, Window
 from perijove.hub.core.pending_sign_ins import PendingSignIn
 from perijove.hub.core.progress import ProgressEvent
-from perijove.hub.core.roles import Role
+from perijove.hub.core.roles import HolderKind, Role
 from perijove.hub.core.servers import Server
 from perijove.hub.core.services import Service
 from perijove.hub.core.shares import Share, ShareCode
 from perijove.hub.core.tokens import Token
 from perijove.hub.core.users import Account, Session, User
-from perijove.hub.ports.store import HolderKind, OwnerKind, ShareQuery
+from perijove.hub.ports.store import OwnerKind, ShareQuery
 
 K = TypeVar("K")
 V = TypeVar("V")

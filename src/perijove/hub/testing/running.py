@@ -37,6 +37,7 @@ from perijove.hub.ports.authenticator import Authenticator
 from perijove.hub.ports.spawner import HubInfo, Spawner, SpawnerUser
 from perijove.hub.settings.effective import effective
 from perijove.hub.settings.landing import Landing
+from perijove.hub.settings.roles import RoleSpec
 from perijove.hub.settings.services import ServiceSpec
 from perijove.hub.testing.fakes import (
     FakeAuthenticator,
@@ -281,10 +282,11 @@ async def running_hub(
         guess_limits: how many tries to sign in may fail.
         services: services of the configuration; those with a command run in `RunningHub.programs`.
         settings: what shall be other than usual in `WebSettings`; a ``site`` takes the place of *base_url*,
-            an ``audit`` finds lines of the audit log.
+            an ``audit`` finds lines of the audit log, ``roles`` are those of the configuration.
     """
     site = settings.pop("site", None) or Site(normalize_base_url(base_url))
     audit: AuditReader | None = settings.pop("audit", None)
+    roles: Sequence[RoleSpec] = settings.pop("roles", ())
     store, clock, telemetry, world = InterruptibleStore(), FakeClock(), RecordingTelemetry(), FakeWorld()
     ctx = Context(store, clock, telemetry, encryption=FernetEncryption([bytes(32)]))
     proxy, probe, programs, history = FakeProxy(), FakeProbe(), FakePrograms(), HistoryWriter(clock)
@@ -319,20 +321,25 @@ async def running_hub(
         spawner_info=info,
         ready=store.ping,
         administration=Administration.made(
-            ctx, parts, audit=audit, history=history.history, options=effective(Config(), [authenticator, proxy])
+            ctx,
+            parts,
+            audit=audit,
+            history=history.history,
+            options=effective(Config(), [authenticator, proxy]),
+            roles=roles,
         ),
     )
     hub = RunningHub(create_app(state), state, store, clock, world, proxy, probe, telemetry, parts, programs, history)
-    await _begin(hub, services)
+    await _begin(hub, services, roles)
     try:
         yield hub
     finally:
         await hub.close()
 
 
-async def _begin(hub: RunningHub, services: Sequence[ServiceSpec]) -> None:
+async def _begin(hub: RunningHub, services: Sequence[ServiceSpec], roles: Sequence[RoleSpec]) -> None:
     parts, site = hub.parts, hub.state.settings.site
-    await apply_configuration(hub.state.ctx, FakeAuthenticator(), services, (), site=site)
+    await apply_configuration(hub.state.ctx, FakeAuthenticator(), services, roles, site=site)
     hub.telemetry.facts.clear()
     await hub.proxy.start()
     await parts.routes.reconcile()

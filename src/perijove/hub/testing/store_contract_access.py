@@ -10,10 +10,10 @@ from perijove.hub.core.errors import Code
 from perijove.hub.core.oauth import OAuthClient
 from perijove.hub.core.paging import Window
 from perijove.hub.core.pending_sign_ins import PendingSignIn
-from perijove.hub.core.roles import Role
+from perijove.hub.core.roles import HolderKind, Role
 from perijove.hub.core.services import Service
 from perijove.hub.core.tokens import Token
-from perijove.hub.ports.store import HolderKind, Store
+from perijove.hub.ports.store import Store
 from perijove.hub.testing.store_samples import (
     HUGE,
     NOW,
@@ -148,6 +148,20 @@ class AccessContract:
             assert list(await tx.roles.of("user", ada.id)) == [Role("b", ("z",))]
             await tx.roles.replace_all([])
             assert list(await tx.roles.of("user", ada.id)) == []
+
+    async def test_roles_that_administrators_made_stay_until_they_are_deleted(self, store: Store) -> None:
+        async with store.transaction() as tx:
+            ada = await add_user(tx)
+            ours = Role("ours", ("x",), "About", custom=True)
+            await tx.roles.put(ours)
+            await tx.roles.put(Role("taken", ("x",), custom=True))
+            for name in ("ours", "taken"):
+                await tx.roles.assign(name, "user", ada.id)
+            await tx.roles.replace_all([Role("taken", ("y",))])
+            assert list(await tx.roles.of("user", ada.id)) == [ours, Role("taken", ("y",))]
+            await tx.roles.delete("ours")
+            await tx.roles.delete("ours")
+            assert list(await tx.roles.list()) == list(await tx.roles.of("user", ada.id)) == [Role("taken", ("y",))]
 
     async def test_roles_of_users_and_of_services_are_apart(self, store: Store) -> None:
         async with store.transaction() as tx:

@@ -12,11 +12,11 @@ from perijove.hub.core.groups import Group
 from perijove.hub.core.names import normalize_group_name, normalize_user_name
 from perijove.hub.core.paging import Page, Window
 from perijove.hub.core.principals import Principal
-from perijove.hub.core.scopes import Holder, beyond, expand
 from perijove.hub.core.users import User
 from perijove.hub.core.visibility import READ_GROUP, group_fields
 from perijove.hub.ports.store import GroupQuery, Transaction
 from perijove.hub.usecases.context import Context
+from perijove.hub.usecases.gifts import beyond_reach
 from perijove.hub.usecases.reach import reached_group
 
 MAX_NEW_GROUPS = 1_000
@@ -186,7 +186,7 @@ async def _check_gift(ctx: Context, tx: Transaction, principal: Principal, group
         PerijoveError: FORBIDDEN.
     """
     raw = [scope for role in await tx.roles.of("group", group.id) for scope in role.scopes]
-    if missing := beyond(expand(raw, Holder(), ctx.catalogue), principal.scopes):
+    if missing := await beyond_reach(ctx, tx, principal, raw):
         raise forbidden(
             f"The roles of group {group.name} allow more than you may do: {', '.join(map(str, missing[:5]))}"
         )

@@ -9,15 +9,9 @@ from typing import Any, Final
 import structlog
 
 from perijove.hub.core.auth_models import AuthModel, groups_of, info_of, roles_of
-from perijove.hub.core.events import (
-    AdminChanged,
-    GroupCreated,
-    MembershipChanged,
-    RoleChanged,
-    RolesChanged,
-    UserCreated,
-)
+from perijove.hub.core.events import AdminChanged, GroupCreated, MembershipChanged, UserCreated
 from perijove.hub.core.facts import Fact
+from perijove.hub.core.role_events import RoleChanged, RolesChanged
 from perijove.hub.core.roles import DEFAULT_ROLES, Role
 from perijove.hub.core.users import User
 from perijove.hub.ports.authenticator import Authenticator

@@ -6,11 +6,8 @@ from perijove.hub.core.errors import not_found
 from perijove.hub.core.groups import Group
 from perijove.hub.core.names import normalize_group_name, shorten
 from perijove.hub.core.principals import Principal, Target
-from perijove.hub.core.roles import DEFAULT_ROLES
-from perijove.hub.core.scopes import Holder, beyond, expand
 from perijove.hub.core.users import User
 from perijove.hub.ports.store import Transaction
-from perijove.hub.usecases.context import Context
 
 
 async def reached(tx: Transaction, principal: Principal, *bases: str, name: str, server: str | None = None) -> User:
@@ -39,10 +36,3 @@ async def reached_group(tx: Transaction, principal: Principal, *bases: str, name
     if group is None:
         raise not_found(f"There is no group {shorten(normal)!r}")
     return group
-
-
-async def is_boundless(ctx: Context, tx: Transaction, principal: Principal) -> bool:
-    """Say whether *principal* may do all that administrators may: a token of one may allow less."""
-    role = await tx.roles.get(DEFAULT_ROLES["admin"].name)
-    raw = () if role is None else role.scopes
-    return principal.admin and not beyond(expand(raw, Holder(), ctx.catalogue), principal.scopes)

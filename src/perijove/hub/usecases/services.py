@@ -14,7 +14,7 @@ from perijove.hub.core.events import ServiceCreated, ServiceDeleted
 from perijove.hub.core.names import shorten, validate_service_name
 from perijove.hub.core.principals import Principal
 from perijove.hub.core.roles import DEFAULT_ROLES
-from perijove.hub.core.scopes import Holder, beyond, expand, undecided
+from perijove.hub.core.scopes import Holder
 from perijove.hub.core.services import Service
 from perijove.hub.core.site import Site
 from perijove.hub.core.tokens import Token, hash_token
@@ -22,10 +22,9 @@ from perijove.hub.core.visibility import READ_SERVICE, service_fields
 from perijove.hub.ports.store import Transaction
 from perijove.hub.settings.services import MANAGED_KEYS, ServiceSpec, read_service
 from perijove.hub.usecases.context import Context
-from perijove.hub.usecases.identity import memberships
+from perijove.hub.usecases.gifts import beyond_reach, is_boundless
 from perijove.hub.usecases.keeping import Keeper
 from perijove.hub.usecases.oauth import put_service_client
-from perijove.hub.usecases.reach import is_boundless
 from perijove.hub.usecases.routes import Routes
 
 log = structlog.get_logger(__name__)
@@ -136,7 +135,8 @@ class Services:
             raise invalid(f"{', '.join(idle)}: only for services that the hub runs, which its configuration has")
         spec, wrong = read_service({**wanted, "name": name}, self._site, self._ctx.catalogue)
         if spec is None:
-            raise invalid("; ".join(wrong))
+            mistakes = "; ".join(wrong)
+            raise invalid(mistakes)
         long = [key for key in ("oauth_client_id", "oauth_redirect_uri") if len(getattr(spec, key)) > MAX_TEXT]
         if long or len(json.dumps(dict(spec.info))) > MAX_INFO:
             raise invalid(f"{', '.join(long) or 'info'}: too long")
@@ -146,9 +146,7 @@ class Services:
         """Refuse a client that may ask its visitors for more than whoever makes it may do: they could be misled."""
         raw = spec.oauth_client_allowed_scopes
         holder = Holder(user=principal.name if principal.kind == "user" else "", service=spec.name)
-        asked = expand(raw, holder, self._ctx.catalogue)
-        members = await memberships(tx, undecided(asked, principal.scopes))
-        missing = beyond(asked, principal.scopes, members)
+        missing = await beyond_reach(self._ctx, tx, principal, raw, holder)
         if missing or ("inherit" in raw and not boundless):
             names = ", ".join(map(str, missing[:5])) or "inherit"
             raise invalid(f"oauth_client_allowed_scopes: {names}: you may not do this yourself")

@@ -13,13 +13,12 @@ from perijove.hub.core.events import (
     GroupCreated,
     GroupPropertiesChanged,
     MembershipChanged,
-    RoleChanged,
-    RoleDeleted,
     UserCreated,
     UserDeleted,
 )
 from perijove.hub.core.facts import Fact
 from perijove.hub.core.paging import Window
+from perijove.hub.core.role_events import RoleChanged, RoleDeleted
 from perijove.hub.core.roles import DEFAULT_ROLES, Role
 from perijove.hub.core.servers import Event, State, after
 from perijove.hub.core.services import Service
@@ -103,10 +102,10 @@ async def apply_configuration(
 def _role_changes(before: Iterable[Role], wanted: Sequence[Role]) -> list[Fact]:
     """Return what is different in *wanted*; the default roles are no news in an empty store.
 
-    Roles of the authenticator are not the configuration's to delete.
+    Roles of the authenticator, and those that administrators made, are not the configuration's to delete.
     """
     names = {role.name for role in wanted}
-    old = {role.name: role.scopes for role in before if not role.managed or role.name in names}
+    old = {role.name: role.scopes for role in before if role.name in names or not (role.managed or role.custom)}
     new = {role.name: role.scopes for role in wanted}
     known = old or {name: role.scopes for name, role in DEFAULT_ROLES.items()}
     changed = [RoleChanged(name, " ".join(new[name]), BY_CONFIGURATION) for name in new if known.get(name) != new[name]]

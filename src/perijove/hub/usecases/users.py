@@ -10,11 +10,12 @@ from typing import NamedTuple
 import structlog
 
 from perijove.hub.core.errors import conflict, forbidden, invalid, not_found
-from perijove.hub.core.events import AdminChanged, AuthStateChanged, RolesChanged, UserCreated, UserDeleted, UserRenamed
+from perijove.hub.core.events import AdminChanged, AuthStateChanged, UserCreated, UserDeleted, UserRenamed
 from perijove.hub.core.facts import Fact
 from perijove.hub.core.names import normalize_user_name
 from perijove.hub.core.paging import Page
 from perijove.hub.core.principals import Principal, Target
+from perijove.hub.core.role_events import RolesChanged
 from perijove.hub.core.roles import DEFAULT_ROLES
 from perijove.hub.core.servers import Server
 from perijove.hub.core.users import User
@@ -24,9 +25,10 @@ from perijove.hub.ports.store import Transaction, UserQuery
 from perijove.hub.usecases.additions import prepare_new
 from perijove.hub.usecases.auth_states import auth_state_of, sealed
 from perijove.hub.usecases.context import Context
+from perijove.hub.usecases.gifts import require_boundless
 from perijove.hub.usecases.groups import set_groups_of
 from perijove.hub.usecases.people import set_admin
-from perijove.hub.usecases.reach import is_boundless, reached
+from perijove.hub.usecases.reach import reached
 from perijove.hub.usecases.removal import Removal
 from perijove.hub.usecases.slices import in_slices
 
@@ -139,7 +141,7 @@ async def _create(
 ) -> Sequence[UserView]:
     if admin:
         async with ctx.store.transaction() as tx:
-            await _check_boundless(ctx, tx, principal, "make administrators")
+            await require_boundless(ctx, tx, principal, "make administrators")
     normal = await _valid_names(authenticator, names)
     await prepare_new(ctx, authenticator, normal, admin=admin)
     given = [DEFAULT_ROLES[name].name for name in (("admin", "user") if admin else ("user",))]
@@ -157,11 +159,6 @@ async def _create(
                 ctx.telemetry.emit(AdminChanged(user.name, True, principal.name))
             views.append(UserView(user, given, (), fields))
     return views
-
-
-async def _check_boundless(ctx: Context, tx: Transaction, principal: Principal, what: str) -> None:
-    if not await is_boundless(ctx, tx, principal):
-        raise forbidden(f"Only administrators can {what}, with a token only if it allows all that they may do")
 
 
 async def _valid_names(authenticator: Authenticator, names: Sequence[str]) -> list[str]:
@@ -217,7 +214,7 @@ async def change_user(
         if user.admin and not principal.admin:
             raise forbidden("Only administrators can change administrators")
         if changes.admin and not user.admin:
-            await _check_boundless(ctx, tx, principal, "make administrators")
+            await require_boundless(ctx, tx, principal, "make administrators")
         facts: list[Fact] = []
         if changes.admin is not None and changes.admin != user.admin:
             await set_admin(tx, user, changes.admin)
@@ -264,7 +261,7 @@ async def _rename(tx: Transaction, principal: Principal, user: User, name: str) 
 
 
 async def _set_roles(ctx: Context, tx: Transaction, principal: Principal, user: User, names: Sequence[str]) -> Fact:
-    await _check_boundless(ctx, tx, principal, "give roles")
+    await require_boundless(ctx, tx, principal, "give roles")
     wanted, held = set(names), {role.name for role in await tx.roles.of("user", user.id)}
     if missing := sorted(wanted - {role.name for role in await tx.roles.list()}):
         raise invalid(f"No such role: {', '.join(map(repr, missing[:20]))}")

@@ -33,6 +33,7 @@ from perijove.hub.web.pages import (
     admin_groups,
     admin_hub,
     admin_overview,
+    admin_roles,
     admin_servers,
     admin_services,
     home,
@@ -106,6 +107,7 @@ PAGES: Final = (
     admin_groups.router,
     admin_hub.router,
     admin_overview.router,
+    admin_roles.router,
     admin_servers.router,
     admin_services.router,
 )

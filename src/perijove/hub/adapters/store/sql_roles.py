@@ -20,8 +20,7 @@ from perijove.hub.adapters.store.tables import (
 )
 from perijove.hub.adapters.store.worker import Repository, in_worker
 from perijove.hub.core.paging import Page, Window
-from perijove.hub.core.roles import Role
-from perijove.hub.ports.store import HolderKind
+from perijove.hub.core.roles import HolderKind, Role
 
 _HOLDERS: Final[dict[HolderKind, tuple[Table, Column[Any]]]] = {
     "user": (user_roles, user_roles.c.user_id),
@@ -29,7 +28,9 @@ _HOLDERS: Final[dict[HolderKind, tuple[Table, Column[Any]]]] = {
     "service": (service_roles, service_roles.c.service_id),
 }
 _NAMED: Final[dict[HolderKind, Table]] = {"user": users, "group": groups, "service": services}
-_ROLE: Final = select(roles.c.name, roles.c.scopes, roles.c.description, roles.c.managed).order_by(roles.c.name)
+_ROLE: Final = select(roles.c.name, roles.c.scopes, roles.c.description, roles.c.managed, roles.c.custom).order_by(
+    roles.c.name
+)
 _ROLES_OF: Final = {
     kind: _ROLE.join(table, table.c.role == roles.c.name).where(holder == bindparam("holder"))
     for kind, (table, holder) in _HOLDERS.items()
@@ -47,7 +48,7 @@ _EFFECTIVE: Final = _ROLE.where(
 
 
 def _roles(rows: Iterable[Sequence[Any]]) -> list[Role]:
-    return [Role(name, tuple(scopes), about, managed) for name, scopes, about, managed in rows]
+    return [Role(name, tuple(scopes), *others) for name, scopes, *others in rows]
 
 
 class SqlRoles(Repository):
@@ -67,16 +68,25 @@ class SqlRoles(Repository):
         self._put(role)
 
     def _put(self, role: Role) -> None:
-        values = {"scopes": [*role.scopes], "description": role.description, "managed": role.managed}
+        values = {
+            "scopes": [*role.scopes],
+            "description": role.description,
+            "managed": role.managed,
+            "custom": role.custom,
+        }
         new = upsert(self.connection, roles).values(name=role.name, **values)
         self.connection.execute(new.on_conflict_do_update(index_elements=["name"], set_=values))
 
     @in_worker
     def replace_all(self, new: Sequence[Role]) -> None:
         others = ~within(roles.c.name, [role.name for role in new])
-        self.connection.execute(delete(roles).where(others, ~roles.c.managed))
+        self.connection.execute(delete(roles).where(others, ~roles.c.managed, ~roles.c.custom))
         for role in new:
             self._put(role)
+
+    @in_worker
+    def delete(self, name: str) -> None:
+        self.connection.execute(delete(roles).where(roles.c.name == name))
 
     @in_worker
     def of(self, kind: HolderKind, holder_id: int) -> Sequence[Role]:

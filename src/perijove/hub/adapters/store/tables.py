@@ -282,6 +282,7 @@ roles = Table(
     Column("scopes", JSON, nullable=False),
     Column("description", Text, nullable=False),
     _managed(),
+    Column("custom", Boolean, nullable=False, server_default=false()),
 )
 
 user_roles = Table(

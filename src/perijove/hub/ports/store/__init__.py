@@ -14,7 +14,7 @@ from perijove.hub.ports.store.leases import Leases
 from perijove.hub.ports.store.long_actions import LongActions
 from perijove.hub.ports.store.oauth import OAuth
 from perijove.hub.ports.store.pending_sign_ins import PendingSignIns
-from perijove.hub.ports.store.roles import HolderKind, Roles
+from perijove.hub.ports.store.roles import Roles
 from perijove.hub.ports.store.servers import Progress, ServerQuery, Servers, ServerSort
 from perijove.hub.ports.store.services import Services
 from perijove.hub.ports.store.sessions import Sessions
@@ -29,7 +29,6 @@ __all__ = [
     "Attempts",
     "GroupQuery",
     "Groups",
-    "HolderKind",
     "Invitations",
     "Leases",
     "LongActions",

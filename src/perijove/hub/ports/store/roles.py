@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Protocol
 
 from perijove.hub.core.paging import Page, Window
-from perijove.hub.core.roles import Role
-
-HolderKind = Literal["user", "group", "service"]
-"""Who can hold a role."""
+from perijove.hub.core.roles import HolderKind, Role
 
 
 class Roles(Protocol):
@@ -28,7 +25,14 @@ class Roles(Protocol):
         ...
 
     async def replace_all(self, roles: Sequence[Role]) -> None:
-        """Make these the only roles beside managed ones of other names; assignments to those that go, go too."""
+        """Make these the only roles beside managed and custom ones of other names.
+
+        Assignments to those that go, go too.
+        """
+        ...
+
+    async def delete(self, name: str) -> None:
+        """Delete a role with all assignments to it; nothing happens if there is none."""
         ...
 
     async def of(self, kind: HolderKind, holder_id: int) -> Sequence[Role]:

@@ -10,7 +10,6 @@ from fastapi import Form, Request, Response
 
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.principals import Principal
-from perijove.hub.core.texts import mark
 from perijove.hub.core.tokens import API_CLIENT_ID
 from perijove.hub.core.users import User
 from perijove.hub.usecases import tokens
@@ -20,6 +19,7 @@ from perijove.hub.web import security
 from perijove.hub.web.callers import Hub
 from perijove.hub.web.errors import STATUS
 from perijove.hub.web.pages.common import FormVisitor, PageVisitor, go, parameters_as
+from perijove.hub.web.pages.scope_words import WORDS
 from perijove.hub.web.permissions import Router
 from perijove.hub.web.rendering import render
 from perijove.hub.web.state import HubState
@@ -30,25 +30,6 @@ NOTE: Final = "Made on the token page"
 HOUR: Final = 3600
 LIFETIMES: Final = (HOUR, 24 * HOUR, 7 * 24 * HOUR, 30 * 24 * HOUR, 365 * 24 * HOUR)
 DEFAULT_LIFETIME: Final = 30 * 24 * HOUR
-
-WORDS: Final = {
-    "access:servers!user": mark("Open my servers and use everything in them"),
-    "servers!user": mark("Start and stop my servers"),
-    "read:servers!user": mark("See my servers and whether they run"),
-    "read:users!user": mark("See my name, my groups and when I was last active"),
-    "tokens!user": mark("Make and revoke tokens of mine"),
-    "shares!user": mark("Share my servers"),
-    "list:users": mark("See who else has an account here"),
-    "admin:users": mark("Create, change and delete users"),
-    "admin:servers": mark("Start, stop and see everybody's servers"),
-    "access:servers": mark("Open everybody's servers"),
-    "admin:groups": mark("Create, change and delete groups"),
-    "read:hub": mark("See what the hub is made of"),
-    "read:metrics": mark("Read metrics"),
-    "proxy": mark("See and refresh the routes of the proxy"),
-    "shutdown": mark("Stop the hub"),
-}
-"""The scopes that the page offers by name, in its order; whoever needs another one writes it down."""
 
 Text = Annotated[str, Form(max_length=4096)]
 Texts = Annotated[tuple[str, ...], Form(max_length=200)]
