@@ -12,7 +12,7 @@ from perijove.hub.core.events import AdminChanged
 from perijove.hub.core.paging import Window
 from perijove.hub.core.principals import Principal
 from perijove.hub.core.role_events import RoleChanged, RoleDeleted, RoleHolderChanged
-from perijove.hub.core.roles import ADMIN_SCOPES, Role
+from perijove.hub.core.roles import ADMIN_SCOPES, HolderKind, Role
 from perijove.hub.core.scopes import CATALOGUE, Catalogue, Definition
 from perijove.hub.settings.roles import RoleSpec
 from perijove.hub.usecases.roles import MAX_HOLDERS_AT_ONCE, Roles
@@ -181,7 +181,8 @@ async def test_holders_whom_the_configuration_lists_are_its_own(house: House) ->
         await roles.change_holders(house.admin, "ops", "user", ["ada"], held=True)
     await roles.change_holders(house.admin, "ops", "group", ["physics"], held=True)
     assert (await roles.get(house.admin, "ops", Window())).holders_fixed["group"] == ""
-    for name, kind in (("token", "user"), ("server", "group"), ("admin", "service")):
+    nobodys: list[tuple[str, HolderKind]] = [("token", "user"), ("server", "group"), ("admin", "service")]
+    for name, kind in nobodys:
         with refused(Code.NOT_ALLOWED):
             await roles.change_holders(house.admin, name, kind, ["ada"], held=True)
 

@@ -32,7 +32,6 @@ from perijove.hub.core.services import Service
 from perijove.hub.core.site import Site
 from perijove.hub.core.tokens import Token, hash_token
 from perijove.hub.core.users import Account, User
-from perijove.hub.ports.audit import AuditReader
 from perijove.hub.ports.authenticator import Authenticator
 from perijove.hub.ports.spawner import HubInfo, Spawner, SpawnerUser
 from perijove.hub.settings.effective import effective
@@ -285,8 +284,7 @@ async def running_hub(
             an ``audit`` finds lines of the audit log, ``roles`` are those of the configuration.
     """
     site = settings.pop("site", None) or Site(normalize_base_url(base_url))
-    audit: AuditReader | None = settings.pop("audit", None)
-    roles: Sequence[RoleSpec] = settings.pop("roles", ())
+    looked_after = {"audit": settings.pop("audit", None), "roles": settings.pop("roles", ())}
     store, clock, telemetry, world = InterruptibleStore(), FakeClock(), RecordingTelemetry(), FakeWorld()
     ctx = Context(store, clock, telemetry, encryption=FernetEncryption([bytes(32)]))
     proxy, probe, programs, history = FakeProxy(), FakeProbe(), FakePrograms(), HistoryWriter(clock)
@@ -321,16 +319,11 @@ async def running_hub(
         spawner_info=info,
         ready=store.ping,
         administration=Administration.made(
-            ctx,
-            parts,
-            audit=audit,
-            history=history.history,
-            options=effective(Config(), [authenticator, proxy]),
-            roles=roles,
+            ctx, parts, history=history.history, options=effective(Config(), [authenticator, proxy]), **looked_after
         ),
     )
     hub = RunningHub(create_app(state), state, store, clock, world, proxy, probe, telemetry, parts, programs, history)
-    await _begin(hub, services, roles)
+    await _begin(hub, services, looked_after["roles"])
     try:
         yield hub
     finally:
