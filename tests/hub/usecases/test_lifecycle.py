@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from perijove.hub.core.admission import Limits
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.events import ServerAdopted, ServerFailed, ServerReady, ServerStopped, ServerStopRequested
-from perijove.hub.core.servers import Command, Event, Server, State
+from perijove.hub.core.servers import Command, Event, Server, State, Target
 from perijove.hub.usecases import lifecycle as module
 from perijove.hub.usecases.lifecycle import Lifecycle, Outcome, _keep
 from perijove.hub.usecases.signals import Signals
@@ -127,6 +127,44 @@ async def test_an_outcome_of_a_process_that_lost_its_lease_is_not_stored(house: 
     house.let_go("answering")
     await house.when(lambda: not before.lifecycle._drivers)
     assert (await house.row()).state is State.ANSWERING
+
+
+async def test_ready_servers_that_a_dead_process_left_are_taken_over_together(house: House, scripted: Any) -> None:
+    await house.user()
+    async with house.store.transaction() as tx:
+        (ada,) = (await tx.users.named(["ada"])).values()
+        made = [await tx.servers.add(ada.id, f"lab{number}") for number in range(module.TAKEN_AT_ONCE + 3)]
+    for server in made:
+        await house.change(server, state=State.READY, target=Target.RUNNING, attempt=1)
+    async with house.store.transaction() as tx:
+        stopped, held = made[0], made[1]
+        await tx.servers.claim(held.id, "another", house.clock.now() + module.LEASE, house.clock.now())
+    watched: list[str] = []
+
+    async def watch(server: Server) -> Outcome:
+        watched.append(server.name)
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    hub = scripted(watch)
+    hub.lifecycle._claimed = None  # no server is asked for by itself
+    take = hub.lifecycle._take
+
+    async def late(servers: Any) -> None:
+        if stopped.id in {server.id for server in servers}:
+            await house.change(await house.row(name=stopped.name), state=State.STOPPED)
+        await take(servers)
+
+    hub.lifecycle._take = late
+    assert await hub.lifecycle.sweep() == len(made)
+    await house.when(lambda: len(watched) == len(made) - 2)
+    assert sorted(watched) == sorted(server.name for server in made[2:])
+    assert {(await house.row(name=name)).owner for name in watched} == {hub.lifecycle._owner}
+    assert [(await house.row(name=server.name)).owner for server in (stopped, held)] == ["", "another"]
+    await hub.lifecycle.close()
+    assert {(await house.row(name=name)).owner for name in watched} == {""}
+    await take(made)
+    assert {(await house.row(name=name)).owner for name in watched} == {""}
 
 
 async def test_leases_are_renewed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,6 +101,12 @@ class MemoryServers(Repository):
         self.all.servers[server_id] = replace(server, owner=owner, lease_until=until)
         return True
 
+    async def claim_each(
+        self, server_ids: Collection[int], owner: str, until: datetime, now: datetime
+    ) -> Sequence[Server]:
+        taken = [number for number in sorted(server_ids) if await self.claim(number, owner, until, now)]
+        return [self.all.servers[number] for number in taken]
+
     async def renew(self, owner: str, until: datetime) -> None:
         aware(until)
         for server in list(self.all.servers.values()):
@@ -111,6 +117,10 @@ class MemoryServers(Repository):
         server = self.all.servers.get(server_id)
         if server is not None and server.owner == owner:
             self.all.servers[server_id] = replace(server, owner="", lease_until=None)
+
+    async def release_of(self, owner: str) -> None:
+        for server in list(self.all.servers.values()):
+            await self.release(server.id, owner)
 
     async def release_all(self) -> None:
         for server in list(self.all.servers.values()):

@@ -200,6 +200,26 @@ class ServersContract:
             assert list(await tx.servers.list_of([ada.id])) == [server, other]
             assert not await tx.servers.claim(other.id + 1, "hub1", until, NOW)
 
+    async def test_leases_are_taken_and_given_up_together(self, store: Store) -> None:
+        async with store.transaction() as tx:
+            ada = await add_user(tx)
+            first, second, third = [await tx.servers.add(ada.id, name) for name in ("", "lab", "x")]
+            until = NOW + SECOND
+            assert await tx.servers.claim(second.id, "hub2", until, NOW)
+            asked = [third.id, second.id, first.id, HUGE]
+            taken = [replace(each, owner="hub1", lease_until=until) for each in (first, third)]
+            assert list(await tx.servers.claim_each(asked, "hub1", until, NOW)) == taken
+            assert list(await tx.servers.claim_each([first.id, second.id], "hub1", until, NOW)) == taken[:1]
+            assert list(await tx.servers.claim_each([], "hub1", until, NOW)) == []
+            await tx.servers.release_of("hub1")
+            assert list(await tx.servers.list_of([ada.id])) == [
+                first,
+                replace(second, owner="hub2", lease_until=until),
+                third,
+            ]
+            found = await tx.servers.claim_each([second.id], "hub1", until + SECOND, until)
+            assert [each.owner for each in found] == ["hub1"]
+
     async def test_deleting_a_server_takes_its_own_along(self, store: Store) -> None:
         async with store.transaction() as tx:
             ada, bob = await add_user(tx), await add_user(tx, "bob")

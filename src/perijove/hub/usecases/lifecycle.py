@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TypeVar
@@ -26,6 +26,7 @@ from perijove.hub.core.texts import mark
 from perijove.hub.ports.store import Transaction
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.signals import QUEUE, Signals
+from perijove.hub.usecases.slices import in_slices
 from perijove.hub.usecases.tasks import Tasks
 
 log = structlog.get_logger(__name__)
@@ -36,6 +37,8 @@ RENEW_INTERVAL = 10.0
 SWEEP_INTERVAL = 15.0
 NEWS_INTERVAL = 0.5
 """Seconds between two looks whether other hub processes changed anything."""
+TAKEN_AT_ONCE = 25
+"""How many ready servers a sweep takes in one transaction; who else waits for the store comes in between."""
 STORE_RETRY = 1.0
 STEP_RETRY = 1.0
 STEP_RETRY_MAX = 30.0
@@ -76,9 +79,14 @@ class Over(PerijoveError):
 
 @dataclass(slots=True)
 class _Driver:
-    """What one driver does: *state* and *version* of the row that its *step* belongs to, and *news* not read yet."""
+    """What one driver does: *state* and *version* of the row that its *step* belongs to, and *news* not read yet.
+
+    Attributes:
+        taken: the row as it was read under our lease, if it was before the driver's first step.
+    """
 
     state: State
+    taken: Server | None = None
     version: int = -1
     news: asyncio.Event = field(default_factory=asyncio.Event)
     step: asyncio.Task[Outcome] | None = None
@@ -140,14 +148,48 @@ class Lifecycle:
             active = await tx.servers.list_active()
             unwanted = await tx.servers.list_to_remove()
         now = self._ctx.clock.now()
+        left: list[Server] = []
         for server in (*active, *unwanted):
             driver = self._drivers.get(server.id)
-            # A row that was read before the driver went on shows nothing new.
-            if server.may_be_driven_by(self._owner, now) if driver is None else driver.version < server.version:
-                if server.active and server.owner not in {"", self._owner} and driver is None:
-                    self.drifted(Drift.ABANDONED, server)
-                self.wake(server.id, server.state)
+            if driver is not None:
+                # A row that was read before the driver went on shows nothing new.
+                if driver.version < server.version:
+                    self.wake(server.id, server.state)
+            elif server.may_be_driven_by(self._owner, now):
+                if server.ready:
+                    left.append(server)
+                else:
+                    self._tell_if_abandoned(server)
+                    self.wake(server.id, server.state)
+        async for part in in_slices(left, TAKEN_AT_ONCE):
+            await self._take(part)
         return len(active)
+
+    async def _take(self, servers: Sequence[Server]) -> None:
+        """Drive those of *servers* that nobody drives by now, with one transaction for all of them.
+
+        A hub that died may have left thousands, and whoever asks for anything meanwhile waits for a transaction too.
+        """
+        before = {server.id: server for server in servers}
+        async with self._ctx.store.transaction() as tx:
+            # Once closed, nothing that is taken would be released.
+            wanted = [] if self._closed else [number for number in before if number not in self._drivers]
+            if not wanted:
+                return
+            now = self._ctx.clock.now()
+            taken = await tx.servers.claim_each(wanted, self._owner, now + LEASE, now)
+            for server in taken:
+                if not _to_do(server):
+                    await tx.servers.release(server.id, self._owner)
+        for server in taken:
+            if server.id in self._drivers or not _to_do(server):
+                continue
+            self._tell_if_abandoned(before[server.id])
+            self._begin_to_drive(server.id, _Driver(server.state, server))
+
+    def _tell_if_abandoned(self, server: Server) -> None:
+        if server.active and server.owner not in {"", self._owner}:
+            self.drifted(Drift.ABANDONED, server)
 
     async def _follow(self) -> None:
         """Take up what was asked of another hub process, of a server that this one works on."""
@@ -159,29 +201,31 @@ class Lifecycle:
         """See to a server whose row was just changed to *state*."""
         self._signals.notify(server_id)
         self._signals.notify(QUEUE)
-        if self._closed:
-            return
         driver = self._drivers.get(server_id)
         if driver is None:
-            driver = self._drivers[server_id] = _Driver(state)
-            driver.task = self._tasks.spawn(self._drive(server_id, driver), f"server {server_id}")
+            self._begin_to_drive(server_id, _Driver(state))
+            return
+        if self._closed:
             return
         driver.news.set()
         # Once only: a second cancellation would break off the step's cleaning up.
         if driver.step is not None and driver.state is not state and not driver.step.cancelling():
             driver.step.cancel()
 
+    def _begin_to_drive(self, server_id: int, driver: _Driver) -> None:
+        if not self._closed:
+            self._drivers[server_id] = driver
+            driver.task = self._tasks.spawn(self._drive(server_id, driver), f"server {server_id}")
+
     async def close(self) -> None:
         """Let all drivers go, their servers as they are; another hub process goes on with them."""
         self._closed = True
-        held = dict(self._drivers)
-        tasks = [driver.task for driver in held.values() if driver.task is not None]
+        tasks = [driver.task for driver in self._drivers.values() if driver.task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         async with self._ctx.store.transaction() as tx:
-            for server_id in held:
-                await tx.servers.release(server_id, self._owner)
+            await tx.servers.release_of(self._owner)
 
     async def _drive(self, server_id: int, driver: _Driver) -> None:
         try:
@@ -194,9 +238,11 @@ class Lifecycle:
 
     async def _advance(self, server_id: int, driver: _Driver) -> bool:
         """Take the server one step on; False if nothing is to be done by this process. Survives what a step raises."""
-        driver.news.clear()
+        server, driver.taken = driver.taken, None
         try:
-            server = await self._claimed(server_id)
+            if server is None or driver.news.is_set():
+                driver.news.clear()
+                server = await self._claimed(server_id)
             if server is None:
                 # What this process knows of it is of yesterday when it comes back.
                 self._forget(server_id)
@@ -239,7 +285,7 @@ class Lifecycle:
             if not await tx.servers.claim(server_id, self._owner, now + LEASE, now):
                 return None
             server = await tx.servers.by_id(server_id)
-            if server is not None and command_for(server.state) is None and not server.remove_wanted:
+            if server is not None and not _to_do(server):
                 await tx.servers.release(server_id, self._owner)
             return server
 
@@ -358,6 +404,11 @@ class Lifecycle:
     async def _renew(self) -> None:
         async with self._ctx.store.transaction() as tx:
             await tx.servers.renew(self._owner, self._ctx.clock.now() + LEASE)
+
+
+def _to_do(server: Server) -> bool:
+    """Say whether there is anything to do for *server*, so that our lease on it is kept."""
+    return command_for(server.state) is not None or server.remove_wanted
 
 
 def _progress_of(before: Server, outcome: Outcome) -> ProgressEvent | None:

@@ -110,6 +110,11 @@ def _order(query: ServerQuery) -> Sequence[ColumnElement[Any]]:
     return [column.asc().nulls_first() if column.nullable else column.asc() for column in columns]
 
 
+def _free(owner: str, now: datetime) -> ColumnElement[bool]:
+    """Return the condition that *owner* may take a server's lease."""
+    return or_(servers.c.owner.in_(["", owner]), servers.c.lease_until.is_(None), servers.c.lease_until <= now)
+
+
 class SqlServers(Repository):
     """Servers of users."""
 
@@ -204,9 +209,16 @@ class SqlServers(Repository):
 
     @in_worker_unseen
     def claim(self, server_id: int, owner: str, until: datetime, now: datetime) -> bool:
-        free = or_(servers.c.owner.in_(["", owner]), servers.c.lease_until.is_(None), servers.c.lease_until <= now)
-        taken = update(servers).where(servers.c.id == server_id, free).values(owner=owner, lease_until=until)
-        return bool(self.connection.execute(taken).rowcount)
+        taken = update(servers).where(servers.c.id == server_id, _free(owner, now))
+        return bool(self.connection.execute(taken.values(owner=owner, lease_until=until)).rowcount)
+
+    @in_worker_unseen
+    def claim_each(self, server_ids: Collection[int], owner: str, until: datetime, now: datetime) -> Sequence[Server]:
+        asked = within(servers.c.id, server_ids)
+        taken = update(servers).where(asked, _free(owner, now))
+        self.connection.execute(taken.values(owner=owner, lease_until=until))
+        held = _SERVER.where(asked, servers.c.owner == owner).order_by(servers.c.id)
+        return [_server(row) for row in self.connection.execute(held)]
 
     @in_worker_unseen
     def renew(self, owner: str, until: datetime) -> None:
@@ -215,6 +227,11 @@ class SqlServers(Repository):
     @in_worker_unseen
     def release(self, server_id: int, owner: str) -> None:
         held = update(servers).where(servers.c.id == server_id, servers.c.owner == owner)
+        self.connection.execute(held.values(owner="", lease_until=None))
+
+    @in_worker_unseen
+    def release_of(self, owner: str) -> None:
+        held = update(servers).where(servers.c.owner == owner)
         self.connection.execute(held.values(owner="", lease_until=None))
 
     @in_worker_unseen

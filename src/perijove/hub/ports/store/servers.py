@@ -100,12 +100,22 @@ class Servers(Protocol):
         """Take or renew the lease; False if another hub process holds it."""
         ...
 
+    async def claim_each(
+        self, server_ids: Collection[int], owner: str, until: datetime, now: datetime
+    ) -> Sequence[Server]:
+        """Take or renew these leases, as far as no other hub process holds them; return the servers as stored then."""
+        ...
+
     async def renew(self, owner: str, until: datetime) -> None:
         """Prolong all leases of *owner*."""
         ...
 
     async def release(self, server_id: int, owner: str) -> None:
         """Give the lease up, if *owner* has it."""
+        ...
+
+    async def release_of(self, owner: str) -> None:
+        """Give up all leases of *owner*."""
         ...
 
     async def release_all(self) -> None:
