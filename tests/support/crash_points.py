@@ -8,11 +8,12 @@ the hub is a point by itself.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -34,6 +35,14 @@ STEADY = frozenset({"renew"})
 """What is written now and then, whatever happens."""
 
 
+@contextmanager
+def wishes(folder: Path) -> Iterator[None]:
+    """Let nobody change the wish in *folder* while this process follows it, or the other way round."""
+    with (folder / "wishes").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 class Points:
     """The points of this process, kept in two files of *folder*."""
 
@@ -44,7 +53,11 @@ class Points:
     @classmethod
     def reach(cls, name: str) -> None:
         """Write *name* down, and die here if that is the wish."""
-        wish = (cls.folder / "wish").read_text()
+        with wishes(cls.folder):
+            cls._reach(name, (cls.folder / "wish").read_text())
+
+    @classmethod
+    def _reach(cls, name: str, wish: str) -> None:
         if wish != cls._wish:
             cls._wish, cls._reached = wish, Counter()
         cls._reached[name] += 1
@@ -52,6 +65,7 @@ class Points:
         with (cls.folder / "reached").open("a") as reached:
             reached.write(f"{point}\n")
         if point == wish.partition("\n")[0]:
+            (cls.folder / "dies").write_text(str(os.getpid()))
             os.kill(os.getpid(), signal.SIGKILL)
 
 

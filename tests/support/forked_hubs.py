@@ -27,7 +27,7 @@ from unittest import mock
 import httpx
 import psycopg
 from tests.support import fake_notebook
-from tests.support.crash_points import MortalStore, Points
+from tests.support.crash_points import MortalStore, Points, wishes
 from tests.support.hubs import OPS_TOKEN, alive, free_ports
 
 from perijove.hub import bootstrap
@@ -230,10 +230,12 @@ class ForkedHub:
         assert self.process.exitcode == 0, self.log[-3000:]
 
     def wish(self, point: str) -> None:
-        """Let the hub die at this point, counted from now on; at none if that is empty."""
-        path = self.folder / "wish.new"
-        path.write_text(f"{point}\n{secrets.token_hex(8)}")
-        path.rename(self.folder / "wish")
+        """Let the hub die at this point, counted from now on; at none if that is empty. One that dies is gone then."""
+        with wishes(self.folder):
+            (self.folder / "wish").write_text(f"{point}\n{secrets.token_hex(8)}")
+        dies = self.folder / "dies"
+        if self.process is not None and dies.exists() and dies.read_text() == str(self.process.pid):
+            self.process.join()
 
     def reached(self) -> list[str]:
         """Return the points that were reached, in order."""
