@@ -59,6 +59,53 @@ def test_a_killed_hub_is_not_noticed_in_the_notebook_and_finds_all_again(configu
     eventually(lambda: not alive(pid), "the server's process is gone")
 
 
+def test_a_hub_that_is_killed_is_back_by_itself(configured: RunningHub, page: Page) -> None:
+    sign_in(page, configured, "mary")
+    start_server(page, "mary")
+    new_notebook(page)
+    server, killed = server_pid(configured, "mary"), configured.hub_pid
+    output = type_and_send(
+        page, "import time\nfor tick in range(100):\n  print('tick', tick, flush=True); time.sleep(0.1)"
+    )
+    expect(output).to_contain_text("tick 3", timeout=LONG)
+
+    os.kill(killed, signal.SIGKILL)
+
+    said = f"the hub was killed by signal SIGKILL; another one is started pid={killed}"
+    eventually(lambda: said in configured.log, "the log says what happened")
+    eventually(lambda: configured.log.partition(said)[2].count(configured.ready_line), "there is another hub")
+    assert configured.hub_pid != killed
+    assert model(configured, "mary")["ready"] is True
+    assert server_pid(configured, "mary") == server
+    assert "proxy serving at" not in configured.log.partition(said)[2]
+    expect(output).to_contain_text("tick 99", timeout=LONG)
+    run_cell(page, "print('the hub', 'is back')", "the hub is back")
+
+
+def test_a_configuration_read_anew_stops_nothing(configured: RunningHub) -> None:
+    with configured.client(OPS_TOKEN) as api:
+        api.post("/users/rosalind")
+        api.post("/users/rosalind/server")
+    eventually(lambda: model(configured, "rosalind")["ready"], "the server is ready", 60)
+    server, proxy, before = server_pid(configured, "rosalind"), configured.proxy_pid, configured.hub_pid
+    length = len(configured.log)
+    with (configured.folder / "jupyterhub_config.py").open("a") as file:
+        file.write("\n# read anew\nc.JupyterHub.cleanup_servers = True\n")
+    assert configured.process is not None
+    configured.process.send_signal(signal.SIGHUP)
+
+    eventually(lambda: configured.ready_line in configured.log[length:], "the new hub runs")
+    assert configured.hub_pid != before
+    assert configured.proxy_pid == proxy
+    assert server_pid(configured, "rosalind") == server
+
+    with (configured.folder / "jupyterhub_config.py").open("w") as file:
+        file.write(configured.config)
+    configured.process.send_signal(signal.SIGHUP)
+    eventually(lambda: configured.log[length:].count(configured.ready_line) == 2, "the first configuration is back")
+    assert server_pid(configured, "rosalind") == server
+
+
 def test_a_killed_proxy_is_back_with_all_routes_in_two_seconds(configured: RunningHub, page: Page) -> None:
     sign_in(page, configured, "grace")
     start_server(page, "grace")

@@ -160,11 +160,21 @@ class RunningHub:
         eventually(ready, "the hub says that it runs", self.start_seconds)
         return self.log[before:]
 
-    def kill(self) -> None:
-        """Kill the hub, and nothing else, at once."""
+    @property
+    def hub_pid(self) -> int:
+        """The hub's own process, which the command forked; fails while it is away."""
         assert self.process is not None
+        (pid,) = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return int(pid)
+
+    def kill(self) -> None:
+        """Kill the command, and thereby the hub, but nothing else; nothing starts it again."""
+        assert self.process is not None
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        hubs = [int(pid) for pid in children if self.command == [str(PERIJOVE)]]
         self.process.kill()
         self.process.wait()
+        eventually(lambda: not any(map(alive, hubs)), "the hub dies with the command")
 
     def stop(self) -> int:
         """Press Ctrl-C, which reaches the whole process group, and return the exit status."""

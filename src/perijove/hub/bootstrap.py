@@ -34,6 +34,7 @@ from perijove.hub.adapters.probe import HttpProbe
 from perijove.hub.adapters.programs import LocalPrograms
 from perijove.hub.adapters.run_files import make_folders, pid_file
 from perijove.hub.adapters.store.sql import SqlStore
+from perijove.hub.adapters.supervisor import LET_GO, Leash
 from perijove.hub.adapters.telemetry.audit import AuditLog
 from perijove.hub.adapters.telemetry.audit_search import AuditSearch
 from perijove.hub.adapters.telemetry.event_loop import watch_event_loop
@@ -46,6 +47,7 @@ from perijove.hub.core.admission import Limits, tightest
 from perijove.hub.core.errors import PerijoveError
 from perijove.hub.core.servers import Server
 from perijove.hub.core.services import derived_token
+from perijove.hub.core.supervision import CRASHED, FAILED
 from perijove.hub.plugins.configuration import Configuration
 from perijove.hub.plugins.needs import spawner_caveats
 from perijove.hub.ports.authenticator import Authenticator, UsesAccounts
@@ -98,8 +100,11 @@ class Hub:
     services: Sequence[ServiceSpec]
 
 
-def run(configuration: Configuration) -> int:
-    """Run the hub until it is told to stop; return the exit status of the process."""
+def run(configuration: Configuration, leash: Leash | None = None) -> int:
+    """Run the hub until it is told to stop; return the exit status of the process.
+
+    With a *leash*, an exception that nobody expected is a status, too: whoever holds it starts another hub.
+    """
     options = configuration.hub
     configure_logging(options.log_level, options.log_level == "DEBUG")
     # What the hub makes is for its own user only.
@@ -108,40 +113,48 @@ def run(configuration: Configuration) -> int:
         log.warning(warning)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_serve(configuration))
+            return runner.run(_serve(configuration, leash))
     except PerijoveError as error:
         log.critical("the hub cannot start", reason=error.message)
-        return 1
+        return FAILED
+    except Exception:
+        if leash is None:
+            raise
+        log.critical("the hub broke", exc_info=True)
+        return CRASHED
 
 
-async def _serve(configuration: Configuration) -> int:
+async def _serve(configuration: Configuration, leash: Leash | None) -> int:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with running(configuration) as hub:
+    async with running(configuration, leash.holder if leash else None) as hub:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, hub.state.shutdown.wanted.set)
+        if leash is not None:
+            loop.add_signal_handler(LET_GO, hub.state.shutdown.let_go)
+            leash.up()
         if stop.is_set():
             hub.state.shutdown.wanted.set()
         for line in await announcement(hub):
             sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
-        _spare_the_garbage_collector()
+        # The collector need not look through everything that was loaded again and again: each look is a stall.
+        gc.freeze()
         await hub.state.shutdown.wanted.wait()
         log.info("stopping")
     log.info("stopped")
     return int(hub.state.shutdown.failed)
 
 
-def _spare_the_garbage_collector() -> None:
-    """Keep the collector from looking through everything that was loaded again and again: each look is a stall."""
-    gc.freeze()
-
-
 @contextlib.asynccontextmanager
-async def running(configuration: Configuration) -> AsyncIterator[Hub]:
+async def running(configuration: Configuration, pid: int | None = None) -> AsyncIterator[Hub]:
     """Start a hub with everything it needs, and stop it again at the end of the block.
+
+    Args:
+        configuration: what it is like.
+        pid: the process that takes signals for it; this one, unless there is another.
 
     Raises:
         PerijoveError: it cannot start; the message says why. Nothing is left running then.
@@ -152,7 +165,7 @@ async def running(configuration: Configuration) -> AsyncIterator[Hub]:
         store = await SqlStore.open(options.database_url)
         stack.push_async_callback(store.close)
         if options.pid_path is not None:
-            stack.enter_context(pid_file(options.pid_path))
+            stack.enter_context(pid_file(options.pid_path, pid or os.getpid()))
         for caveat in await asyncio.to_thread(spawner_caveats, configuration):
             log.warning(caveat)
         hub = compose(configuration, store)

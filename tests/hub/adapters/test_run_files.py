@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import stat
 from pathlib import Path
 
@@ -27,13 +26,13 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
 def test_the_process_id_is_in_its_file_as_long_as_the_hub_runs(tmp_path: Path) -> None:
     path = tmp_path / "hub.pid"
-    with pid_file(path):
-        assert int(path.read_text()) == os.getpid()
+    with pid_file(path, 12345):
+        assert int(path.read_text()) == 12345
     assert not path.exists()
-    with pid_file(path):
+    with pid_file(path, 12345):
         path.unlink()
 
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    with pytest.raises(PerijoveError, match="cannot be written"), pid_file(tmp_path / "none" / "hub.pid"):
+    with pytest.raises(PerijoveError, match="cannot be written"), pid_file(tmp_path / "none" / "hub.pid", 12345):
         pass

@@ -52,6 +52,11 @@ def test_flags_set_options(argv: list[str], options: list[tuple[str, str, str]])
     assert list(parse(argv).options) == options
 
 
+def test_the_hub_is_supervised_unless_told_otherwise() -> None:
+    assert parse([]).supervised
+    assert not parse(["--no-supervisor"]).supervised
+
+
 def test_every_short_flag_sets_an_option_that_exists() -> None:
     assert {option for _, option, _ in ALIASES.values()} <= set(JupyterHub.class_trait_names(config=True))
 

@@ -4,10 +4,12 @@ import os
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import ClassVar
 
 import pytest
 
 import perijove
+from perijove.hub.adapters import supervisor
 from perijove.hub.cli.main import main
 from perijove.hub.plugins.configuration import Configuration
 
@@ -30,7 +32,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[Configuration]:
     configurations: list[Configuration] = []
     module = ModuleType("perijove.hub.bootstrap")
 
-    def run(configuration: Configuration) -> int:
+    def run(configuration: Configuration, leash: supervisor.Leash | None) -> int:
         configurations.append(configuration)
         return 7
 
@@ -40,23 +42,23 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[Configuration]:
 
 
 def test_a_start_hands_the_configuration_on_and_gives_back_the_status(started: list[Configuration], here: Path) -> None:
-    assert main(["--port=1", "--JupyterHub.authenticator_class=dummy"]) == 7
+    assert main(["--no-supervisor", "--port=1", "--JupyterHub.authenticator_class=dummy"]) == 7
     assert started[0].hub.port == 1
     assert started[0].config_file is None
 
 
 def test_a_start_says_which_file_it_found(started: list[Configuration], here: Path, capsys: Capture) -> None:
     (here / FILE).write_text("c.JupyterHub.port = 1\n")
-    main([])
+    main(["--no-supervisor"])
     assert capsys.readouterr().out == f"Configuration: {here / FILE}\n"
-    main(["-f", FILE])
+    main(["--no-supervisor", "-f", FILE])
     assert capsys.readouterr().out == ""
     assert [configuration.hub.port for configuration in started] == [1, 1]
 
 
 def test_mistakes_keep_it_from_starting(started: list[Configuration], here: Path, capsys: Capture) -> None:
     (here / FILE).write_text("c.JupyterHub.prot = 1\nc.Spawner.agrs = []\n")
-    assert main([]) == 1
+    assert main(["--no-supervisor"]) == 1
     assert started == []
     assert capsys.readouterr().err.splitlines() == [
         "perijove: 2 mistakes in the configuration; nothing was started",
@@ -142,3 +144,24 @@ def test_help_and_version(capsys: Capture) -> None:
     out = capsys.readouterr().out
     assert out.startswith("usage: perijove")
     assert out.endswith(f"perijove {perijove.__version__} (speaks JupyterHub 6.1.1)\n")
+
+
+def test_a_hub_says_when_it_is_configured(started: list[Configuration], monkeypatch: pytest.MonkeyPatch) -> None:
+    class Told:
+        said: ClassVar[list[str]] = []
+
+        def configured(self) -> None:
+            self.said.append("configured")
+
+    monkeypatch.setattr(supervisor, "supervised", lambda _: Told())
+    main(["--port=1"])
+    assert Told.said == ["configured"]
+    assert len(started) == 1
+
+
+def test_the_status_of_the_last_hub_is_that_of_the_command(
+    started: list[Configuration], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "supervised", lambda _: 3)
+    assert main([]) == 3
+    assert started == []

@@ -20,7 +20,7 @@ import json, os, socket, sys
 from perijove.singleuser.kernels.parent import fork_kernel_parent
 from perijove.singleuser.kernels.preparing import prepare_kernels
 from perijove.singleuser.kernels.provisioner import Kernels
-from perijove.singleuser.launcher.installed import Installed
+from perijove.installed import Installed
 from perijove.wire.launching import LaunchRequest
 prepare_kernels()
 kernels = Kernels()

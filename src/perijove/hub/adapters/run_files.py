@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,10 +19,10 @@ def make_folders(data: Path) -> None:
 
 
 @contextlib.contextmanager
-def pid_file(path: Path) -> Iterator[None]:
-    """Keep this process's id in *path* for the length of the block. Raises PerijoveError UNAVAILABLE."""
+def pid_file(path: Path, pid: int) -> Iterator[None]:
+    """Keep a process id in *path* for the length of the block. Raises PerijoveError UNAVAILABLE."""
     try:
-        path.write_text(f"{os.getpid()}\n")
+        path.write_text(f"{pid}\n")
     except OSError as error:
         raise PerijoveError(Code.UNAVAILABLE, f"The file {path} cannot be written: {error.strerror}") from None
     try:

@@ -49,12 +49,14 @@ class CommandLine:
         config_file: the file named with -f.
         options: (section, option, text) of each flag that sets an option, in order.
         answer_yes: whether a file may be overwritten without asking.
+        supervised: whether the hub is a process of its own, with one beside it that starts another when it dies.
     """
 
     action: Action
     config_file: Path | None
     options: tuple[tuple[str, str, str], ...]
     answer_yes: bool
+    supervised: bool = True
 
 
 class UsageError(Exception):
@@ -93,7 +95,7 @@ def parse(argv: Sequence[str]) -> CommandLine:
     if wrong:
         raise UsageError(wrong)
     action = known.action or (Action.CHECK if known.command else Action.RUN)
-    return CommandLine(Action(action), known.config, tuple(known.options), known.yes)
+    return CommandLine(Action(action), known.config, tuple(known.options), known.yes, not known.no_supervisor)
 
 
 def help_text() -> str:
@@ -173,6 +175,11 @@ def _parser() -> argparse.ArgumentParser:
         parser.add_argument(f"--{name}", metavar=metavar, action=_SetOption, const=(option, ""), help=text)
     parser.add_argument(
         "--debug", action=_SetOption, nargs=0, const=("log_level", "DEBUG"), help="the same as --log-level DEBUG"
+    )
+    parser.add_argument(
+        "--no-supervisor",
+        action="store_true",
+        help="run the hub in this process itself, and start no other when it dies",
     )
     _add_actions(parser)
     return parser

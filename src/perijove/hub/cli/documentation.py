@@ -46,6 +46,8 @@ what to write instead. Nothing is ignored silently.
 """
 
 _ENVIRONMENT = """
+`--no-supervisor` runs the hub in the process of the command itself: nothing starts it again when it dies, and SIGHUP
+ends it.
 ## Environment
 
 | variable | meaning |

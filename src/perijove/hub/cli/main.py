@@ -120,18 +120,23 @@ def _check(line: CommandLine) -> int:
 def _run(line: CommandLine) -> int:
     # From here on: nearly all that a start loads stays, and looking through it meanwhile takes a twelfth of the time.
     gc.set_threshold(YOUNG_OBJECTS)
+    from perijove.hub.adapters.supervisor import supervised
+    from perijove.hub.bootstrap import run
     from perijove.hub.plugins.configuration import load
     from perijove.hub.settings.mistakes import ConfigurationError
 
+    leash = supervised(dict(os.environ)) if line.supervised else None
+    if isinstance(leash, int):
+        return leash
     try:
         configuration = load(_arguments(line))
     except ConfigurationError as error:
         return _tell(error.mistakes)
     if configuration.config_file and line.config_file is None:
         print(f"Configuration: {configuration.config_file}", flush=True)
-    from perijove.hub.bootstrap import run
-
-    return run(configuration)
+    if leash is not None:
+        leash.configured()
+    return run(configuration, leash)
 
 
 def _arguments(line: CommandLine) -> Arguments:

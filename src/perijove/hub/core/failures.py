@@ -163,7 +163,8 @@ _LISTENS = re.compile(
 """How Jupyter Server and other programs say where they listen; the address may follow on the next line of the log."""
 
 
-def _exit_words(status: int | None) -> str:
+def exit_words(status: int | None) -> str:
+    """Return how a process with this exit status ended, negative for a signal, to go on after its name."""
     if not status:
         return "ended"
     if status < 0:
@@ -186,7 +187,7 @@ def ended(status: int | None, log: str, *, while_starting: bool, out_of_memory: 
     when = " before it was ready" if while_starting else ""
     reason, advice = _explained(status, log, out_of_memory)
     because = f": {reason}" if reason else ""
-    return Failure(f"The server {_exit_words(status)}{when}{because}.", advice, log)
+    return Failure(f"The server {exit_words(status)}{when}{because}.", advice, log)
 
 
 def _explained(status: int | None, log: str, out_of_memory: bool) -> tuple[str, str]:

@@ -152,7 +152,7 @@ class JupyterHub(LandingOptions):
         Unicode("jupyterhub_cookie_secret", help="The file that keeps the cookie secret; made at the first start.")
     )
     cookie_max_age_days: float = _option(Float(14, help="Days after which a person must sign in again."))
-    pid_file: str = _option(Unicode("", help="A file to which the hub writes its process id; none if empty."))
+    pid_file: str = _option(Unicode("", help="A file for the process id to send signals to; none if empty."))
     audit_log_file: str = _option(
         Unicode(
             "audit.jsonl",

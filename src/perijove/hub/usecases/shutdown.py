@@ -28,7 +28,12 @@ class Shutdown:
 
     def give_up(self) -> None:
         """Let the hub end as one that failed; servers and proxy go on for the next one."""
-        self.failed, self.servers, self.proxy = True, False, False
+        self.failed = True
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Let the hub end, and leave servers and proxy to the next one."""
+        self.servers, self.proxy = False, False
         self.wanted.set()
 
     def ask(self, principal: Principal, *, servers: bool | None = None, proxy: bool | None = None) -> None:

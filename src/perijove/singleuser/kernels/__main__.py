@@ -6,9 +6,9 @@ import socket
 import sys
 from pathlib import Path
 
+from perijove.installed import Installed
 from perijove.singleuser.kernels.parent import ignore_requests, serve_kernels
 from perijove.singleuser.kernels.preparing import prepare_kernels
-from perijove.singleuser.launcher.installed import Installed
 
 
 def main() -> None:

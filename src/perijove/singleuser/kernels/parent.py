@@ -10,9 +10,9 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+from perijove.installed import Installed
 from perijove.singleuser.kernels.preparing import NO_POLLER
 from perijove.singleuser.launcher.becoming import NotPossible, become, read_request
-from perijove.singleuser.launcher.installed import Installed
 from perijove.singleuser.launcher.parent import Copy, Parent, give_up, send_line
 from perijove.wire.launching import LaunchError, LaunchRequest
 
@@ -21,7 +21,7 @@ _REQUESTS: Final = (signal.SIGINT, signal.SIGTERM)
 
 def serve_kernels(control: socket.socket, installed: Installed) -> None:
     """Copy this process, in which kernels are prepared, whenever asked to over *control*; never returns in a copy."""
-    copy = Parent(control, stale=lambda: Installed.now() != installed).serve()
+    copy = Parent(control, stale=installed.outdated).serve()
     if copy is not None:
         _become_kernel(copy)
 

@@ -6,10 +6,10 @@ import socket
 import sys
 from pathlib import Path
 
+from perijove.installed import Installed
 from perijove.singleuser.kernels.parent import fork_kernel_parent
 from perijove.singleuser.kernels.provisioner import adopt
 from perijove.singleuser.launcher.becoming import NotPossible, become, check_readable, read_request
-from perijove.singleuser.launcher.installed import Installed
 from perijove.singleuser.launcher.parent import Parent, give_up, send_line
 from perijove.singleuser.launcher.preparing import prepare_servers
 from perijove.wire.launching import LaunchError
@@ -22,7 +22,7 @@ def main() -> None:
     sys.path[:] = [folder for folder in sys.path if folder not in {"", str(Path.cwd())}]
     prepare_servers()
     installed = Installed.now()
-    copy = Parent(control, stale=lambda: Installed.now() != installed).serve()
+    copy = Parent(control, stale=installed.outdated).serve()
     if copy is None:
         return
     try:
