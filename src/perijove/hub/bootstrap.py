@@ -428,6 +428,7 @@ def _watch_event_loop(hub: Hub, options: PeriodicMetricsCollector) -> None:
                 hub.metrics.observe_event_loop,
                 resolution=options.event_loop_interval_resolution,
                 warn_from=options.event_loop_interval_log_threshold,
+                tell_where=options.event_loop_interval_log_stack,
             ),
             "watch the event loop",
         )

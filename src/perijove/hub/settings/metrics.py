@@ -21,6 +21,11 @@ class PeriodicMetricsCollector(LoggingConfigurable):
         1, help="Log a warning when the event loop was held up for at least as many seconds."
     ).tag(config=True)
 
+    event_loop_interval_log_stack: Any = Bool(
+        False,
+        help="Say in that warning what the event loop was doing; a thread looks for it, which costs a little.",
+    ).tag(config=True)
+
     active_users_enabled: Any = Bool(
         True, help="Count the users who were active in the last 24 hours, 7 and 30 days: the metric active_users."
     ).tag(config=True)
