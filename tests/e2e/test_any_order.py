@@ -25,7 +25,7 @@ THOROUGH = int(os.environ.get("PERIJOVE_THOROUGH", "0"))
 PART = 20
 """How many histories one test tries then; a single test may not take for ever."""
 USERS = st.sampled_from([0, 1])
-SERVERS = st.sampled_from(["", "slow", "stubborn", "broken"])
+SERVERS = st.sampled_from(["", "slow", "stubborn", "broken", "crowded"])
 DEATHS = st.sampled_from(
     [
         f"{side} {deed} #{number}"

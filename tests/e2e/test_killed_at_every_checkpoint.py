@@ -72,6 +72,9 @@ SCENARIOS = {
     "start": Scenario("", False, "POST", "/users/{user}/server", "ready", "save(queued)"),
     "stop": Scenario("", True, "DELETE", "/users/{user}/server", "stopped", "save(stopping)"),
     "failed start": Scenario("broken", False, "POST", "/users/{user}/servers/broken", "failed", "save(queued)"),
+    "start on another port": Scenario(
+        "crowded", False, "POST", "/users/{user}/servers/crowded", "ready", "save(queued)"
+    ),
     "removal": Scenario("named", True, "DELETE", "/users/{user}/servers/named", "", "save(stopping)", {"remove": True}),
     "removal of the user": Scenario("", True, "DELETE", "/users/{user}", "", "users.want_removal()"),
 }

@@ -1,8 +1,9 @@
 """Stands in for a notebook: a process that starts in some hundredths of a second, answers HTTP, and keeps a diary.
 
 It is run by its path, with nothing but the standard library. In its home it leaves, under the server's name, a line
-for each start, and a complaint if another process of the same server still ran. A server called *stubborn* does not end
-when told to; one called *slow* takes its time before it answers; one called *broken* ends at once.
+for each start, and a complaint if another process of the same server still ran. A server called *stubborn* does not
+end when told to; one called *slow* takes its time before it answers; one called *broken* ends at once; one called
+*crowded* finds its first port taken.
 """
 
 from __future__ import annotations
@@ -29,11 +30,13 @@ def main() -> None:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             (home / f"overlap-{name}").write_text(f"process {os.getpid()} of run {run} is not the only one\n")
-        starts.write(f"{os.getpid()} {run}\n")
+        first = starts.write(f"{os.getpid()} {run}\n")
         starts.flush()
         signal.signal(signal.SIGTERM, signal.SIG_IGN if name == "stubborn" else signal.SIG_DFL)
         if name == "broken":
             sys.exit("ModuleNotFoundError: No module named 'jupyterlab'")
+        if name == "crowded" and starts.tell() == first:
+            sys.exit("OSError: [Errno 98] Address already in use")
         if name == "slow":
             time.sleep(SLOW_SECONDS)
         serve(name, home)

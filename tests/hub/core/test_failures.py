@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from perijove.hub.core.failures import CAUSES, crashed, ended, refused, timed_out
+from perijove.hub.core.failures import CAUSES, crashed, ended, port_was_taken, refused, timed_out
 
 
 @pytest.mark.parametrize(
@@ -206,3 +206,17 @@ def test_a_fault_of_ours_gives_a_number_to_ask_for_and_no_details() -> None:
     assert failure.reason == "Something went wrong while adding its route."
     assert "4f2a" in failure.advice
     assert failure.log == ""
+
+
+@pytest.mark.parametrize(
+    ("status", "log", "taken"),
+    [
+        (1, "ERROR: the Jupyter server could not be started because port 4711 is not available.", True),
+        (1, "OSError: [Errno 98] Address already in use", True),
+        (1, "Address already in use\nModuleNotFoundError: No module named 'jupyterlab'", False),
+        (-9, "OSError: [Errno 98] Address already in use", False),
+        (1, "", False),
+    ],
+)
+def test_a_port_that_was_taken_is_known(status: int, log: str, taken: bool) -> None:
+    assert port_was_taken(status, log) is taken

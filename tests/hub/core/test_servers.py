@@ -130,6 +130,13 @@ def test_a_failure_on_the_way_up_or_later_leads_through_stopping_to_failed(now: 
     assert (failed.state, failed.failure) == (State.FAILED, BROKEN)
 
 
+def test_a_start_whose_port_was_taken_goes_on_in_the_same_attempt(now: datetime) -> None:
+    before = replace(server(State.ANSWERING), requested=now, started=now)
+    again = after(before, Event.PORT_TAKEN, now + timedelta(seconds=5))
+    # What is stored of the run that ended is what its control group is found by.
+    assert again == replace(before, state=State.STARTING, url="", version=before.version + 1)
+
+
 def test_states_are_at_rest_on_the_way_up_ready_or_stopping() -> None:
     assert AT_REST | ON_THE_WAY_UP | {State.READY, State.STOPPING} == set(State)
     assert not AT_REST & ON_THE_WAY_UP

@@ -164,6 +164,51 @@ async def test_a_spawner_that_watches_memory_is_asked_why_a_server_was_killed(
     assert ("it used all the memory that it may use" in failed.failure.reason) is known
 
 
+async def reach_ports(house: House, hub: Any, ports: int, **options: Any) -> None:
+    """Start a server and let it end for its port as often as said; the spawner's choice of ports is *options*."""
+
+    class Choosing(house.spawner_class):  # type: ignore[misc]
+        chosen_port = options.get("chosen_port", 4711)
+
+    house.spawner_class = Choosing
+    house.world.log = "OSError: [Errno 98] Address already in use"
+    server = await house.reach(hub, "answering")
+    for number in range(1, ports + 1):
+        await house.when(lambda number=number: len(house.world.runs) == number and house.world.running())
+        house.world.end(server.id, 1)
+
+
+async def test_a_start_goes_on_with_another_port_if_the_first_was_taken(house: House) -> None:
+    hub = await house.hub()
+    await reach_ports(house, hub, 1)
+    house.hold("answering", held=False)
+    ready = await house.until("ready")
+    assert (ready.attempt, ready.failure, len(house.world.runs)) == (1, None, 2)
+    messages = await house.messages(ready)
+    assert "Port 4711 was taken; trying another" in messages
+    assert messages[-1] == "Server ready"
+
+
+@pytest.mark.parametrize(("chosen_port", "ports"), [(4711, 1 + module.MORE_PORTS), (None, 1)])
+async def test_a_start_does_not_try_ports_for_ever_nor_where_there_is_no_choice(
+    house: House, chosen_port: int | None, ports: int
+) -> None:
+    hub = await house.hub()
+    await reach_ports(house, hub, ports, chosen_port=chosen_port)
+    failed = await house.until("failed")
+    assert failed.failure.reason.endswith("another program has taken its port.")
+    assert len(house.world.runs) == ports
+
+
+async def test_each_start_tries_ports_anew(house: House) -> None:
+    hub = await house.hub()
+    await reach_ports(house, hub, 1 + module.MORE_PORTS)
+    await house.until("failed")
+    await hub.start()
+    house.world.end((await house.until("answering")).id, 1)
+    await house.when(lambda: len(house.world.runs) == 3 + module.MORE_PORTS)
+
+
 async def test_a_server_that_never_answers_times_out(house: House) -> None:
     house.spawner_options = {"http_timeout": 0.05}
     house.probe.silent = True

@@ -60,13 +60,15 @@ _WAITING: tuple[Cause, ...] = (
 )
 """What a server says that goes on, and may never be ready for that."""
 
+_PORT_TAKEN: Final = _cause(
+    r"Address already in use|port \d+ is (?:already in use|not available)",
+    "another program has taken its port",
+    "Start it again: it gets another port, unless c.Spawner.port is set.",
+)
+
 CAUSES: tuple[Cause, ...] = (
     _cause(_CONNECT, *_REACH),
-    _cause(
-        r"Address already in use|port \d+ is (?:already in use|not available)",
-        "another program has taken its port",
-        "Start it again: it gets another port, unless c.Spawner.port is set.",
-    ),
+    _PORT_TAKEN,
     _cause(
         r"Cannot assign requested address|Name or service not known|Temporary failure in name resolution",
         "the address on which it should listen, or which it asked, is not one of this machine",
@@ -188,6 +190,12 @@ def ended(status: int | None, log: str, *, while_starting: bool, out_of_memory: 
     reason, advice = _explained(status, log, out_of_memory)
     because = f": {reason}" if reason else ""
     return Failure(f"The server {exit_words(status)}{when}{because}.", advice, log)
+
+
+def port_was_taken(status: int | None, log: str) -> bool:
+    """Say whether a server that ended with *status* could not have its port, as the last lines of its *log* tell."""
+    found = _last_cause(status, log)
+    return found is not None and found[0] is _PORT_TAKEN and status not in _KILLED
 
 
 def _explained(status: int | None, log: str, out_of_memory: bool) -> tuple[str, str]:

@@ -9,6 +9,8 @@ with no row in the table is an error and changes nothing.
        ▴                                        │ failure, stop request or exit, at any stage                    │
        └──────────────── stopped ◂── stopping ◂─┴────────────────────────────────────────────────────────────────┘
                          failed  ◂──────┘ (where there was a failure; a new start leaves it)
+
+One way leads back: a server that ended because its port was taken goes from answering to starting, in the same attempt.
 """
 
 from __future__ import annotations
@@ -54,6 +56,8 @@ class Event(StrEnum):
     """The spawner says where the server will listen."""
     ANSWERED = "answered"
     """The server answers HTTP there."""
+    PORT_TAKEN = "port_taken"
+    """It ended because somebody has the port that was chosen for it; the start goes on with another."""
     ROUTED = "routed"
     """The proxy sends its traffic there."""
     BROKE = "broke"
@@ -85,6 +89,7 @@ TRANSITIONS: Final[Mapping[tuple[State, Event], State]] = {
     (State.STARTING, Event.BROKE): State.STOPPING,
     (State.STARTING, Event.STOP_REQUESTED): State.STOPPING,
     (State.ANSWERING, Event.ANSWERED): State.ROUTING,
+    (State.ANSWERING, Event.PORT_TAKEN): State.STARTING,
     (State.ANSWERING, Event.BROKE): State.STOPPING,
     (State.ANSWERING, Event.STOP_REQUESTED): State.STOPPING,
     (State.ROUTING, Event.ROUTED): State.READY,
@@ -272,6 +277,8 @@ def after(server: Server, event: Event, now: datetime, failure: Failure | None =
             return replace(changed, started=now, last_activity=now)
         case Event.BROKE:
             return replace(changed, failure=failure)
+        case Event.PORT_TAKEN:
+            return replace(changed, url="")
         case Event.ENDED | Event.GAVE_UP:
             return replace(changed, url="", spawner_state=server.durable, started=None, requested=None)
         case _:

@@ -31,6 +31,7 @@ from perijove.wire.prefixes import server_prefix
 
 __all__ = [
     "AuthStateAccess",
+    "ChoosesPort",
     "HasNeeds",
     "HubInfo",
     "KeepsLog",
@@ -459,6 +460,16 @@ class WatchesMemory(Protocol):
 
     def ran_out_of_memory(self) -> bool:
         """Say whether something of the server was ended because its memory was used up; may run in a thread."""
+        ...
+
+
+@runtime_checkable
+class ChoosesPort(Protocol):
+    """A spawner that chooses a free port for its server; until that listens there, another program may take it."""
+
+    @property
+    def chosen_port(self) -> int | None:
+        """The port of this start if the next try of it would get another one; None if there is no choice."""
         ...
 
 

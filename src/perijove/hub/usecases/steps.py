@@ -15,7 +15,7 @@ import structlog
 from perijove.hub.core.admission import Limits
 from perijove.hub.core.drift import Drift
 from perijove.hub.core.errors import Code, PerijoveError
-from perijove.hub.core.failures import LOG_LINES, crashed, ended, refused, timed_out
+from perijove.hub.core.failures import LOG_LINES, crashed, ended, port_was_taken, refused, timed_out
 from perijove.hub.core.progress import message_of
 from perijove.hub.core.routes import server_route
 from perijove.hub.core.servers import DURABLE, Command, Event, Failure, Server
@@ -23,7 +23,7 @@ from perijove.hub.core.site import Site
 from perijove.hub.ports.authenticator import Authenticator
 from perijove.hub.ports.probe import Probe
 from perijove.hub.ports.proxy import Proxy
-from perijove.hub.ports.spawner import KeepsLog, SignalsExit, Spawner, WatchesMemory
+from perijove.hub.ports.spawner import ChoosesPort, KeepsLog, SignalsExit, Spawner, WatchesMemory
 from perijove.hub.ports.store import Transaction
 from perijove.hub.ports.traits import call_plugin, told_by
 from perijove.hub.usecases.context import Context
@@ -47,6 +47,8 @@ PROBE_LONGEST = 1.0
 EXIT_LOOK = 1.0
 STOPS_BELIEVED = 3
 """How often a spawner has to have stopped a server until that counts more than its saying that it runs."""
+MORE_PORTS = 2
+"""How often one start goes on with another port because the one before was taken."""
 MAX_STEPS_TOLD = 500
 """How many steps of its own a spawner may add to the progress of one start."""
 
@@ -87,6 +89,8 @@ class Steps:
         self._queue = Queue(ctx, lifecycle, signals, limits)
         self._site = site
         self._spawners: dict[int, tuple[int, Spawner]] = {}
+        self._ports_taken: dict[int, tuple[int, int]] = {}
+        """By server its attempt, and how many ports of that were taken."""
 
     def table(self) -> dict[Command, Step]:
         """Return the step for each command."""
@@ -102,6 +106,7 @@ class Steps:
     def forget(self, server_id: int) -> None:
         """Drop the spawner object of a server that is at rest, or another hub's."""
         self._spawners.pop(server_id, None)
+        self._ports_taken.pop(server_id, None)
 
     def spawner(self, server: Server) -> Spawner:
         """Return the spawner object of *server*, made from the store if this process has none of this attempt yet."""
@@ -162,7 +167,7 @@ class Steps:
         _, left = self._spawners.pop(server.id, (0, None))
         if server.run_state or (left is not None and left.get_state()):
             await self._end(server, left if left is not None else self.spawner(server))
-            self.forget(server.id)
+            self._spawners.pop(server.id, None)
 
     async def _keep_state(self, spawner: Spawner | None) -> None:
         """Store where a start that is broken off got to, so that what runs of it is found."""
@@ -201,12 +206,27 @@ class Steps:
             answered = await within(spawner.http_timeout, "answer", self._answered(server, url, exited))
             if answered:
                 return Outcome(Event.ANSWERED)
-            return await self._broke(spawner, await self._ended(spawner, exited.result(), starting=True))
+            failure = await self._ended(spawner, exited.result(), starting=True)
+            if await self._may_take_another_port(server, spawner, port_was_taken(exited.result(), failure.log)):
+                return Outcome(Event.PORT_TAKEN)
+            return await self._broke(spawner, failure)
         except TooSlow as error:
             text = await self._log_of(spawner)
             return await self._broke(spawner, timed_out(error.what, error.seconds, text, url))
         finally:
             exited.cancel()
+
+    async def _may_take_another_port(self, server: Server, spawner: Spawner, taken: bool) -> bool:
+        """Say whether the start goes on with another port, and tell those who watch; not for ever."""
+        port = spawner.chosen_port if taken and isinstance(spawner, ChoosesPort) else None
+        attempt, ports = self._ports_taken.get(server.id, (server.attempt, 0))
+        ports = ports if attempt == server.attempt else 0
+        if port is None or ports >= MORE_PORTS:
+            return False
+        self._ports_taken[server.id] = server.attempt, ports + 1
+        log.info("a port was taken; the start goes on with another", server=server.full_name, port=port)
+        await self._lifecycle.note(server, 10, f"Port {port} was taken; trying another")
+        return True
 
     async def _answered(self, server: Server, url: str, exited: asyncio.Task[int | None]) -> bool:
         """Return True once *url* answers, False as soon as the server has ended.

@@ -22,7 +22,7 @@ from perijove.hub.adapters.spawners.launcher import PreparedChild, launcher_for
 from perijove.hub.adapters.spawners.local import STATUS_UNKNOWN, SimpleLocalProcessSpawner
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.site import Site
-from perijove.hub.ports.spawner import HubInfo, KeepsLog, SignalsExit, SpawnerUser
+from perijove.hub.ports.spawner import ChoosesPort, HubInfo, KeepsLog, SignalsExit, SpawnerUser
 from perijove.hub.testing.spawner_contract import SpawnerContract
 
 RUNS_ON = "exec sleep 600"
@@ -385,3 +385,13 @@ async def test_what_cannot_be_copied_is_executed(launching: Make) -> None:
     spawner = launching(environment={"PYTHONDEVMODE": "1"})
     await spawner.start()
     assert isinstance(spawner._child, processes.Child)
+
+
+async def test_a_port_that_the_operator_has_fixed_is_no_choice(make: Make) -> None:
+    spawner = make()
+    assert isinstance(spawner, ChoosesPort) and spawner.chosen_port is None
+    _, port = await spawner.start()
+    assert spawner.chosen_port == port
+    fixed = make(port=port)
+    await fixed.start()
+    assert fixed.chosen_port is None

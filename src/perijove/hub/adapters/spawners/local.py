@@ -387,6 +387,11 @@ class LocalProcessSpawner(Spawner):
         if occupied := await cgroups.remove(self._run.groups):
             self.log.warning("The control group %s of a server that is gone could not be removed.", occupied[0])
 
+    @property
+    def chosen_port(self) -> int | None:
+        """The port of this start, unless the operator has fixed it."""
+        return self._run.port if self._run is not None and not self.port else None
+
     def ran_out_of_memory(self) -> bool:
         """Say whether something of the server was ended because it used all the memory that it may use."""
         return self._run is not None and cgroups.ran_out_of_memory(self._run.groups)

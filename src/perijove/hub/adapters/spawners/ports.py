@@ -20,7 +20,7 @@ _lock = Lock()
 def free_port(ip: str) -> int:
     """Return a port that is free on *ip* and was given to no other server a moment ago; may be called in any thread.
 
-    Another program may take it all the same; the server then says so in its log.
+    Another program may take it all the same; the server then says so in its log, and is started on another.
 
     Raises:
         PerijoveError: FAILED, if there is none.
