@@ -17,6 +17,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from perijove.hub.adapters.encryption import FernetEncryption
+from perijove.hub.adapters.spawners import cgroups
+from perijove.hub.adapters.spawners.local import UNLIMITED
 from perijove.hub.adapters.store.sql import SqlStore
 from perijove.hub.bootstrap import NOBODY_ALLOWED, announcement, compose, running
 from perijove.hub.cli.audit import main as verify_audit_log
@@ -114,6 +116,22 @@ async def test_a_hub_starts_serves_and_leaves_nothing_behind(tmp_path: Path) -> 
     assert not (options.data_path / "hub.pid").exists()
     for port in (options.port, options.hub_port):
         socket.create_server(("127.0.0.1", port)).close()
+
+
+async def test_limits_that_nothing_holds_are_told_at_the_start_of_the_hub_and_of_each_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cgroups, "places", lambda parent: {})
+    with capture_logs() as logged:
+        async with running(configured(tmp_path, extra='c.Spawner.mem_limit = "1G"')) as hub:
+            told = [line["event"] for line in logged if line["log_level"] == "warning"]
+            assert [line for line in told if line.startswith("Limits of servers for memory are not held")]
+            await ada(hub)
+            await hub.state.servers.start(ADMIN, "ada", "")
+            server = await settled(hub)
+            async with hub.store.transaction() as tx:
+                shown = [event.message for event in await tx.progress.list(server.id, server.attempt)]
+    assert server.ready and UNLIMITED in shown
 
 
 PREPARES = """

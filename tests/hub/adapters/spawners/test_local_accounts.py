@@ -20,7 +20,7 @@ from perijove.hub.adapters import processes
 from perijove.hub.adapters.runs import RUN_VARIABLE
 from perijove.hub.adapters.spawners import cgroups
 from perijove.hub.adapters.spawners.launcher import PreparedChild, launcher_for
-from perijove.hub.adapters.spawners.local import POPEN_OWN, LocalProcessSpawner
+from perijove.hub.adapters.spawners.local import POPEN_OWN, UNLIMITED, LocalProcessSpawner
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.site import Site
 from perijove.hub.ports.spawner import HasNeeds, HubInfo, SpawnerUser, WatchesMemory
@@ -311,6 +311,7 @@ async def test_a_server_starts_where_its_limits_cannot_be_held(
             await spawner.start()
             assert await spawner.poll() is None
             assert "groups" not in spawner.get_state()
+            assert UNLIMITED in [step["message"] async for step in spawner.progress()]
             await spawner.stop(now=True)
         assert [why in record.message for record in caplog.records].count(True) == 1
 

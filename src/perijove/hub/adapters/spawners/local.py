@@ -44,6 +44,7 @@ INSTALLATION_VARIABLE: Final = "PERIJOVE_SERVERS_OF"
 """In the environment of all servers of one installation, and nobody else's."""
 STATUS_UNKNOWN: Final = 0
 """What poll() says of a server that is gone with nobody left who knows its exit status."""
+UNLIMITED: Final = "This machine does not hold the server to its limits of memory and processors"
 POPEN_OWN: Final = frozenset(
     {"args", "executable", "shell", "env", "cwd", "stdin", "stdout", "stderr", "user", "group", "extra_groups"}
     | {"preexec_fn", "start_new_session", "process_group", "close_fds", "umask"}
@@ -113,6 +114,7 @@ class LocalProcessSpawner(Spawner):
         self._run: Run | None = None
         self._child: Child | PreparedChild | None = None
         self._unreadable_state = False
+        self._unlimited = False
         self._starting = False
         self._steps: list[dict[str, Any]] = []
         self._steps_over = False
@@ -221,6 +223,8 @@ class LocalProcessSpawner(Spawner):
             run = self._run = replace(run, groups=tuple(group.folder for group in groups))
             await self.checkpoint()
             run = self._run = await asyncio.to_thread(self._make_groups, run, groups)
+            if self._unlimited:
+                self._step(20, UNLIMITED)
             await self._launch(run)
             await self.checkpoint()
         finally:
@@ -245,7 +249,7 @@ class LocalProcessSpawner(Spawner):
     def _plan_groups(self, run: Run) -> tuple[cgroups.Group, ...]:
         groups, missing = cgroups.plan(self._wanted, run.id, cgroups.places(self.cgroup_parent))
         if missing:
-            self._warn(cgroups.no_hierarchy(missing))
+            self._tell_unlimited(cgroups.no_hierarchy(missing))
         return groups
 
     def _make_groups(self, run: Run, groups: tuple[cgroups.Group, ...]) -> Run:
@@ -254,11 +258,13 @@ class LocalProcessSpawner(Spawner):
             cgroups.make(groups)
         except OSError as error:
             if self._wanted:
-                self._warn(cgroups.no_group(groups, error))
+                self._tell_unlimited(cgroups.no_group(groups, error))
             return replace(run, groups=())
         return run
 
-    def _warn(self, sentence: str) -> None:
+    def _tell_unlimited(self, sentence: str) -> None:
+        """Log, once, why limits are not held; who waits for the server is told in `start`, in the event loop."""
+        self._unlimited = True
         if sentence not in self._warned:
             self._warned.add(sentence)
             self.log.warning(sentence)
@@ -430,6 +436,7 @@ class LocalProcessSpawner(Spawner):
         self._run = None
         self._child = None
         self._unreadable_state = False
+        self._unlimited = False
         self._steps.clear()
 
     def read_log(self, lines: int) -> str:
