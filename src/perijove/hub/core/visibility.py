@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 from perijove.hub.core.errors import not_found
@@ -102,7 +103,13 @@ def service_fields(principal: Principal, service: str) -> frozenset[str]:
 
 
 def _shown(table: Fields, may: Callable[[str], bool]) -> frozenset[str]:
-    return frozenset(field for scope, fields in table.items() if may(scope) for field in fields)
+    return _same(frozenset(field for scope, fields in table.items() if may(scope) for field in fields))
+
+
+@lru_cache(maxsize=256)
+def _same(fields: frozenset[str]) -> frozenset[str]:
+    """Return the same object for equal *fields*: there are few, and who compares them often finds that out at once."""
+    return fields
 
 
 def sees_server_state(principal: Principal, user: Person, server: str) -> bool:

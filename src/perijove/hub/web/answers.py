@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from perijove.hub.core.principals import Principal
+from perijove.hub.core.users import User
 from perijove.hub.ports.store import Unsure
 from perijove.hub.usecases.remembered import Remembered
+from perijove.hub.usecases.users import UserView
 
 MAX_ANSWERS: Final = 8192
+MAX_USERS: Final = 8192
 
 
 class Mark(NamedTuple):
@@ -56,3 +59,25 @@ class Answers:
 
 def _key(principal: Principal) -> Hashable:
     return principal.kind, principal.user_id or principal.service_id, principal.token_id or principal.session_id
+
+
+class UserTexts:
+    """The JSON of users, kept for those without servers: of them lists consist, and few of them change."""
+
+    def __init__(self) -> None:
+        self._kept: Remembered[int, tuple[tuple[User, Sequence[str], frozenset[str]], bytes]] = Remembered(MAX_USERS)
+
+    def text_of(self, view: UserView, write: Callable[[UserView], bytes]) -> bytes:
+        """Return the JSON of *view*, which *write* writes where it is not kept.
+
+        Without servers it says nothing of the caller's rights but which fields they see.
+        """
+        user, roles, servers, fields, auth_state = view
+        if servers or auth_state is not None:
+            return write(view)
+        made_of = (user, roles, fields)
+        kept = self._kept.get(user.id)
+        if kept is None or kept[0] != made_of:
+            kept = made_of, write(view)
+            self._kept.put(user.id, kept)
+        return kept[1]

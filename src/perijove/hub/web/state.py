@@ -24,7 +24,7 @@ from perijove.hub.usecases.routes import Routes
 from perijove.hub.usecases.servers import Servers
 from perijove.hub.usecases.services import Services
 from perijove.hub.usecases.shutdown import Shutdown
-from perijove.hub.web.answers import Answers
+from perijove.hub.web.answers import Answers, UserTexts
 from perijove.hub.web.templating import Templates
 
 
@@ -132,3 +132,4 @@ class HubState:
     template_vars: Mapping[str, Any] = field(default_factory=dict)
     logo: Logo | None = None
     answers: Answers = field(default_factory=Answers)
+    user_texts: UserTexts = field(default_factory=UserTexts)

@@ -182,13 +182,14 @@ def _engine(location: Postgresql, echo: bool) -> Engine:
 
     @event.listens_for(engine, "connect")
     def connect(driver: Any, record: object) -> None:
+        # Transactions are begun by us: the driver would make the same way twice.
+        driver.autocommit = True
         for name, value in _SETTINGS.items():
             driver.execute("SELECT set_config(%s, %s, false)", (name, value))
-        driver.commit()
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        connection.connection.cursor().execute(f"SELECT pg_advisory_xact_lock({LOCK})")
+        connection.connection.cursor().execute(f"BEGIN; SELECT pg_advisory_xact_lock({LOCK})")
 
     _save_before_writing(engine)
     return engine

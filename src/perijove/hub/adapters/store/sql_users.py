@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, Select, Text, bindparam, cast, delete, func, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Dialect,
+    Select,
+    Text,
+    bindparam,
+    cast,
+    delete,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from perijove.hub.adapters.store.dialects import (
     MAX_ID,
@@ -19,6 +32,7 @@ from perijove.hub.adapters.store.dialects import (
     within_given,
 )
 from perijove.hub.adapters.store.endings import delete_clients
+from perijove.hub.adapters.store.kept_rows import KeptRows, rows_of
 from perijove.hub.adapters.store.sql_servers import servers_of
 from perijove.hub.adapters.store.tables import (
     accounts,
@@ -38,8 +52,6 @@ from perijove.hub.core.servers import AT_REST, Server, State
 from perijove.hub.core.users import Overview, User
 from perijove.hub.ports.store import UserQuery, UserSort, UserState
 
-T = TypeVar("T")
-
 USER: Final = (
     users.c.id,
     users.c.name,
@@ -56,6 +68,7 @@ USER: Final = (
 )
 """What `user_of` takes: the fields of a `User`, in their order."""
 
+_INFO: Final = USER.index(users.c.user_info)
 _ROLES: Final = select(collected(user_roles.c.role)).where(user_roles.c.user_id == users.c.id).scalar_subquery()
 _BY_NAME: Final = select(*USER).where(users.c.name == bindparam("name"))
 _BY_ID: Final = select(*USER).where(users.c.id == bindparam("id"))
@@ -82,32 +95,24 @@ class SqlUsers(Repository):
 
     @in_worker
     def list(self, query: UserQuery) -> Page[User]:
-        statements = _statements(_shape(query))
-        return self._page(query, statements.counted, statements.users, user_of)
+        statements, given = _statements(_shape(query)), _given(query)
+        total = self.connection.scalar(statements.counted, given) or 0
+        found = [user_of(row) for row in self.connection.execute(statements.users, given).all()]
+        return Page(found, query.window, total)
 
     @in_worker
     def overview(self, query: UserQuery) -> Page[Overview]:
-        statements = _statements(_shape(query))
-        page = self._page(query, statements.counted, statements.overviews, tuple)
+        statements, given = _statements(_shape(query)), _given(query)
+        rows = rows_of(self.connection, statements.overviews, given)
+        # Nothing is there to tell how many there are, where the window lies beyond them.
+        total = rows[0][-1] if rows else self.connection.scalar(statements.counted, given) or 0
         owned: dict[int, list[Server]] = {}
-        for server in servers_of(self.connection, [row[0] for row in page.items]):
+        for server in servers_of(self.connection, [row[0] for row in rows]):
             owned.setdefault(server.user_id, []).append(server)
-        found = [Overview(user_of(row[:-1]), row[-1], owned.get(row[0], ())) for row in page.items]
-        return Page(found, page.window, page.total)
-
-    def _page(
-        self, query: UserQuery, count: Select[Any], page: Select[Any], item: Callable[[Sequence[Any]], T]
-    ) -> Page[T]:
-        given = {
-            "limit": min(query.window.limit, MAX_ID),
-            "offset": min(query.window.offset, MAX_ID),
-            "names": [*(query.names or ())],
-            "groups": [*(query.groups or ())],
-            "member_of": query.member_of,
-            "text": query.name_filter.lower(),
-        }
-        total = self.connection.scalar(count, given) or 0
-        return Page([item(row) for row in self.connection.execute(page, given).all()], query.window, total)
+        kept = _kept_rows(self.connection.dialect)
+        found = [kept.made(row[:-1]) if row[_INFO] is not None else kept.kept(row[:-1]) for row in rows]
+        items = [Overview(user, roles, owned.get(user.id, ())) for user, roles in found]
+        return Page(items, query.window, total)
 
     @in_worker
     def add(self, name: str, *, admin: bool, now: datetime) -> User:
@@ -197,6 +202,23 @@ class SqlUsers(Repository):
         return self.connection.scalar(counted) or 0
 
 
+@lru_cache
+def _kept_rows(dialect: Dialect) -> KeptRows[tuple[User, Sequence[str]]]:
+    return KeptRows(dialect, (*USER, _ROLES), lambda *row: (user_of(row[:-1]), row[-1]))
+
+
+def _given(query: UserQuery) -> dict[str, object]:
+    """Return the parameters of the statements for *query*."""
+    return {
+        "limit": min(query.window.limit, MAX_ID),
+        "offset": min(query.window.offset, MAX_ID),
+        "names": [*(query.names or ())],
+        "groups": [*(query.groups or ())],
+        "member_of": query.member_of,
+        "text": query.name_filter.lower(),
+    }
+
+
 class _Shape(NamedTuple):
     """What two queries have in common for which the same statements do, with other values."""
 
@@ -211,6 +233,8 @@ class _Shape(NamedTuple):
 
 
 class _Statements(NamedTuple):
+    """How many, who, and who with their roles and how many."""
+
     counted: Select[Any]
     users: Select[Any]
     overviews: Select[Any]
@@ -234,7 +258,7 @@ def _statements(shape: _Shape) -> _Statements:
         .limit(bindparam("limit", type_=BigInteger))
         .offset(bindparam("offset", type_=BigInteger))
     )
-    return _Statements(count, page, page.add_columns(_ROLES))
+    return _Statements(count, page, page.add_columns(_ROLES, count.scalar_subquery()))
 
 
 def _conditions(shape: _Shape) -> Iterator[ColumnElement[bool]]:

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.paging import Page, Window
 from perijove.hub.core.principals import Principal
-from perijove.hub.web.api.paging import envelope, page_window, wants_pagination
+from perijove.hub.web.api.paging import page_window, pagination, wants_pagination
 from perijove.hub.web.callers import ERRORS, Hub, JsonBody, TokenHeader, checked_object, find_caller, needs
 from perijove.hub.web.permissions import Access, Router, Who, declare, public
 from perijove.hub.web.schemas import gives, gives_pages, takes
@@ -108,7 +108,9 @@ async def list_routes(
     observed = sorted((await hub.routes.observed()).items())
     page = Page(observed[window.offset : window.offset + window.limit], window, len(observed))
     items = {spec: {"routespec": spec, "target": route.target, "data": dict(route.data)} for spec, route in page.items}
-    return JSONResponse(envelope(request, page, items, hub.settings) if wants_pagination(request) else items)
+    if wants_pagination(request):
+        return JSONResponse({"items": items, "_pagination": pagination(request, page, hub.settings)})
+    return JSONResponse(items)
 
 
 @router.post("/proxy", summary="Put the proxy's routes right", response_class=Response, responses=ERRORS)

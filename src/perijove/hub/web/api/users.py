@@ -15,7 +15,7 @@ from perijove.hub.core.servers import Server
 from perijove.hub.ports.store import UserQuery, UserSort, UserState
 from perijove.hub.usecases import users
 from perijove.hub.usecases.slices import in_slices
-from perijove.hub.web.api.paging import page_response, page_window
+from perijove.hub.web.api.paging import page_window, text_page_response
 from perijove.hub.web.callers import Hub, JsonBody, checked_object, needs, texts
 from perijove.hub.web.models import json_bytes, user_model
 from perijove.hub.web.permissions import Router
@@ -121,8 +121,12 @@ async def page_of_users(
 ) -> Response:
     """Return the answer with the users that *query* asks for. Raises PerijoveError FORBIDDEN."""
     page = await users.list_users(hub.ctx, principal, query)
-    models = [user_model(view, principal, hub.settings, stopped_servers=stopped_servers) for view in page.items]
-    return page_response(request, page, models, hub.settings)
+
+    def write(view: users.UserView) -> bytes:
+        return json_bytes(user_model(view, principal, hub.settings, stopped_servers=stopped_servers))
+
+    texts = [hub.user_texts.text_of(view, write) for view in page.items]
+    return text_page_response(request, page, texts, hub.settings)
 
 
 @router.post("/users", summary="Create users", status_code=201, openapi_extra=NEW_USERS, responses=CREATED)
