@@ -19,7 +19,6 @@ import uuid
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from importlib.metadata import PackageNotFoundError, packages_distributions, version
 
 import structlog
 import uvloop
@@ -59,11 +58,12 @@ from perijove.hub.settings.effective import effective
 from perijove.hub.settings.jupyterhub import JupyterHub
 from perijove.hub.settings.metrics import PeriodicMetricsCollector
 from perijove.hub.settings.services import ServiceSpec
-from perijove.hub.usecases import counting, shares, startup, tokens
+from perijove.hub.usecases import counting, pending_sign_ins, shares, startup, tokens
 from perijove.hub.usecases.accounts import Accounts
 from perijove.hub.usecases.additions import prepare_all
 from perijove.hub.usecases.administration import Administration
 from perijove.hub.usecases.context import Context
+from perijove.hub.usecases.entrance import entrance_of
 from perijove.hub.usecases.guessing import Guard
 from perijove.hub.usecases.identity import Identities
 from perijove.hub.usecases.parts import Parts, assemble
@@ -79,6 +79,7 @@ from perijove.wire.prefixes import hub_prefix
 log = structlog.get_logger(__name__)
 PURGE_INTERVAL = 3600.0
 COUNT_INTERVAL = 15.0
+SIGN_IN_PURGE_INTERVAL = 60.0
 NOBODY_ALLOWED = (
     "no rule lets anybody sign in: set c.Authenticator.allowed_users, allow_existing_users, admin_users, or allow_all"
 )
@@ -250,6 +251,7 @@ def compose(configuration: Configuration, store: SqlStore) -> Hub:
         accounts=accounts,
         guard=Guard(ctx, options.guess_limits),
         authenticator=authenticator,
+        entrance=entrance_of(authenticator, options.site),
         removal=parts.removal,
         refreshes=parts.refreshes,
         servers=parts.servers,
@@ -260,8 +262,8 @@ def compose(configuration: Configuration, store: SqlStore) -> Hub:
         template_vars=options.template_vars,
         logo=Logo.read(options.path(options.logo_file)) if options.logo_file else None,
         metrics=metrics,
-        authenticator_info=_plugin_info(configuration.authenticator_class),
-        spawner_info=_plugin_info(configuration.spawner_class),
+        authenticator_info=PluginInfo.of(configuration.authenticator_class),
+        spawner_info=PluginInfo.of(configuration.spawner_class),
         ready=store.ping,
         administration=_administration(configuration, ctx, parts, audit, history),
     )
@@ -374,18 +376,6 @@ def _hub_info(options: JupyterHub) -> HubInfo:
     return HubInfo(options.site, options.hub_api_url, str(options.data_path), options.cookie_host_prefix_enabled)
 
 
-def _plugin_info(plugin: type) -> PluginInfo:
-    package = plugin.__module__.partition(".")[0]
-    if package == perijove.__name__:
-        # The other way looks through everything that is installed.
-        return PluginInfo(f"{plugin.__module__}.{plugin.__qualname__}", perijove.__version__)
-    try:
-        found = version(packages_distributions().get(package, [package])[0])
-    except PackageNotFoundError:
-        found = "unknown"
-    return PluginInfo(f"{plugin.__module__}.{plugin.__qualname__}", found)
-
-
 async def _prepare_spawner(configuration: Configuration) -> None:
     """Let the spawner get ready what it may have to; servers start without it, too."""
     spawner = configuration.spawner_class(config=configuration.config)
@@ -435,10 +425,12 @@ def _watch_event_loop(hub: Hub, options: PeriodicMetricsCollector) -> None:
 
 
 def _begin_periodic_work(hub: Hub) -> None:
-    hub.parts.tasks.every(max(hub.options.activity_resolution, 1.0), hub.state.activity.flush, "write activity")
-    hub.parts.tasks.every(PURGE_INTERVAL, lambda: tokens.purge(hub.state.ctx), "delete what has expired")
-    hub.parts.tasks.every(PURGE_INTERVAL, lambda: shares.purge(hub.state.ctx), "end what was shared for a time")
-    hub.parts.tasks.every(PURGE_INTERVAL, hub.state.guard.purge, "forget tries that failed long ago")
+    ctx, every = hub.state.ctx, hub.parts.tasks.every
+    every(max(hub.options.activity_resolution, 1.0), hub.state.activity.flush, "write activity")
+    every(PURGE_INTERVAL, lambda: tokens.purge(ctx), "delete what has expired")
+    every(PURGE_INTERVAL, lambda: shares.purge(ctx), "end what was shared for a time")
+    every(PURGE_INTERVAL, hub.state.guard.purge, "forget tries that failed long ago")
+    every(SIGN_IN_PURGE_INTERVAL, lambda: pending_sign_ins.purge(ctx), "forget sign-ins that nobody went on with")
 
 
 async def _stop(hub: Hub) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from perijove.hub.core.redirects import MAX_TARGET_LENGTH, local_target
+from perijove.hub.core.redirects import MAX_TARGET_LENGTH, local_target, outside_target
 
 Browser = Callable[[str, str, str], tuple[str, str]]
 
@@ -197,3 +197,32 @@ def test_with_hosts_too_the_browser_stays_with_us(browser: Browser, target: str,
     came_to, path = browser(answer, ORIGIN, f"{base_url}hub/login")
     assert came_to == ORIGIN
     assert f"{path}/".startswith(base_url)
+
+
+@pytest.mark.parametrize("target", ["https://idp.example/a?b=c#d", "http://127.0.0.1:8000/", "HTTPS://idp.example"])
+def test_plug_ins_lead_to_full_urls(target: str) -> None:
+    assert outside_target(target) == target
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "",
+        "/path",
+        "//idp.example/",
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "ftp://idp.example/",
+        "https:idp.example",
+        "https:///x",
+        "https://user:s3cret@idp.example/",
+        "https://idp.example\\@evil.example/",
+        "https://idp.example/\r\nSet-Cookie: a=b",
+        "https://idp.example/ x",
+        "https://[idp.example/",
+    ],
+)
+def test_plug_ins_lead_nowhere_else(target: str) -> None:
+    with pytest.raises(ValueError) as told:
+        outside_target(target)
+    assert "s3cret" not in str(told.value)

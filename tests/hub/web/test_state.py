@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import dataclasses
+from decimal import Decimal
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from bs4 import BeautifulSoup
 
+import perijove
+from perijove.hub.adapters.authenticators.dummy import DummyAuthenticator
 from perijove.hub.adapters.telemetry.metrics import Metrics
 from perijove.hub.testing.running import RunningHub
-from perijove.hub.web.state import HubState, Logo, RequestMetrics, WebSettings
+from perijove.hub.web.state import HubState, Logo, PluginInfo, RequestMetrics, WebSettings
 
 
 def test_what_handlers_are_given_does_not_change_under_them(hub: RunningHub) -> None:
@@ -38,3 +43,10 @@ def test_a_logo_is_known_by_its_name(tmp_path: Path) -> None:
     for name, kind in (("logo.svg", "image/svg+xml"), ("logo.png", "image/png"), ("logo", "application/octet-stream")):
         (tmp_path / name).write_bytes(b"x")
         assert Logo.read(tmp_path / name) == Logo(b"x", kind)
+
+
+def test_a_plug_in_is_told_of_with_its_version() -> None:
+    assert PluginInfo.of(DummyAuthenticator).name.endswith(".dummy.DummyAuthenticator")
+    assert PluginInfo.of(DummyAuthenticator).version == perijove.__version__
+    assert PluginInfo.of(BeautifulSoup).version == version("beautifulsoup4")
+    assert PluginInfo.of(Decimal).version == "unknown"

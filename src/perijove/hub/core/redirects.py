@@ -41,6 +41,21 @@ def local_target(target: str | None, *, base_url: str, default: str, origin: str
     return urlunsplit(("", "", path, parts.query, parts.fragment))
 
 
+def outside_target(target: str) -> str:
+    """Return *target* if a browser may be led there: a full URL of HTTP or HTTPS.
+
+    It is for what the hub's own plug-ins name, such as the page of an identity provider; a caller's wishes are judged
+    by `local_target`.
+
+    Raises:
+        ValueError: it is anything else; the message does not tell it, for there may be a secret in it.
+    """
+    parts = urlsplit(target) if all(_may_stand_in_url(c) for c in target) and "\\" not in target else urlsplit("")
+    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
+        raise ValueError("a browser is led to full URLs of HTTP or HTTPS only, without a name or password in them")
+    return target
+
+
 def _is_ours(asked: str, origin: str, hosts: bool) -> bool:
     if not origin or asked == origin.lower():
         return bool(origin)

@@ -8,32 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from traitlets import Any as AnyTrait
-from traitlets import Bool, Dict, Float, Integer, Set, TraitError, Unicode, default, validate
+from traitlets import Bool, Dict, Float, Integer, Set, TraitError, Unicode, Union, default, validate
+from traitlets import Callable as CallableTrait
 from traitlets.config import LoggingConfigurable
 
 from perijove.hub.core.auth_models import AuthModel, checked_model
 from perijove.hub.core.errors import PerijoveError
 from perijove.hub.core.names import normalize_user_name
+from perijove.hub.core.site import Site
+from perijove.hub.ports.sign_in import SignInHandler, SignInRequest, SignInWay, WayKind
 from perijove.hub.ports.spawner import SpawnerUser
 from perijove.hub.ports.traits import call_plugin
 
-
-@dataclass(frozen=True, slots=True)
-class SignInRequest:
-    """What an authenticator may know of the request: handed to it as *handler*.
-
-    Attributes:
-        address: the browser's address.
-        headers: request headers, names in lower case.
-    """
-
-    address: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
+__all__ = ["Authenticator", "PasswordCheck", "SignInRequest", "UsesAccounts"]
 
 
 class Authenticator(LoggingConfigurable):
@@ -62,6 +53,20 @@ class Authenticator(LoggingConfigurable):
     login_service = Unicode("", help="The name of what users sign in with, shown on the sign-in button.").tag(
         config=True
     )
+    custom_html = Union(
+        [Unicode(), CallableTrait()],
+        default_value="",
+        help="HTML in place of the sign-in form, or a function of the hub's prefix that returns it: a template in "
+        "which next, login_url, authenticator_login_url, username, login_error and xsrf are known.",
+    ).tag(config=True)
+    auto_login = Bool(
+        False,
+        help="Sign in without a press of a button: by the authenticator's own page if it has one (login_url), "
+        "otherwise by what the request itself says. After signing out, and after a failure, there is a button.",
+    ).tag(config=True)
+    auto_login_oauth2_authorize = Bool(
+        False, help="The same, only for those who come from a server or service and want to go back to it."
+    ).tag(config=True)
     post_auth_hook = AnyTrait(
         None,
         allow_none=True,
@@ -156,12 +161,47 @@ class Authenticator(LoggingConfigurable):
         rules = [name for name in self.trait_names() if name.startswith("allow")]
         return any(getattr(self, name) for name in (*rules, "admin_users"))
 
+    def login_url(self, base_url: str) -> str:
+        """Return where a sign-in begins: the hub's own page, or a handler of `get_handlers`.
+
+        Args:
+            base_url: the prefix of the hub, with a slash at both ends.
+        """
+        return f"{base_url}login"
+
+    def logout_url(self, base_url: str) -> str:
+        """Return where people sign out: the hub's own page, or a handler of `get_handlers`. *base_url* as above."""
+        return f"{base_url}logout"
+
+    def get_custom_html(self, base_url: str) -> str:
+        """Return what the sign-in page shows in place of the form or button; empty for these. *base_url* as above."""
+        return str(self.custom_html(base_url) if callable(self.custom_html) else self.custom_html)
+
+    def get_handlers(self, app: Site) -> Iterable[tuple[str, SignInHandler]]:
+        """Return pairs of a path below the hub's prefix, such as ``/oauth_callback``, and the method that answers it.
+
+        Called once, when the hub starts. See `perijove.hub.ports.sign_in` for what such a method is given and returns.
+
+        Args:
+            app: where browsers find the hub.
+        """
+        return []
+
+    def sign_in_ways(self, base_url: str) -> Sequence[SignInWay]:
+        """Return what the sign-in page offers. *base_url* as above."""
+        if html := self.get_custom_html(base_url):
+            return [SignInWay(WayKind.HTML, f"{base_url}login", html=html)]
+        url, own = self.login_url(base_url), f"{base_url}login"
+        kind = WayKind.LINK if url != own else WayKind.REQUEST if self.auto_login else WayKind.FORM
+        return [SignInWay(kind, url, self.login_service)]
+
     def authenticate(self, handler: SignInRequest, data: Mapping[str, str]) -> Any:
         """Return a name, an `AuthModel`, or None if the credentials are wrong; may be a coroutine.
 
         Args:
             handler: what is known of the request.
-            data: the fields of the sign-in form, ``username`` and ``password`` among them.
+            data: the fields of the sign-in form, ``username`` and ``password`` among them; what a handler completed
+                the sign-in with (then ``handler.completed_by`` is its path); nothing where the request says who it is.
         """
         raise TypeError(f"{type(self).__name__} does not say how to authenticate: it must override authenticate()")
 

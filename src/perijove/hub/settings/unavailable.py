@@ -70,8 +70,6 @@ OPTIONS: dict[str, dict[str, str]] = {
         "trust_user_provided_tokens": _NO_EFFECT,
     },
     "Authenticator": {
-        "auto_login": _GONE,
-        "auto_login_oauth2_authorize": _GONE,
         "any_allow_config": "follows from the other options of c.Authenticator; remove it",
         "otp_prompt": _GONE,
         "request_otp": _GONE,

@@ -1,20 +1,26 @@
-"""What every authenticator that takes a name and a password must do.
+"""What every authenticator must do: one that takes a name and a password, and one that signs people in elsewhere.
 
-Subclass `AuthenticatorContract` in a test module, override its fixtures, and pytest runs the suite.
+Subclass `PasswordContract` or `HandlerContract` in a test module, override its fixtures, and pytest runs the suite.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+import httpx
 import pytest
 
 from perijove.hub.core.auth_models import checked_model, groups_of, info_of, roles_of, state_bytes
+from perijove.hub.core.site import Site
 from perijove.hub.ports.authenticator import Authenticator, SignInRequest
+from perijove.hub.ports.sign_in import WayKind
 from perijove.hub.ports.spawner import Spawner, SpawnerUser
 from perijove.hub.ports.traits import call_plugin
 from perijove.hub.settings.roles import parse_roles
+from perijove.hub.testing.running import RunningHub, running_hub
+from perijove.hub.usecases.entrance import entrance_of, ways_of
+from perijove.hub.web.security import SESSION_COOKIE
 
 REQUEST = SignInRequest(address="192.0.2.7")
 
@@ -41,7 +47,25 @@ class _Kept:
         self.state = state
 
 
-class AuthenticatorContract:
+class EntranceContract:
+    """What every authenticator keeps to on the sign-in page. Override `authenticator`."""
+
+    @pytest.fixture
+    def authenticator(self) -> Authenticator:
+        """Return the authenticator under test."""
+        pytest.fail("override the fixture 'authenticator'")
+
+    @pytest.mark.parametrize("site", [Site("/"), Site("/jh/lab/")])
+    async def test_its_addresses_are_the_hubs(self, authenticator: Authenticator, site: Site) -> None:
+        found = entrance_of(authenticator, site)
+        for way in await ways_of(authenticator, site):
+            path = f"/{way.url.partition('?')[0].removeprefix(site.prefix)}"
+            # A button that leads nowhere would be of no use.
+            assert path == "/login" or path in dict(found.handlers)
+            assert (path == "/login") is (way.kind is not WayKind.LINK)
+
+
+class AuthenticatorContract(EntranceContract):
     """The suite. Override `authenticator` and `credentials`."""
 
     @pytest.fixture
@@ -157,3 +181,58 @@ class PasswordContract(AuthenticatorContract):
         self, authenticator: Authenticator, credentials: dict[str, str], name: str
     ) -> None:
         assert await sign_in(authenticator, credentials | {"username": name}) is None
+
+
+class HandlerContract(EntranceContract):
+    """The suite for authenticators that lead browsers elsewhere. Override `authenticator` and `come_back`."""
+
+    @pytest.fixture
+    def provider(self) -> Any:
+        """Return what `come_back` needs beside the authenticator."""
+        return None
+
+    async def come_back(self, authenticator: Authenticator, provider: Any, url: str) -> str:
+        """Return where the provider sends the browser back to that was led to *url*, once a person has agreed."""
+        pytest.fail("override 'come_back'")
+
+    @pytest.fixture
+    async def hub(self, authenticator: Authenticator) -> AsyncIterator[RunningHub]:
+        """A hub in which people sign in so."""
+        async with running_hub(authenticator=authenticator) as running:
+            yield running
+
+    async def _back(self, hub: RunningHub, browser: httpx.AsyncClient, provider: Any) -> str:
+        page = await browser.get(f"{hub.state.entrance.login_url}?next={hub.prefix}token")
+        assert page.status_code == 302
+        return await self.come_back(hub.state.authenticator, provider, page.headers["Location"])
+
+    async def test_a_person_signs_in_and_goes_where_they_wanted(self, hub: RunningHub, provider: Any) -> None:
+        browser = hub.client()
+        answer = await browser.get(await self._back(hub, browser, provider))
+        assert (answer.status_code, answer.headers["Location"]) == (302, f"{hub.prefix}token")
+        assert (await browser.get(f"{hub.prefix}home")).status_code == 200
+
+    async def test_nobody_signs_in_with_what_another_browser_began(self, hub: RunningHub, provider: Any) -> None:
+        callback, victim = await self._back(hub, hub.client(), provider), hub.client()
+        for _ in range(2):
+            assert (await victim.get(callback)).status_code in {302, 403}
+            assert (await victim.get(f"{hub.prefix}home")).status_code == 302
+            await self._back(hub, victim, provider)
+
+    async def test_nobody_signs_in_twice_with_the_same(self, hub: RunningHub, provider: Any) -> None:
+        browser = hub.client()
+        callback = await self._back(hub, browser, provider)
+        await browser.get(callback)
+        browser.cookies.delete(SESSION_COOKIE)
+        assert (await browser.get(callback)).status_code in {302, 403}
+        assert (await browser.get(f"{hub.prefix}home")).status_code == 302
+
+    async def test_every_handler_bears_requests_without_anything(self, hub: RunningHub) -> None:
+        for path, _ in hub.state.entrance.handlers:
+            for method in ("GET", "POST"):
+                answer = await hub.client().request(method, f"{hub.prefix.rstrip('/')}{path}")
+                assert answer.status_code < 500, f"{method} {path}"
+                assert SESSION_COOKIE not in answer.headers.get("set-cookie", "")
+
+    async def test_a_form_is_no_way_past_the_handlers(self, authenticator: Authenticator) -> None:
+        assert all(way.kind is WayKind.LINK for way in await ways_of(authenticator, Site()))

@@ -52,6 +52,7 @@ from perijove.hub.usecases import people, sign_in
 from perijove.hub.usecases.accounts import Accounts
 from perijove.hub.usecases.administration import Administration
 from perijove.hub.usecases.context import Context
+from perijove.hub.usecases.entrance import entrance_of
 from perijove.hub.usecases.guessing import Guard
 from perijove.hub.usecases.identity import Identities
 from perijove.hub.usecases.keeping import Keeper
@@ -307,6 +308,7 @@ async def running_hub(
         accounts=Accounts(ctx, PlainPasswordHasher(), authenticator) if keeps_accounts else None,
         guard=Guard(ctx, guess_limits or GuessLimits()),
         authenticator=authenticator,
+        entrance=entrance_of(authenticator, site),
         removal=parts.removal,
         refreshes=parts.refreshes,
         servers=parts.servers,

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import structlog
 
@@ -28,6 +29,9 @@ from perijove.hub.usecases.tokens import new_secret
 log = structlog.get_logger(__name__)
 
 REFUSED = mark("Invalid username or password")
+NOT_LET_IN = mark("Signing in did not work, or you may not sign in here.")
+"""What is said in place of it where nobody typed anything."""
+
 UNPREPARED = "What you need to work here could not be prepared. Tell whoever runs this hub."
 
 
@@ -44,9 +48,10 @@ async def sign_in(
     ctx: Context,
     authenticator: Authenticator,
     request: SignInRequest,
-    data: Mapping[str, str],
+    data: Mapping[str, Any],
     *,
     lifetime: timedelta,
+    refused: str = REFUSED,
 ) -> NewSession:
     """Let somebody in whom the authenticator recognises.
 
@@ -54,19 +59,20 @@ async def sign_in(
         ctx: ports.
         authenticator: says who it is.
         request: what is known of the request.
-        data: the fields of the sign-in form.
+        data: the fields of the sign-in form, or what a handler completed it with.
         lifetime: how long the session lasts.
+        refused: what is said to whoever is not let in, whatever the reason.
 
     Raises:
         PerijoveError: see `identify`; FAILED, if the authenticator cannot prepare a new user.
     """
-    model = await identify(ctx, authenticator, request, data)
+    model = await identify(ctx, authenticator, request, data, refused)
     try:
         told = await understood(ctx, authenticator, model)
     except PerijoveError:
         raise
     except Exception as error:
-        raise _broken(authenticator, error) from None
+        raise broken(authenticator, error) from None
     try:
         await prepare_new(ctx, authenticator, [told.name], admin=told.admin)
     except PerijoveError as error:
@@ -98,15 +104,20 @@ async def by_credentials(
 
 
 async def identify(
-    ctx: Context, authenticator: Authenticator, request: SignInRequest, data: Mapping[str, str]
+    ctx: Context,
+    authenticator: Authenticator,
+    request: SignInRequest,
+    data: Mapping[str, Any],
+    refused: str = REFUSED,
 ) -> AuthModel:
     """Return whom the authenticator recognises and lets in; the name in its one spelling.
 
     Raises:
-        PerijoveError: FORBIDDEN, always with the same message unless the authenticator has one of its own;
+        PerijoveError: FORBIDDEN, always with the message *refused* unless the authenticator has one of its own;
             UNAVAILABLE, if the authenticator broke, lied or did not answer.
     """
-    typed = shorten(data.get("username", ""))
+    given = data.get("username")
+    typed = shorten(given) if isinstance(given, str) else ""
 
     async def existing(name: str) -> bool:
         async with ctx.store.transaction() as tx:
@@ -121,16 +132,16 @@ async def identify(
     except PerijoveError as error:
         ctx.telemetry.emit(SignInRefused(typed, error.message))
         # A name that cannot exist is told apart from a wrong password by nobody.
-        raise forbidden(REFUSED) if error.code is Code.INVALID else error from None
+        raise forbidden(refused) if error.code is Code.INVALID else error from None
     except Exception as error:
-        raise _broken(authenticator, error) from None
+        raise broken(authenticator, error) from None
     if model is not None and model["name"] not in authenticator.blocked_users:
         return model
     ctx.telemetry.emit(SignInRefused(typed, "not recognised or not allowed"))
-    raise forbidden(REFUSED)
+    raise forbidden(refused)
 
 
-def _broken(authenticator: Authenticator, error: Exception) -> PerijoveError:
+def broken(authenticator: Authenticator, error: Exception) -> PerijoveError:
     """Log what the authenticator did wrong; return what the visitor is told."""
     silent = isinstance(error, TimeoutError)
     log.error(

@@ -38,6 +38,7 @@ from perijove.hub.web.pages import (
     admin_services,
     home,
     preferences,
+    providers,
     sign_in,
     spawning,
     starting,
@@ -180,6 +181,7 @@ def create_app(state: HubState) -> FastAPI:
     for place in {"", state.settings.base_url.rstrip("/")}:
         app.include_router(included(oauth.well_known), prefix=place)
     app.mount(f"{prefix}static", StaticFiles(directory=str(files("perijove.hub.web") / "static")), name="static")
+    providers.add_handlers(app, state)
     app.router.default = _elsewhere
     app.add_middleware(_Envelope, state=state)
     app.take_shortcuts(state)

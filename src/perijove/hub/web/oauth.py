@@ -124,7 +124,7 @@ async def authorize(request: Request, hub: Hub) -> Response:
     security.check_page_request(request)
     visitor = await find_visitor(request, hub)
     if visitor is None:
-        return RedirectResponse(login_url(hub.settings.prefix, request), status_code=302)
+        return RedirectResponse(login_url(hub, request), status_code=302)
     return await _authorize(request, hub, visitor)
 
 
@@ -138,7 +138,7 @@ async def consent(
     """Take the consent of a person and send them back to the client with a code."""
     visitor = await find_visitor(request, hub)
     if visitor is None:
-        return RedirectResponse(login_url(hub.settings.prefix, request, again=True), status_code=302)
+        return RedirectResponse(login_url(hub, request, again=True), status_code=302)
     try:
         security.check_form(request, hub.settings, visitor, xsrf)
     except PerijoveError:

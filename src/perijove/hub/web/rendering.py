@@ -91,7 +91,7 @@ def _frame(request: Request, hub: HubState, visitor: Visitor | None) -> dict[str
         "base_url": prefix,
         "prefix": hub.settings.base_url,
         "login_url": f"{prefix}login",
-        "logout_url": f"{prefix}logout",
+        "logout_url": hub.entrance.logout_url,
         "logo_url": f"{prefix}home",
         "own_logo": hub.logo is not None,
         "version": perijove.__version__,

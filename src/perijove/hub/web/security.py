@@ -42,11 +42,14 @@ FORM_COOKIE_LIFETIME = 3600
 FORM_FIELD = "_xsrf"
 DEVICE_COOKIE = "perijove-device"
 DEVICE_LIFETIME = 180 * 24 * 3600
+SIGN_IN_COOKIE = "perijove-sign-in"
+SIGN_IN_LIFETIME = 24 * 3600
 LANGUAGE_COOKIE = "perijove-language"
 THEME_COOKIE = "perijove-theme"
 CHOICE_LIFETIME = 365 * 24 * 3600
 MAX_DEVICE_COOKIE = 200
 MAX_FORM_TOKEN = 200
+MAX_SIGN_IN_COOKIE = 200
 STALE_FORM = mark("Login form invalid or expired. Try again.")
 
 MAX_SAME_NAME = 8
@@ -177,6 +180,20 @@ def end(request: Request, settings: WebSettings, response: Response) -> None:
     _forget(request, settings, response, SESSION_COOKIE)
     response.delete_cookie(SESSION_ID_COOKIE, path=settings.base_url, domain=_shared_domain(settings))
     _forget(request, settings, response, FORM_COOKIE)
+
+
+def sign_in_browser(request: Request, settings: WebSettings) -> str:
+    """Return the secret by which a browser is known that signs in elsewhere; empty if there is not just one."""
+    held = [value for value in cookie_values(request, settings, SIGN_IN_COOKIE) if len(value) <= MAX_SIGN_IN_COOKIE]
+    if len(held) > 1:
+        # Somebody's page has put its own beside it, to have its sign-in completed here.
+        request.state.planted = True
+    return held[0] if len(held) == 1 else ""
+
+
+def know_sign_in_browser(request: Request, settings: WebSettings, response: Response, secret: str) -> None:
+    """Let a browser be known by *secret* when it is back."""
+    _set(request, settings, response, SIGN_IN_COOKIE, secret, SIGN_IN_LIFETIME)
 
 
 def remember_device(request: Request, settings: WebSettings, response: Response, user_name: str) -> None:

@@ -6,9 +6,11 @@ import mimetypes
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 from typing import Any, Protocol
 
+import perijove
 from perijove.hub.core.site import Site
 from perijove.hub.ports.authenticator import Authenticator
 from perijove.hub.settings.landing import Landing
@@ -16,6 +18,7 @@ from perijove.hub.usecases.accounts import Accounts
 from perijove.hub.usecases.activity import Activity
 from perijove.hub.usecases.administration import Administration
 from perijove.hub.usecases.context import Context
+from perijove.hub.usecases.entrance import Entrance
 from perijove.hub.usecases.guessing import Guard
 from perijove.hub.usecases.identity import Identities
 from perijove.hub.usecases.refreshes import Refreshes
@@ -92,6 +95,18 @@ class PluginInfo:
     name: str
     version: str
 
+    @classmethod
+    def of(cls, plugin: type) -> PluginInfo:
+        """Return what is known of the class *plugin*."""
+        name, package = f"{plugin.__module__}.{plugin.__qualname__}", plugin.__module__.partition(".")[0]
+        if package == perijove.__name__:
+            # The other way looks through everything that is installed.
+            return cls(name, perijove.__version__)
+        try:
+            return cls(name, version(packages_distributions().get(package, [package])[0]))
+        except PackageNotFoundError:
+            return cls(name, "unknown")
+
 
 @dataclass(frozen=True, slots=True)
 class Logo:
@@ -117,6 +132,7 @@ class HubState:
     accounts: Accounts | None
     guard: Guard
     authenticator: Authenticator
+    entrance: Entrance
     refreshes: Refreshes
     servers: Servers
     removal: Removal

@@ -28,6 +28,7 @@ from jinja2 import (
     pass_context,
 )
 from jinja2.runtime import Context
+from markupsafe import Markup
 
 from perijove.hub.core.texts import mark
 from perijove.hub.web.languages import LANGUAGES, SOURCE, texts
@@ -73,7 +74,8 @@ def make_environment(language: str = SOURCE, folders: Sequence[str] = ()) -> Env
     """Return the environment that renders the hub's pages in *language*.
 
     Its filters are ``ago``, ``span``, ``iso``, ``seconds_since`` and ``segment``; ``static_url("css/x.css")`` is known
-    to every template and takes the prefix from the template's context. Where there are templates of an operator's, a
+    to every template and takes the prefix from the template's context; ``operators_html(text)`` renders one that an
+    operator wrote in the configuration. Where there are templates of an operator's, a
     name that was not passed is empty, as it is upstream.
     """
     translations = texts(language)
@@ -99,6 +101,7 @@ def make_environment(language: str = SOURCE, folders: Sequence[str] = ()) -> Env
         "size": size,
     }
     environment.globals["static_url"] = _static_url_in_template
+    environment.globals["operators_html"] = _operators_html
     return environment
 
 
@@ -201,6 +204,14 @@ def static_url(path: str, prefix: str) -> str:
 @lru_cache(maxsize=64)
 def _content_hash(path: str) -> str:
     return hashlib.sha256((STATIC_FOLDER / path).read_bytes()).hexdigest()[:12]
+
+
+@pass_context
+def _operators_html(context: Context, source: str) -> Markup:
+    """Return what a template of the operator's makes of the page's values, and of upstream's names for some of them."""
+    values = context.get_all()
+    upstream = {"xsrf": values["xsrf_token"], "login_error": values["error"]}
+    return Markup(context.environment.from_string(source).render({**values, **upstream}))  # noqa: S704 - trusted
 
 
 @pass_context

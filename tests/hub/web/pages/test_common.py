@@ -48,19 +48,27 @@ def test_a_query_stays_as_it_came(raw: bytes, query: str) -> None:
     ("method", "again", "target"),
     [
         ("GET", None, "/hub/user/a%20b/lab?x=%2F"),
-        ("POST", None, "/hub/home"),
+        ("POST", None, ""),
         ("POST", True, "/hub/user/a%20b/lab?x=%2F"),
     ],
 )
-def test_the_sign_in_page_leads_back(method: str, again: bool | None, target: str) -> None:
-    url = common.login_url("/hub/", request_for(b"/hub/user/a%20b/lab", b"x=%2F", method), again=again)
-    assert urlsplit(url).path == "/hub/login"
-    assert parse_qs(urlsplit(url).query) == {"next": [target]}
+async def test_the_sign_in_page_leads_back(hub: RunningHub, method: str, again: bool | None, target: str) -> None:
+    request, home = request_for(b"/hub/user/a%20b/lab", b"x=%2F", method), f"{hub.prefix}home"
+    url = urlsplit(common.login_url(hub.state, request, again=again))
+    assert url.path == f"{hub.prefix}login"
+    assert parse_qs(url.query) == {"next": [target or home]}
+    for option in ("auto_login", "auto_login_oauth2_authorize"):
+        hub.state.authenticator.set_trait(option, True)
+        asked = parse_qs(urlsplit(common.login_url(hub.state, request, again=again)).query)
+        # A browser lets no form that was sent to us lead to another site.
+        assert asked == {"next": [target or home]} | ({} if method == "GET" else {"ask": ["1"]})
+        hub.state.authenticator.set_trait(option, False)
 
 
 def test_where_to_go_on_is_added_if_known() -> None:
     assert common.with_next("/hub/login", "") == "/hub/login"
     assert common.with_next("/hub/login", "/a?b=c&d") == "/hub/login?next=%2Fa%3Fb%3Dc%26d"
+    assert common.with_next("/hub/x?y=z", "/a", ask="1") == "/hub/x?y=z&next=%2Fa&ask=1"
 
 
 def test_every_state_has_words() -> None:

@@ -214,16 +214,29 @@ API: Final[Values] = {
     ],
 }
 
+
+def way(kind: str = "form", service: str = "", part: str = "", html: str = "") -> Values:
+    """One way to sign in."""
+    return {"kind": kind, "url": "/hub/login?next=%2Fhub%2Fhome", "service": service, "part": part, "html": html}
+
+
 NO_FORM_ERROR: Final[Values] = {"error": "", "username": ""}
 HOME: Final[Values] = {"named_server_limit": 0, "may_share": True, "shared": [], "error": "", "typed": ""}
 SIGN_IN: Final[Values] = {
     "action": "/hub/login?next=%2Fhub%2Fhome",
+    "next": "/hub/home",
     "signup": True,
+    "ways": [way()],
     "needs_form": True,
     "held": "",
+    "part": "",
+    "told": "",
     "login_service": "",
+    "authenticator_login_url": "/hub/login",
+    "custom_html": "",
     "login_term_url": "",
 }
+ELSEWHERE: Final[Values] = {"needs_form": False, "signup": False}
 ERROR: Final[Values] = {
     "status": 404,
     "title_text": "There is nothing here",
@@ -322,10 +335,55 @@ PAGES: Final[dict[str, tuple[str, Values]]] = {
     ),
     "login-elsewhere": (
         "login.html",
+        common(user=None, **SIGN_IN | {"ways": [way("link", "GitHub")], **ELSEWHERE}, **NO_FORM_ERROR),
+    ),
+    "login-elsewhere-refused": (
+        "login.html",
         common(
-            user=None, **SIGN_IN | {"login_service": "GitHub", "needs_form": False, "signup": False}, **NO_FORM_ERROR
+            user=None,
+            **SIGN_IN
+            | {"ways": [way("link")], **ELSEWHERE, "told": "You are not in the team.", "login_term_url": "/t"},
+            error="You were not signed in.",
+            username="",
         ),
     ),
+    "login-elsewhere-held": (
+        "login.html",
+        common(user=None, **SIGN_IN | {"ways": [way("link", "GitHub")], **ELSEWHERE, "held": "x"}, **NO_FORM_ERROR),
+    ),
+    "login-several": (
+        "login.html",
+        common(
+            user=None,
+            **SIGN_IN | {"ways": [way(), way("link", "GitHub"), way("link", "University of Somewhere")]},
+            **NO_FORM_ERROR,
+        ),
+    ),
+    "login-several-forms": (
+        "login.html",
+        common(
+            user=None,
+            **SIGN_IN
+            | {
+                "ways": [way(service="Staff", part="staff"), way(part="guests"), way("link", "GitHub")],
+                "part": "guests",
+                "login_term_url": "/terms",
+            },
+            error="Invalid username or password",
+            username="alice",
+        ),
+    ),
+    "login-of-the-operator": (
+        "login.html",
+        common(
+            user=None,
+            **SIGN_IN | {"ways": [way("html", html='<p><a href="{{ authenticator_login_url }}">Library card</a></p>')]},
+            **NO_FORM_ERROR,
+        ),
+    ),
+    "login-nowhere": ("login.html", common(user=None, **SIGN_IN | {"ways": [], **ELSEWHERE}, **NO_FORM_ERROR)),
+    "logout": ("logout.html", common(user=None, login_service="")),
+    "logout-elsewhere": ("logout.html", common(user=None, login_service="GitHub")),
     "signup": ("signup.html", common(user=None, done=False, **NO_FORM_ERROR)),
     "signup-error": (
         "signup.html",
@@ -543,8 +601,10 @@ PAGES: Final[dict[str, tuple[str, Values]]] = {
     ),
 }
 
-# What the pages choose by, and where the hub is: nothing that a stranger can write.
-_CHOSEN: Final = frozenset({"base_url", "prefix", "state", "method", "logout_url", "login_url", "logo_url", "kind"})
+# What the pages choose by, where the hub is, and what the operator wrote: nothing that a stranger can write.
+_CHOSEN: Final = frozenset(
+    {"base_url", "prefix", "state", "method", "logout_url", "login_url", "logo_url", "kind", "html"}
+)
 
 
 def hostile(value: Any, key: str = "") -> Any:

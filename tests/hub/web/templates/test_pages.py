@@ -261,7 +261,7 @@ def test_sign_in_elsewhere_needs_no_form(render: Render) -> None:
     page = parse(render("login-elsewhere"))
     assert page.select("main form") == []
     assert one(page, "#login_submit")["href"] == "/hub/login?next=%2Fhub%2Fhome"
-    assert one(page, "#login_submit").get_text() == "Continue with GitHub"
+    assert one(page, "#login_submit").get_text() == "Sign in with GitHub"
 
 
 def test_set_up_carries_its_code_and_a_used_one_is_explained(render: Render) -> None:

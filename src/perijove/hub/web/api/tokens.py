@@ -12,6 +12,7 @@ from perijove.hub.core.guessing import Try
 from perijove.hub.core.names import normalize_user_name
 from perijove.hub.core.principals import Principal
 from perijove.hub.usecases import sign_in, tokens
+from perijove.hub.usecases.entrance import check_takes_form, ways_of
 from perijove.hub.usecases.tokens import TokenRequest
 from perijove.hub.web import security
 from perijove.hub.web.callers import Hub, JsonBody, as_asked, needs, needs_if_known, remember
@@ -83,6 +84,7 @@ async def _by_credentials(request: Request, hub: HubState, body: Any) -> Princip
     security.check_origin(request, hub.settings)
     asked = as_asked(request)
     async with hub.guard.guarding(Try("sign-in", data.get("username", ""), asked.address)):
+        check_takes_form(await ways_of(hub.authenticator, hub.settings.site))
         principal = await sign_in.by_credentials(hub.ctx, hub.authenticator, asked, data)
     remember(principal, "password")
     return principal

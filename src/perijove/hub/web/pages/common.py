@@ -32,6 +32,9 @@ STATE_TEXT: Final[dict[State, str]] = {
     State.FAILED: mark("Failed"),
 }
 
+ASK: Final = "ask"
+"""In the address of the sign-in page: nobody is signed in there without a press of a button."""
+
 FormToken = Annotated[str, Form(alias="_xsrf")]
 
 
@@ -150,22 +153,28 @@ def raw_query(request: Request) -> str:
     return f"?{quote(raw, safe=_AS_IT_CAME)}" if raw else ""
 
 
-def login_url(prefix: str, request: Request, *, again: bool | None = None) -> str:
+def login_url(hub: HubState, request: Request, *, again: bool | None = None) -> str:
     """Return the sign-in page that leads back to what *request* asked for, or home.
 
     Args:
-        prefix: the prefix of the hub.
+        hub: the hub.
         request: what is to be asked for again after signing in.
         again: whether that makes sense; only for what was asked with GET if not given.
     """
-    again = request.method == "GET" if again is None else again
-    target = f"{raw_path(request)}{raw_query(request)}" if again else f"{prefix}home"
-    return f"{prefix}login?{urlencode({'next': target})}"
+    prefix, read = hub.settings.prefix, request.method == "GET"
+    target = f"{raw_path(request)}{raw_query(request)}" if (read if again is None else again) else f"{prefix}home"
+    # Browsers do not let a form that was sent to us lead to another site, which an automatic sign-in would do.
+    ask = {} if read or not _signs_in_by_itself(hub) else {ASK: "1"}
+    return f"{prefix}login?{urlencode({'next': target, **ask})}"
+
+
+def _signs_in_by_itself(hub: HubState) -> bool:
+    return hub.authenticator.auto_login or hub.authenticator.auto_login_oauth2_authorize
 
 
 async def to_sign_in(request: Request, error: Exception) -> RedirectResponse:
     """Answer SignInFirst."""
-    return RedirectResponse(login_url(hub_of(request).settings.prefix, request), status_code=302)
+    return RedirectResponse(login_url(hub_of(request), request), status_code=302)
 
 
 def go(url: str) -> RedirectResponse:
@@ -190,9 +199,10 @@ def server_path(server: Server) -> str:
     return f"{path}/{escape_name(server.name)}" if server.name else path
 
 
-def with_next(url: str, target: str) -> str:
-    """Return *url* with where to go on afterwards, if that is known."""
-    return f"{url}?{urlencode({'next': target})}" if target else url
+def with_next(url: str, target: str, **more: str) -> str:
+    """Return *url* with where to go on afterwards, if that is known, and *more* parameters."""
+    query = urlencode({**({"next": target} if target else {}), **more})
+    return f"{url}{'&' if '?' in url else '?'}{query}" if query else url
 
 
 def server_view(hub: HubState, server: Server) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
-from urllib.parse import quote
+from urllib.parse import urlsplit
 
 from fastapi import Form, Request, Response
 from fastapi.responses import RedirectResponse
@@ -13,22 +13,33 @@ from fastapi.responses import RedirectResponse
 from perijove.hub.core.errors import Code, PerijoveError, forbidden, not_found
 from perijove.hub.core.guessing import Try
 from perijove.hub.core.texts import mark
+from perijove.hub.ports.sign_in import PART_FIELD, WayKind
 from perijove.hub.usecases import sign_in as use_case
 from perijove.hub.usecases.accounts import TAKEN_INVITATION, Accounts, matching
+from perijove.hub.usecases.entrance import check_takes_form, ways_of
 from perijove.hub.usecases.identity import Visitor
+from perijove.hub.usecases.tokens import new_secret
 from perijove.hub.web import security
 from perijove.hub.web.callers import Hub, address_of, as_asked, find_visitor, hub_of
 from perijove.hub.web.errors import STATUS
 from perijove.hub.web.pages.common import (
+    ASK,
     EarlierForm,
     FormToken,
     FormVisitor,
     HeldForm,
     PageVisitor,
     go,
-    next_target,
     parameters_as,
     with_next,
+)
+from perijove.hub.web.pages.gate import (
+    ATTEMPT,
+    NO_COOKIES,
+    after_sign_in,
+    asked_target,
+    let_in,
+    show_login,
 )
 from perijove.hub.web.permissions import Router, public
 from perijove.hub.web.rendering import render
@@ -46,34 +57,61 @@ STALE = mark("You were signed out meanwhile. Sign in and try again.")
 Text = Annotated[str, Form(max_length=MAX_FIELD_LENGTH)]
 
 
-def _after_sign_in(request: Request, hub: HubState, target: str | None) -> str:
-    return next_target(request, hub, target, default=hub.settings.prefix)
-
-
 def _accounts(hub: HubState) -> Accounts:
     if hub.accounts is None:
         raise not_found("This hub keeps no passwords of its own.")
     return hub.accounts
 
 
-def _form(request: Request, hub: HubState) -> dict[str, Any]:
-    """Return what the sign-in form is made of, whatever was typed into it."""
-    target = next_target(request, hub, request.query_params.get("next"))
-    return {
-        "action": with_next(f"{hub.settings.prefix}login", target),
-        "signup": hub.accounts is not None,
-        "needs_form": True,
-        "login_service": hub.authenticator.login_service,
-    }
-
-
 @router.get("/login", dependencies=[BEFORE])
 async def login_page(request: Request, hub: Hub) -> Response:
-    """Show the sign-in form, or go on if somebody is signed in already."""
+    """Show how to sign in, or do it where that needs nobody's hand; go on if somebody is signed in already."""
     security.check_page_request(request)
+    target = asked_target(request, hub)
     if await find_visitor(request, hub) is not None:
-        return go(_after_sign_in(request, hub, request.query_params.get("next")))
-    return render(request, "login.html", error="", username="", held="", **_form(request, hub))
+        return go(target or hub.settings.prefix)
+    # With two sessions in one browser, one of which somebody planted, nobody is signed in by signing in.
+    if ASK not in request.query_params and not getattr(request.state, "planted", False):
+        way = _way_without_a_hand(hub, target)
+        if way is WayKind.LINK:
+            return RedirectResponse(with_next(hub.entrance.login_url, target), status_code=302)
+        if way is WayKind.REQUEST:
+            return await _by_request(request, hub, target)
+    return await show_login(request, hub, target)
+
+
+def _way_without_a_hand(hub: HubState, target: str) -> WayKind | None:
+    """Return how somebody who wants to go to *target* signs in without doing anything; None if they have to."""
+    authenticator, prefix = hub.authenticator, hub.settings.prefix
+    authorizes = authenticator.auto_login_oauth2_authorize and urlsplit(target).path == f"{prefix}api/oauth2/authorize"
+    if hub.entrance.login_url != f"{prefix}login":
+        return WayKind.LINK if authenticator.auto_login or authorizes else None
+    return WayKind.REQUEST if authenticator.auto_login else None
+
+
+async def _by_request(request: Request, hub: HubState, target: str) -> Response:
+    """Sign in whoever the request itself says it is; first make sure that the browser would keep the session."""
+    browser = security.sign_in_browser(request, hub.settings)
+    if not browser:
+        if ATTEMPT in request.query_params:
+            return await show_login(request, hub, target, forbidden(NO_COOKIES))
+        again = RedirectResponse(with_next(f"{hub.settings.prefix}login", target, **{ATTEMPT: "2"}), status_code=302)
+        security.know_sign_in_browser(request, hub.settings, again, new_secret())
+        return again
+    asked = as_asked(request)
+    try:
+        async with hub.guard.guarding(Try("sign-in", "", asked.address)):
+            session = await use_case.sign_in(
+                hub.ctx,
+                hub.authenticator,
+                asked,
+                {},
+                lifetime=hub.settings.session_lifetime,
+                refused=use_case.NOT_LET_IN,
+            )
+    except PerijoveError as error:
+        return await show_login(request, hub, target, error)
+    return let_in(request, hub, session, target=target)
 
 
 async def to_go_on(request: Request, error: Exception) -> Response:
@@ -84,11 +122,13 @@ async def to_go_on(request: Request, error: Exception) -> Response:
     visitor = await find_visitor(request, hub)
     if visitor is not None:
         return _go_on(request, error.held, visitor)
-    action = f"{hub.settings.prefix}login?next={quote(f'{hub.settings.prefix}home', safe='')}"
     sealed = security.seal(hub.settings, json.dumps([error.owner, error.held.action, error.held.fields]))
     held = sealed if len(sealed) <= MAX_HELD else ""
-    context = _form(request, hub) | {"action": action, "held": held}
-    return render(request, "login.html", error="" if held else STALE, username="", **context)
+    response = await show_login(
+        request, hub, f"{hub.settings.prefix}home", None if held else forbidden(STALE), held=held
+    )
+    response.status_code = 200
+    return response
 
 
 def _go_on(request: Request, held: HeldForm, visitor: Visitor) -> Response:
@@ -96,16 +136,13 @@ def _go_on(request: Request, held: HeldForm, visitor: Visitor) -> Response:
     return render(request, "resume.html", visitor=visitor, action=held.action, fields=held.fields)
 
 
-async def _held_for(hub: HubState, session: use_case.NewSession, sealed: str) -> tuple[HeldForm, Visitor] | None:
-    """Return what the person who has just signed in had typed before, if it was them."""
+def _held_for(hub: HubState, visitor: Visitor | None, sealed: str) -> HeldForm | None:
+    """Return what *visitor* had typed before they signed in again, if it was them."""
     text = security.unseal(hub.settings, sealed)
-    visitor = await hub.identities.by_session(session.key) if text else None
     if text is None or visitor is None:
         return None
     owner, action, fields = json.loads(text)
-    if owner != visitor.user.id:
-        return None
-    return HeldForm(action, tuple((name, value) for name, value in fields)), visitor
+    return HeldForm(action, tuple((name, value) for name, value in fields)) if owner == visitor.user.id else None
 
 
 @router.post("/login", dependencies=[BEFORE])
@@ -117,8 +154,12 @@ async def login(request: Request, hub: Hub) -> Response:
     sealed = data.pop("held", "")[:MAX_HELD]
     target = request.query_params.get("next")
     visitor = await find_visitor(request, hub)
+    if (waiting := _held_for(hub, visitor, sealed)) is not None and visitor is not None:
+        # Signed in meanwhile, in another tab: nothing is done before a person presses the button.
+        return _go_on(request, waiting, visitor)
     try:
         security.check_form(request, hub.settings, visitor, data.pop(security.FORM_FIELD, ""))
+        check_takes_form(await ways_of(hub.authenticator, hub.settings.site))
         if any(len(value) > MAX_FIELD_LENGTH for value in data.values()):
             raise forbidden(use_case.REFUSED)
         asked = as_asked(request)
@@ -130,16 +171,20 @@ async def login(request: Request, hub: Hub) -> Response:
     except PerijoveError as error:
         # A tab left open from before somebody signed in here is not worth an error.
         if visitor is not None:
-            return go(_after_sign_in(request, hub, target))
-        return _again(request, error, "login.html", username=typed[:MAX_SHOWN], held=sealed, **_form(request, hub))
-    hub.refreshes.signed_in(session.user.id)
-    found = await _held_for(hub, session, sealed)
-    response = (
-        RedirectResponse(_after_sign_in(request, hub, target), status_code=302)
-        if found is None
-        else _go_on(request, *found)
-    )
-    security.begin(request, hub.settings, response, session)
+            return go(after_sign_in(request, hub, target))
+        return await show_login(
+            request,
+            hub,
+            asked_target(request, hub),
+            error,
+            username=typed[:MAX_SHOWN],
+            part=data.get(PART_FIELD, ""),
+            held=sealed,
+        )
+    person = await hub.identities.by_session(session.key) if sealed else None
+    found = _held_for(hub, person, sealed)
+    response = None if found is None or person is None else _go_on(request, found, person)
+    response = let_in(request, hub, session, response, target=target)
     security.remember_device(request, hub.settings, response, session.user.name)
     return response
 
@@ -156,14 +201,22 @@ def _shown_in_form(error: PerijoveError) -> int:
 async def logout(request: Request, hub: Hub) -> Response:
     """Sign out, here and in all servers. A link on another site does nothing: it leads home, where the button is."""
     security.check_page_request(request)
-    visitor = await find_visitor(request, hub)
+    return await signed_out(request, hub, await find_visitor(request, hub))
+
+
+async def signed_out(request: Request, hub: HubState, visitor: Visitor | None, url: str = "") -> Response:
+    """Sign *visitor* out and lead them to *url*, judged; without one to a page that signs nobody in by itself."""
     if visitor is not None:
         if not security.is_led_here(request, hub.settings):
             return RedirectResponse(f"{hub.settings.prefix}home", status_code=302)
         if hub.settings.landing.stop_servers:
             await hub.servers.stop_all_of(visitor.principal, visitor.user)
         await use_case.sign_out(hub.ctx, visitor)
-    response = RedirectResponse(f"{hub.settings.prefix}login", status_code=302)
+        request.state.visitor = None
+    if hub.authenticator.auto_login and not url:
+        response: Response = render(request, "logout.html", login_service=hub.authenticator.login_service)
+    else:
+        response = RedirectResponse(url or f"{hub.settings.prefix}login", status_code=302)
     security.end(request, hub.settings, response)
     return response
 
