@@ -35,6 +35,7 @@ from perijove.hub.core.drift import Drift
 from perijove.hub.plugins.configuration import load
 from perijove.hub.settings.loading import Arguments
 from perijove.hub.usecases import lifecycle
+from perijove.hub.web import state
 
 T = TypeVar("T")
 PRELOADED = [
@@ -103,7 +104,8 @@ def _run(folder: str, lease: float) -> None:
     Points.folder = home
     # Looking through everything installed for the version of a plug-in of ours takes longer than all the rest.
     with (
-        mock.patch.multiple(bootstrap, SqlStore=MortalStore, packages_distributions=dict),
+        mock.patch.object(bootstrap, "SqlStore", MortalStore),
+        mock.patch.object(state, "packages_distributions", dict),
         mock.patch.multiple(
             lifecycle, LEASE=timedelta(seconds=lease), RENEW_INTERVAL=lease / 3, SWEEP_INTERVAL=lease / 2
         ),

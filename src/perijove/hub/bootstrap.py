@@ -255,6 +255,8 @@ def compose(configuration: Configuration, store: SqlStore) -> Hub:
         removal=parts.removal,
         refreshes=parts.refreshes,
         servers=parts.servers,
+        culler=parts.culler,
+        usages=parts.usages,
         routes=parts.routes,
         services=parts.services,
         shutdown=Shutdown(ctx, servers=options.cleanup_servers, proxy=options.cleanup_proxy),
@@ -431,6 +433,7 @@ def _begin_periodic_work(hub: Hub) -> None:
     every(PURGE_INTERVAL, lambda: shares.purge(ctx), "end what was shared for a time")
     every(PURGE_INTERVAL, hub.state.guard.purge, "forget tries that failed long ago")
     every(SIGN_IN_PURGE_INTERVAL, lambda: pending_sign_ins.purge(ctx), "forget sign-ins that nobody went on with")
+    hub.parts.culler.begin(hub.parts.tasks, every=hub.options.cull_every, at_once=hub.options.cull_concurrency)
 
 
 async def _stop(hub: Hub) -> None:

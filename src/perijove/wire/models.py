@@ -41,12 +41,15 @@ class _Server(TypedDict):
 class ServerModel(_Server, total=False):
     """One server.
 
-    ``state``, what its spawner keeps, is there for holders of ``admin:server_state`` only, and ``queue`` while a start
-    waits for its turn, where one server is asked for.
+    ``state``, what its spawner keeps, is there for holders of ``admin:server_state`` only. Where one server is asked
+    for, there is ``queue`` while its start waits for its turn, and, while it runs, ``stops`` and ``usage`` as far as
+    they are known.
     """
 
     state: dict[str, Any]
     queue: QueueModel
+    stops: StopsModel
+    usage: UsageModel
 
 
 class QueueModel(TypedDict):
@@ -54,6 +57,20 @@ class QueueModel(TypedDict):
 
     position: int
     seconds: int | None
+
+
+class StopsModel(TypedDict):
+    """When the hub will stop a server by itself (Perijove's own addition): unless it is used, and whatever happens."""
+
+    if_idle: Time | None
+    at_latest: Time | None
+
+
+class UsageModel(TypedDict):
+    """What a server uses (Perijove's own addition), in bytes; ``memory_limit`` where it is held to one."""
+
+    memory: int
+    memory_limit: int | None
 
 
 class FailureModel(TypedDict):

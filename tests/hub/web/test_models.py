@@ -10,11 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perijove.hub.core.admission import Place
+from perijove.hub.core.culling import Ending
 from perijove.hub.core.principals import Principal, Target
 from perijove.hub.core.scopes import Holder, expand
 from perijove.hub.core.servers import Failure, Server, State
 from perijove.hub.core.site import Site
 from perijove.hub.core.tokens import Token
+from perijove.hub.core.usage import Usage
 from perijove.hub.core.users import User
 from perijove.hub.core.visibility import user_fields
 from perijove.hub.testing.running import RunningHub
@@ -253,7 +255,11 @@ def test_a_token_of_a_service_and_of_a_client_and_a_new_one() -> None:
 
 def test_models_have_no_field_that_the_wire_does_not_know(settings: WebSettings) -> None:
     who = principal("admin:users", "admin:servers")
-    everything = models.server_model(RUNNING, settings, state=True, place=Place(1))
+    everything = models.server_model(
+        RUNNING, settings, state=True, place=Place(1), ending=Ending(NOW, None), usage=Usage(7, 8)
+    )
+    assert everything["stops"] == {"if_idle": models.timestamp(NOW), "at_latest": None}
+    assert everything["usage"] == {"memory": 7, "memory_limit": 8}
     assert everything.keys() == ServerModel.__annotations__.keys()
     assert seen(who, settings, RUNNING).keys() == UserModel.__annotations__.keys()
     known = TokenModel.__annotations__.keys()

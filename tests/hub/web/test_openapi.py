@@ -146,6 +146,6 @@ async def says_nothing() -> dict[str, Any]:
 
 def test_models_are_told_as_they_are_declared(told: dict[str, Any]) -> None:
     server = told["components"]["schemas"]["Server"]
-    assert set(server["properties"]) - set(server["required"]) == {"state", "queue"}
+    assert set(server["properties"]) - set(server["required"]) == {"state", "queue", "stops", "usage"}
     assert server["properties"]["failure"]["anyOf"][0] == {"$ref": "#/components/schemas/Failure"}
     assert set(server["properties"]) == set(models.ServerModel.__annotations__)

@@ -20,6 +20,7 @@ HOME: dict[str, Any] = {
     "shared": [],
     "error": "",
     "typed": "",
+    "facts_url": "",
 }
 
 

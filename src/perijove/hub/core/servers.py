@@ -275,6 +275,9 @@ def after(server: Server, event: Event, now: datetime, failure: Failure | None =
             )
         case Event.ADMITTED:
             return replace(changed, started=now, last_activity=now)
+        case Event.ROUTED:
+            # Whoever waited for it is about to use it, however long it took to start.
+            return replace(changed, last_activity=now)
         case Event.BROKE:
             return replace(changed, failure=failure)
         case Event.PORT_TAKEN:

@@ -2,8 +2,8 @@
 
 Subclass `Spawner` and override `start`, `poll`, `stop`, `get_state` and `load_state`; name the class in
 ``c.JupyterHub.spawner_class`` or register it as an entry point in the group ``perijove.spawners``. One object belongs
-to one server. Methods may be sync (they then run in a thread) or async. Optional abilities are small protocols, at the
-end.
+to one server. Methods may be sync (they then run in a thread) or async. Optional abilities are small protocols, in
+`ports.abilities`.
 """
 
 from __future__ import annotations
@@ -13,17 +13,27 @@ import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from traitlets import Any as AnyTrait
 from traitlets import Bool, Dict, Float, Integer, List, TraitError, Unicode, Union, validate
 from traitlets import Callable as AnyCallable
 from traitlets.config import LoggingConfigurable
 
+from perijove.hub.core.culling import CullRules
 from perijove.hub.core.errors import Code, PerijoveError, invalid
 from perijove.hub.core.names import shorten
 from perijove.hub.core.overrides import merged, parse_overrides
 from perijove.hub.core.user_options import passthrough, simple, with_nonce
+from perijove.hub.ports.abilities import (
+    ChoosesPort,
+    HasNeeds,
+    KeepsLog,
+    MeasuresUsage,
+    Prepares,
+    SignalsExit,
+    WatchesMemory,
+)
 from perijove.hub.ports.told import AuthStateAccess, HubInfo, SpawnerUser
 from perijove.hub.ports.traits import ByteSpecification, Command, NamedFunction, call_plugin
 from perijove.wire import environment as names
@@ -35,6 +45,7 @@ __all__ = [
     "HasNeeds",
     "HubInfo",
     "KeepsLog",
+    "MeasuresUsage",
     "Prepares",
     "SignalsExit",
     "Spawner",
@@ -103,6 +114,27 @@ class Spawner(LoggingConfigurable):
     ).tag(config=True)
     poll_jitter = Float(
         0.1, min=0, max=1, help="The part of poll_interval by which looks are spread, so that they do not coincide."
+    ).tag(config=True)
+    cull_idle_timeout = Float(
+        0,
+        min=0,
+        help="Seconds without use after which the hub stops a running server; 0 for never. Its owner sees when. "
+        "Servers then tell of their use at least three times within these seconds.",
+    ).tag(config=True)
+    cull_max_age = Float(
+        0,
+        min=0,
+        help="Seconds after its start at which the hub stops a server, used or not; 0 for never. Its owner sees when.",
+    ).tag(config=True)
+    cull_default_servers = Bool(
+        True, help="Whether servers without a name are stopped by cull_idle_timeout and cull_max_age."
+    ).tag(config=True)
+    cull_named_servers = Bool(
+        True, help="Whether named servers are stopped by cull_idle_timeout and cull_max_age."
+    ).tag(config=True)
+    remove_named_servers = Bool(
+        False,
+        help="Delete a named server, with what it keeps for itself, that cull_idle_timeout or cull_max_age stops.",
     ).tag(config=True)
     consecutive_failure_limit = Integer(
         0,
@@ -342,6 +374,8 @@ class Spawner(LoggingConfigurable):
             env[names.DEBUG] = "1"
         if self.disable_user_config:
             env[names.DISABLE_USER_CONFIG] = "1"
+        if self.cull_rules.idle_timeout:
+            env[names.ACTIVITY_INTERVAL] = f"{self.cull_rules.report_seconds:g}"
         limits = {
             names.MEM_LIMIT: self.mem_limit,
             names.MEM_GUARANTEE: self.mem_guarantee,
@@ -349,6 +383,13 @@ class Spawner(LoggingConfigurable):
             names.CPU_GUARANTEE: self.cpu_guarantee,
         }
         return env | {key: str(value) for key, value in limits.items() if value is not None}
+
+    @property
+    def cull_rules(self) -> CullRules:
+        """When the hub stops the server by itself, by the options."""
+        if not (self.cull_named_servers if self.name else self.cull_default_servers):
+            return CullRules()
+        return CullRules(self.cull_idle_timeout, self.cull_max_age, self.remove_named_servers and bool(self.name))
 
     async def apply_group_overrides(self) -> None:
         """Set the options that are others for the groups of the server's owner.
@@ -426,66 +467,3 @@ class Spawner(LoggingConfigurable):
         """Call the hook that takes what the authenticator keeps about the owner, if it is set."""
         if self.auth_state_hook is not None:
             await call_plugin(self.auth_state_hook, self, await self.user.get_auth_state())
-
-
-@runtime_checkable
-class Prepares(Protocol):
-    """A spawner with something to get ready once in each hub process, before the first server is asked for."""
-
-    async def prepare(self) -> None:
-        """Begin with it; called on an object that belongs to no server, with its configuration only."""
-        ...
-
-
-@runtime_checkable
-class HasNeeds(Protocol):
-    """A spawner that cannot work just anywhere."""
-
-    def ensure_possible(self) -> None:
-        """Return if servers can be started in this process at all; called once at the hub's start, before any other.
-
-        Raises:
-            PerijoveError: they cannot; the message says why and what to do. The hub does not start then.
-        """
-        ...
-
-    def caveats(self) -> list[str]:
-        """Return what its options promise and this machine does not give, a sentence each; the hub logs them."""
-        ...
-
-
-@runtime_checkable
-class WatchesMemory(Protocol):
-    """A spawner that limits the memory of its servers and sees what comes of that."""
-
-    def ran_out_of_memory(self) -> bool:
-        """Say whether something of the server was ended because its memory was used up; may run in a thread."""
-        ...
-
-
-@runtime_checkable
-class ChoosesPort(Protocol):
-    """A spawner that chooses a free port for its server; until that listens there, another program may take it."""
-
-    @property
-    def chosen_port(self) -> int | None:
-        """The port of this start if the next try of it would get another one; None if there is no choice."""
-        ...
-
-
-@runtime_checkable
-class SignalsExit(Protocol):
-    """A spawner that knows at once when its server ends, so that the hub need not ask."""
-
-    async def wait_exit(self) -> int | None:
-        """Return when the server has ended: its exit status (negative: the signal), or None if that cannot be known."""
-        ...
-
-
-@runtime_checkable
-class KeepsLog(Protocol):
-    """A spawner that can show what its server printed."""
-
-    def read_log(self, lines: int) -> str:
-        """Return the last *lines* lines of the server's output; may run in a thread."""
-        ...

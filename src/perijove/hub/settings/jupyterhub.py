@@ -291,6 +291,12 @@ class JupyterHub(LandingOptions):
     last_activity_interval: float = _option(
         Float(300, help="Seconds between two looks at the proxy's routes and what was active on them.")
     )
+    cull_every: float = _option(
+        Float(60, min=1, help="Seconds between two looks for servers to stop by c.Spawner.cull_….")
+    )
+    cull_concurrency: int = _option(
+        Integer(10, min=1, help="How many servers are stopped at once by c.Spawner.cull_….")
+    )
     authenticate_prometheus: bool = _option(Bool(True, help="Show metrics only to holders of the scope read:metrics."))
 
     def __init__(self, **kwargs: Any) -> None:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, TypeVar
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.facts import Fact
 from perijove.hub.core.routes import Route
+from perijove.hub.core.usage import Usage
 from perijove.hub.ports.authenticator import Authenticator, SignInRequest
 from perijove.hub.ports.programs import Program
 from perijove.hub.ports.proxy import Proxy
@@ -115,6 +116,7 @@ class FakeWorld:
         lie: start() gives back this in place of an address.
         steps: what progress() tells.
         log: what the servers printed.
+        usage: what each of them uses.
         stopped_now: for each stop(), whether it was to be at once.
         deleted: the servers of which everything was deleted, by id; once for each time.
         delete_failure: raised by delete_forever().
@@ -130,6 +132,7 @@ class FakeWorld:
         self.lie: Any = None
         self.steps: list[dict[str, Any]] = []
         self.log = ""
+        self.usage: Usage | None = None
         self.stopped_now: list[bool] = []
         self.deleted: list[int] = []
         self.delete_failure: Exception | None = None
@@ -183,6 +186,10 @@ class FakeSpawner(Spawner):
         if run is not None and not run.ended.is_set():
             return None
         return run.status or 0 if run is not None else 0
+
+    async def usage(self) -> Usage | None:
+        """Return what the world is set to."""
+        return self.world.usage
 
     async def wait_exit(self) -> int | None:
         """Return when the server has ended."""

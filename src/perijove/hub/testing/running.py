@@ -312,6 +312,8 @@ async def running_hub(
         removal=parts.removal,
         refreshes=parts.refreshes,
         servers=parts.servers,
+        culler=parts.culler,
+        usages=parts.usages,
         routes=parts.routes,
         services=parts.services,
         shutdown=Shutdown(ctx, servers=True, proxy=True),

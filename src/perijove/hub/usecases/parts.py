@@ -10,6 +10,7 @@ from perijove.hub.ports.spawner import HubInfo
 from perijove.hub.settings.services import ServiceSpec
 from perijove.hub.usecases.activity import Activity
 from perijove.hub.usecases.context import Context
+from perijove.hub.usecases.culling import Culler
 from perijove.hub.usecases.keeping import Keeper
 from perijove.hub.usecases.lifecycle import Lifecycle
 from perijove.hub.usecases.refreshes import Refreshes
@@ -22,6 +23,7 @@ from perijove.hub.usecases.spawners import Spawners
 from perijove.hub.usecases.steps import Plugins, Steps
 from perijove.hub.usecases.strays import Strays
 from perijove.hub.usecases.tasks import Tasks
+from perijove.hub.usecases.usages import Usages
 
 
 class Parts(NamedTuple):
@@ -38,6 +40,8 @@ class Parts(NamedTuple):
     keeper: Keeper
     services: Services
     strays: Strays
+    culler: Culler
+    usages: Usages
 
 
 def assemble(
@@ -70,6 +74,7 @@ def assemble(
     refreshes = Refreshes(ctx, plugins.authenticator)
     routes = Routes(ctx, plugins.proxy, activity, site=site, hub_url=hub_url)
     keeper = Keeper(ctx, programs, plugins.probe, specs=specs, hub=hub, owner=owner)
+    servers = Servers(ctx, lifecycle, signals, rules, refreshes, Spawners(ctx, plugins.new_spawner))
     return Parts(
         tasks,
         activity,
@@ -77,9 +82,11 @@ def assemble(
         steps,
         refreshes,
         Removal(ctx, plugins.authenticator, signals, steps.spawner),
-        Servers(ctx, lifecycle, signals, rules, refreshes, Spawners(ctx, plugins.new_spawner)),
+        servers,
         routes,
         keeper,
         Services(ctx, routes, keeper, site=site),
         Strays(ctx, plugins.new_spawner),
+        Culler(ctx, servers, activity, routes, new_spawner=plugins.new_spawner, owner=owner),
+        Usages(ctx.clock, tasks, steps.spawner_to_ask),
     )

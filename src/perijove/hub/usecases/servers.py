@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -32,6 +32,10 @@ LOOK = 1.0
 KEEP_ALIVE = 8.0
 MAX_DISPLAY_NAME = 255
 CHANGED_MEANWHILE_TRIES = 5
+
+
+def _always(server: Server) -> bool:
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,12 +288,18 @@ class Servers:
         if remove and not name:
             raise invalid("The default server cannot be deleted.")
         server = await self.get(principal, user_name, name, scope="delete:servers")
+        return await self.stop_for(server, by=principal.name, remove=remove)
+
+    async def stop_for(
+        self, server: Server, *, by: str, remove: bool = False, only_if: Callable[[Server], bool] = _always
+    ) -> Server:
+        """Ask for *server* to be stopped, and tell that it was *by* somebody's wish; see `stop_server`."""
         if self._refreshes.authenticator.refresh_pre_stop:
             # What ends the server may need what the authenticator keeps; nobody's server runs on for want of it.
             await self._refreshes.still_good(server.user_id, force=True)
-        changed = await self.stop_server(server, remove=remove)
+        changed = await self.stop_server(server, remove=remove, only_if=only_if)
         if changed.version != server.version:
-            self._ctx.telemetry.emit(ServerStopRequested(changed.full_name, principal.name))
+            self._ctx.telemetry.emit(ServerStopRequested(changed.full_name, by))
         return changed
 
     async def stop_all_of(self, principal: Principal, user: User) -> None:
@@ -300,12 +310,17 @@ class Servers:
             if server.active and principal.may("delete:servers", user=user, server=server.name):
                 await self.stop(principal, user.name, server.name)
 
-    async def stop_server(self, server: Server, *, remove: bool = False) -> Server:
-        """Ask for *server* to be stopped, and deleted if *remove*; no error if it is at rest or on its way there."""
+    async def stop_server(
+        self, server: Server, *, remove: bool = False, only_if: Callable[[Server], bool] = _always
+    ) -> Server:
+        """Ask for *server* to be stopped, and deleted if *remove*; no error if it is at rest or on its way there.
+
+        It is left alone if *only_if* says no of it as it is stored now.
+        """
         for _ in range(CHANGED_MEANWHILE_TRIES):
             async with self._ctx.store.transaction() as tx:
                 current = await tx.servers.by_id(server.id) if server.id else None
-                if current is None:
+                if current is None or not only_if(current):
                     return server
                 changed = _told_to_stop(current, self._ctx.clock.now(), remove)
                 if changed is current:

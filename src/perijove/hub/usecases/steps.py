@@ -118,6 +118,11 @@ class Steps:
         self._spawners[server.id] = server.attempt, spawner
         return spawner
 
+    def spawner_to_ask(self, server: Server) -> Spawner:
+        """Return a spawner object to ask about *server*: the one at work here, or one that is not kept."""
+        attempt, known = self._spawners.get(server.id, (0, None))
+        return known if known is not None and attempt == server.attempt else made(self._ctx, self._new_spawner, server)
+
     def _checkpoint(self, server: Server, spawner: Spawner) -> Callable[[], Awaitable[None]]:
         async def checkpoint() -> None:
             state = spawner.get_state() | ({DURABLE: dict(spawner.durable)} if spawner.durable else {})
@@ -414,7 +419,7 @@ class Steps:
 
     async def log_of(self, server: Server) -> str:
         """Return the last lines that *server*, which is not at rest, wrote; empty if its spawner keeps none."""
-        return await self._log_of(self.spawner(server))
+        return await self._log_of(self.spawner_to_ask(server))
 
     async def _log_of(self, spawner: Spawner) -> str:
         if not isinstance(spawner, KeepsLog):

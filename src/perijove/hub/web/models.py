@@ -10,9 +10,11 @@ from urllib.parse import urlencode
 from pydantic_core import to_json
 
 from perijove.hub.core.admission import Place
+from perijove.hub.core.culling import Ending
 from perijove.hub.core.principals import Principal
 from perijove.hub.core.servers import Failure, Server
 from perijove.hub.core.tokens import API_CLIENT_ID
+from perijove.hub.core.usage import Usage
 from perijove.hub.core.visibility import sees_server_state
 from perijove.hub.usecases.groups import GroupView
 from perijove.hub.usecases.services import ServiceView
@@ -58,9 +60,24 @@ def failure_model(failure: Failure | None) -> FailureModel | None:
 
 
 def server_model(
-    server: Server, settings: WebSettings, *, state: bool = False, place: Place | None = None
+    server: Server,
+    settings: WebSettings,
+    *,
+    state: bool = False,
+    place: Place | None = None,
+    ending: Ending | None = None,
+    usage: Usage | None = None,
 ) -> ServerModel:
-    """Return *server*; *state* says whether what its spawner keeps is shown, *place* where it waits for its start."""
+    """Return a server.
+
+    Args:
+        server: as it is stored.
+        settings: where it is reached.
+        state: whether what its spawner keeps is shown.
+        place: where it waits for its start, if it does.
+        ending: when it will be stopped, if that is known.
+        usage: what it uses, if that is known.
+    """
     site = settings.site
     progress = progress_url(server, settings.prefix)
     model: ServerModel = {
@@ -83,6 +100,10 @@ def server_model(
         model["state"] = dict(server.spawner_state)
     if place is not None:
         model["queue"] = {"position": place.position, "seconds": place.seconds}
+    if ending is not None:
+        model["stops"] = {"if_idle": timestamp(ending.if_idle), "at_latest": timestamp(ending.at_latest)}
+    if usage is not None:
+        model["usage"] = {"memory": usage.memory, "memory_limit": usage.memory_limit}
     return model
 
 

@@ -18,6 +18,7 @@ from perijove.hub.usecases.accounts import Accounts
 from perijove.hub.usecases.activity import Activity
 from perijove.hub.usecases.administration import Administration
 from perijove.hub.usecases.context import Context
+from perijove.hub.usecases.culling import Culler
 from perijove.hub.usecases.entrance import Entrance
 from perijove.hub.usecases.guessing import Guard
 from perijove.hub.usecases.identity import Identities
@@ -27,6 +28,7 @@ from perijove.hub.usecases.routes import Routes
 from perijove.hub.usecases.servers import Servers
 from perijove.hub.usecases.services import Services
 from perijove.hub.usecases.shutdown import Shutdown
+from perijove.hub.usecases.usages import Usages
 from perijove.hub.web.answers import Answers, UserTexts
 from perijove.hub.web.templating import Templates
 
@@ -135,6 +137,8 @@ class HubState:
     entrance: Entrance
     refreshes: Refreshes
     servers: Servers
+    culler: Culler
+    usages: Usages
     removal: Removal
     routes: Routes
     services: Services

@@ -329,3 +329,29 @@ def test_whoever_wants_more_of_a_processor_than_it_may_have_waits(
     spin = "import time\nbegun = time.monotonic()\nwhile time.process_time() < 0.3: pass\n"
     out, _ = joined(wanted, f"{spin}print(time.monotonic() - begun)").communicate(timeout=60)
     assert float(out) > 0.8
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (
+            {"memory.current": "900\n", "memory.max": "4096\n", "memory.stat": "anon 1\ninactive_file 300\n"},
+            (600, 4096),
+        ),
+        ({"memory.current": "900\n", "memory.max": "max\n", "memory.stat": "anon 1\n"}, (900, None)),
+        (
+            {
+                "memory.usage_in_bytes": "900",
+                "memory.limit_in_bytes": "9223372036854771712",
+                "memory.stat": "total_inactive_file 1000\n",
+            },
+            (0, None),
+        ),
+        ({"memory.current": "much", "memory.max": "max", "memory.stat": ""}, None),
+        ({"cpu.max": "max 100000"}, None),
+    ],
+)
+def test_a_group_tells_what_is_used_and_what_may_be(tmp_path: Path, files: dict[str, str], expected: object) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    assert cgroups.memory_in([tmp_path / "gone", tmp_path]) == expected

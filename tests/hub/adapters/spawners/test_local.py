@@ -16,12 +16,13 @@ from traitlets.config import Config
 
 from perijove.hub.adapters import processes
 from perijove.hub.adapters.runs import RUN_VARIABLE
-from perijove.hub.adapters.spawners import local
+from perijove.hub.adapters.spawners import cgroups, local
 from perijove.hub.adapters.spawners.executing import execute
 from perijove.hub.adapters.spawners.launcher import PreparedChild, launcher_for
 from perijove.hub.adapters.spawners.local import STATUS_UNKNOWN, SimpleLocalProcessSpawner
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.site import Site
+from perijove.hub.core.usage import Usage
 from perijove.hub.ports.spawner import ChoosesPort, HubInfo, KeepsLog, SignalsExit, SpawnerUser
 from perijove.hub.testing.spawner_contract import SpawnerContract
 
@@ -276,6 +277,29 @@ async def test_a_state_that_cannot_be_read_means_not_known(make: Make) -> None:
     await spawner.stop()
     spawner.clear_state()
     assert await spawner.poll() is not None
+
+
+async def test_the_memory_of_all_its_processes_is_measured(make: Make) -> None:
+    spawner = make("sleep 600 & exec sleep 600")
+    assert spawner.usage() is None
+    await spawner.start()
+    used = spawner.usage()
+    assert used is not None
+    assert 0 < used.memory < 64 * 1024 * 1024
+    another = make()
+    another.load_state(spawner.get_state())
+    assert another.usage() is not None
+    await spawner.stop(now=True)
+    assert spawner.usage() is None
+
+
+async def test_where_a_control_group_counts_it_its_word_is_taken(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spawner = make()
+    await spawner.start()
+    monkeypatch.setattr(cgroups, "memory_in", lambda folders: (123, 456))
+    assert spawner.usage() == Usage(123, 456)
 
 
 async def test_the_log_is_shown_without_secrets(make: Make) -> None:

@@ -5,8 +5,11 @@ from typing import Any
 import pytest
 from bs4 import BeautifulSoup
 
+from perijove.hub.core.culling import CullRules
 from perijove.hub.core.events import ServerShared
 from perijove.hub.core.servers import State
+from perijove.hub.core.usage import Usage
+from perijove.hub.ports.spawner import Spawner
 from perijove.hub.testing.running import ORIGIN, RunningHub
 
 FROM_US = {"Origin": ORIGIN}
@@ -100,3 +103,42 @@ async def test_what_others_share_is_shown_and_can_be_given_up(hub: RunningHub) -
         answer = await bob.post(f"{hub.prefix}shared/ada/lab/give-up", data=proof(page), headers=FROM_US)
         assert answer.headers["Location"] == f"{hub.prefix}home"
     assert "of ada" not in parse(await bob.get(f"{hub.prefix}home")).get_text()
+
+
+async def running_home(hub: RunningHub) -> Any:
+    token = await hub.token("ada")
+    await hub.client(token).post(f"{hub.api}/users/ada/server")
+    await hub.until(lambda server: server is not None and server.ready, "ada")
+    return await hub.browser("ada")
+
+
+async def test_memory_and_the_end_of_a_running_server_are_shown_and_kept_up(
+    hub: RunningHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules = CullRules(idle_timeout=3600, max_age=7200)
+    monkeypatch.setattr(Spawner, "cull_rules", rules)
+    hub.world.usage = Usage(300 * 1024 * 1024, 1024**3)
+    browser = await running_home(hub)
+    page = parse(await browser.get(f"{hub.prefix}home"))
+    facts = page.select("[data-facts]")[0].get_text(" ", strip=True)
+    assert "Memory 300 MB of 1.0 GB" in facts
+    assert "Stops if not used in 60 minutes" in facts or "Stops if not used in 1 hour" in facts
+    assert "Stops at the latest in 2 hours" in facts
+    assert not page.select(".notice.warn")
+    hub.clock.advance(3000)
+    url = str(page.select("[data-facts-url]")[0]["data-facts-url"])
+    answer = await browser.get(url, headers={"Sec-Fetch-Mode": "cors", "Sec-Fetch-Site": "same-origin"})
+    fresh = parse(answer)
+    assert "in 10 minutes" in fresh.get_text()
+    assert "nobody uses it" in fresh.select(".notice.warn")[0].get_text()
+    assert fresh.select("[data-facts]")[0]["data-state"] == "ready"
+    assert fresh.html is None, "only the part that changes"
+    elsewhere = await browser.get(f"{hub.prefix}home/facts", headers={"Sec-Fetch-Mode": "cors"})
+    assert elsewhere.status_code == 403
+
+
+async def test_what_is_not_known_is_not_shown(hub: RunningHub) -> None:
+    browser = await running_home(hub)
+    text = parse(await browser.get(f"{hub.prefix}home")).get_text()
+    assert "Memory" not in text
+    assert "Stops" not in text

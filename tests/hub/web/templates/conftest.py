@@ -11,6 +11,7 @@ import pytest
 
 from perijove.hub.core.admission import Place
 from perijove.hub.core.oauth import OAuthClient
+from perijove.hub.core.usage import Usage
 from perijove.hub.web.templating import make_environment
 
 NOW: Final = datetime(2026, 3, 31, 12, 0, 0, tzinfo=UTC)
@@ -79,6 +80,8 @@ def server(name: str = "", state: str = "stopped", **more: Any) -> Values:
         "started": NOW - timedelta(hours=2) if active else None,
         "last_activity": NOW - timedelta(minutes=3) if active else None,
         "failure": FAILURE if state == "failed" else None,
+        "usage": None,
+        "ending": None,
         **more,
     }
 
@@ -221,7 +224,15 @@ def way(kind: str = "form", service: str = "", part: str = "", html: str = "") -
 
 
 NO_FORM_ERROR: Final[Values] = {"error": "", "username": ""}
-HOME: Final[Values] = {"named_server_limit": 0, "may_share": True, "shared": [], "error": "", "typed": ""}
+HOME: Final[Values] = {
+    "named_server_limit": 0,
+    "may_share": True,
+    "shared": [],
+    "error": "",
+    "typed": "",
+    "facts_url": "/hub/home/facts?_xsrf=2%7Ctoken",
+}
+ENDING: Final[Values] = {"idle": 2880.0, "latest": 36000.0, "soon": False, "for_idleness": True}
 SIGN_IN: Final[Values] = {
     "action": "/hub/login?next=%2Fhub%2Fhome",
     "next": "/hub/home",
@@ -420,7 +431,9 @@ PAGES: Final[dict[str, tuple[str, Values]]] = {
                 server("thesis", "stopping"),
                 server("long-calculations", "failed"),
                 server("course", "answering"),
-                server("second", "ready"),
+                server("second", "ready", usage=Usage(432_000_000, 2 * 1024**3), ending=ENDING),
+                server("third", "ready", usage=Usage(51_000_000), ending=ENDING | {"idle": 0.0, "soon": True}),
+                server("fourth", "ready", ending=ENDING | {"idle": None, "soon": True, "for_idleness": False}),
             ],
             named_servers=True,
             **HOME,

@@ -41,7 +41,7 @@ def test_every_page_renders(render: Render, page_name: str) -> None:
 
 
 def test_no_template_is_forgotten(templates: jinja2.Environment, pages: dict[str, tuple[str, Any]]) -> None:
-    parts = {"page.html", "macros.html", "logo.html"}
+    parts = {"page.html", "macros.html", "logo.html", "server_facts.html", "home_facts.html"}
     # Those of the administration are rendered by a hub in tests/hub/web/pages/test_admin_frame.py.
     ours = {name for name in templates.list_templates() if not name.startswith(("templates/", "admin/"))}
     assert ours - parts == {template for template, _ in pages.values()}

@@ -16,6 +16,7 @@ import pytest
 from markupsafe import Markup
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from perijove.hub.core.usage import Usage
 from perijove.hub.web.templating import STATIC_FOLDER
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -205,6 +206,26 @@ def test_home_shows_a_stop_when_it_is_done(
     hub.pages["/hub/home"] = [render("home-stopped", servers=[server_view(state="stopping")]), render("home-stopped")]
     page.goto(hub.address + "/hub/home")
     expect(page.get_by_text("One moment, it is being stopped.")).to_be_visible()
+    expect(page.get_by_role("button", name="Start my server")).to_be_visible()
+
+
+def test_what_is_known_of_a_running_server_is_kept_up_to_date(
+    page: Page, hub: Hub, render: Render, server_view: Callable[..., Any]
+) -> None:
+    hub.pages["/hub/home"] = [render("home-ready")]
+    facts = render("home-ready", servers=[server_view(state="ready", usage=Usage(400 * 1024 * 1024))])
+    hub.pages["/hub/home/facts"] = [facts, "<p>something went wrong</p>", render("home-stopped")]
+    page.clock.install()
+    page.goto(hub.address + "/hub/home")
+    page.evaluate("window.sameDocument = true")
+    expect(page.locator("[data-facts]")).not_to_contain_text("Memory")
+    page.clock.run_for(10_000)
+    expect(page.locator("[data-facts]")).to_contain_text("400 MB")
+    page.clock.run_for(10_000)
+    expect(page.locator("[data-facts]")).to_contain_text("400 MB")
+    assert page.evaluate("window.sameDocument") is True
+    hub.pages["/hub/home"] = [render("home-stopped")]
+    page.clock.run_for(10_000)
     expect(page.get_by_role("button", name="Start my server")).to_be_visible()
 
 

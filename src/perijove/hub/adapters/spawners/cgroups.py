@@ -26,6 +26,13 @@ PREFIX: Final = "perijove-"
 REMOVE_TRIES: Final = 40
 REMOVE_PAUSE: Final = 0.05
 CONTROLLERS: Final = ("memory", "cpu")
+_MEMORY_FILES: Final = (
+    ("memory.current", "memory.max", "inactive_file"),
+    ("memory.usage_in_bytes", "memory.limit_in_bytes", "total_inactive_file"),
+)
+"""What says how much is used, what may be, and how much of the first is dispensable; versions 2 and 1."""
+_NO_LIMIT: Final = 1 << 60
+"""From so many bytes on, a limit of version 1 means none: the kernel writes the most that it can count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +304,24 @@ def ran_out_of_memory(folders: Sequence[Path]) -> bool:
             if int(counts.get("oom_kill", "0")) > 0:
                 return True
     return False
+
+
+def memory_in(folders: Sequence[Path]) -> tuple[int, int | None] | None:
+    """Return the bytes that the processes in these groups use, and the limit; None if no group counts memory. Blocks.
+
+    Files that the kernel keeps in memory, and gives up as soon as it is needed, are not counted.
+    """
+    for folder in folders:
+        for current, limit, dispensable in _MEMORY_FILES:
+            try:
+                used = int((folder / current).read_text())
+                most = (folder / limit).read_text().strip()
+                counts = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+            except (OSError, ValueError):
+                continue
+            bytes_held = int(most) if most.isdecimal() and int(most) < _NO_LIMIT else None
+            return max(0, used - int(counts.get(dispensable, "0"))), bytes_held
+    return None
 
 
 async def remove(folders: Sequence[Path]) -> list[Path]:

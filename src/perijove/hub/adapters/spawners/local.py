@@ -30,10 +30,12 @@ from perijove.hub.adapters.spawners.homes import file_name, prepare_home
 from perijove.hub.adapters.spawners.launcher import NotLaunched, PreparedChild, launcher_for
 from perijove.hub.adapters.spawners.limits import parse_limits
 from perijove.hub.adapters.spawners.logs import last_lines
+from perijove.hub.adapters.spawners.memory import usage_of
 from perijove.hub.adapters.spawners.ports import free_port
 from perijove.hub.adapters.spawners.processes import RUN_ID, Run, open_log
 from perijove.hub.adapters.threads import apart
 from perijove.hub.core.errors import Code, PerijoveError
+from perijove.hub.core.usage import Usage
 from perijove.hub.ports.spawner import Spawner
 from perijove.wire import environment as names
 from perijove.wire.launching import LaunchRequest
@@ -178,7 +180,7 @@ class LocalProcessSpawner(Spawner):
 
     def get_env(self) -> dict[str, str]:
         """Return the whole environment of the server; what the operator set in ``environment`` stays as it is."""
-        env = self._kept() | super().get_env()
+        env = kept(self.env_keep) | super().get_env()
         own = {
             "USER": self.account.name,
             "LOGNAME": self.account.name,
@@ -190,13 +192,9 @@ class LocalProcessSpawner(Spawner):
             own[names.ROOT_DIR] = str(self.working_dir)
         return env | {key: value for key, value in own.items() if key not in self.environment}
 
-    def _kept(self) -> dict[str, str]:
-        """Return what the hub's own environment gives to every server."""
-        return kept(self.env_keep)
-
     async def prepare(self) -> None:
         """Begin to prepare the process that servers are copied from; nobody waits for it."""
-        inherited = self._kept()
+        inherited = kept(self.env_keep)
         given = {key: value for key, value in self.environment.items() if isinstance(value, str)}
         env = inherited | {"PATH": search_path(inherited.get("PATH", ""))} | given
         if self._may_copy and (launcher := launcher_for(self.cmd, env)) is not None:
@@ -401,6 +399,10 @@ class LocalProcessSpawner(Spawner):
     def ran_out_of_memory(self) -> bool:
         """Say whether something of the server was ended because it used all the memory that it may use."""
         return self._run is not None and cgroups.ran_out_of_memory(self._run.groups)
+
+    def usage(self) -> Usage | None:
+        """Return what all processes of the server use together; None if nothing of it runs. Blocks."""
+        return usage_of(self._run) if self._run else None
 
     async def find_runs(self) -> set[str]:
         """Return the runs of all servers of this installation that are there."""

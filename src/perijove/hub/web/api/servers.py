@@ -103,7 +103,15 @@ async def get_unnamed_server(hub: Hub, principal: Reader, user_name: str) -> Ser
 
 async def _model(hub: HubState, principal: Principal, server: Server) -> ServerModel:
     shows_state, place = await hub.servers.shows_state(principal, server), await hub.servers.place(server)
-    return server_model(server, hub.settings, state=shows_state, place=place)
+    endings, usages = await hub.culler.endings([server]), await hub.usages.of([server])
+    return server_model(
+        server,
+        hub.settings,
+        state=shows_state,
+        place=place,
+        ending=endings.get(server.id),
+        usage=usages.get(server.id),
+    )
 
 
 async def _get(hub: HubState, principal: Principal, user_name: str, name: str) -> ServerModel:

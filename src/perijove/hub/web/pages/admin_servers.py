@@ -24,7 +24,7 @@ from perijove.hub.web.pages.admin_frame import (
     show,
     window_of,
 )
-from perijove.hub.web.pages.common import parameters_as, server_view
+from perijove.hub.web.pages.common import parameters_as, server_views
 from perijove.hub.web.permissions import Router
 from perijove.hub.web.state import HubState
 
@@ -93,7 +93,7 @@ async def servers_page(request: Request, hub: HubState, visitor: Visitor, wanted
         visitor,
         "admin/servers.html",
         "servers",
-        servers=[server_view(hub, server) for server in page.items],
+        servers=await server_views(hub, page.items),
         page=paging(hub, page, "admin/servers", wanted.params),
         wanted=wanted,
         counts=None if counts is None else counted(counts),
@@ -131,7 +131,7 @@ async def server_page(request: Request, hub: Hub, visitor: Reader, user_name: st
         visitor,
         "admin/server.html",
         "servers",
-        server=server_view(hub, server),
+        server=(await server_views(hub, [server]))[0],
         requested=server.requested,
         user_options=server.user_options,
         log=await _log(hub, visitor, server),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 from urllib.parse import quote, urlencode
@@ -10,6 +11,7 @@ from urllib.parse import quote, urlencode
 from fastapi import Depends, Form, Request
 from fastapi.responses import RedirectResponse
 
+from perijove.hub.core.culling import Ending
 from perijove.hub.core.errors import PerijoveError
 from perijove.hub.core.redirects import local_target
 from perijove.hub.core.servers import Server, State
@@ -205,6 +207,28 @@ def with_next(url: str, target: str, **more: str) -> str:
     return f"{url}{'&' if '?' in url else '?'}{query}" if query else url
 
 
+async def server_views(hub: HubState, servers: Sequence[Server]) -> list[dict[str, Any]]:
+    """Return what templates show of servers: also what they use and when they will be stopped, as far as known."""
+    endings, usages = await hub.culler.endings(servers), await hub.usages.of(servers)
+    return [
+        server_view(hub, server) | {"usage": usages.get(server.id), "ending": _ending_view(hub, endings.get(server.id))}
+        for server in servers
+    ]
+
+
+def _ending_view(hub: HubState, ending: Ending | None) -> dict[str, Any] | None:
+    """Return how long each end is away, in seconds, None where there is none; and whether to warn of the first."""
+    if ending is None or ending.first is None:
+        return None
+    now = hub.ctx.clock.now()
+    return {
+        "idle": None if ending.if_idle is None else max(0.0, (ending.if_idle - now).total_seconds()),
+        "latest": None if ending.at_latest is None else max(0.0, (ending.at_latest - now).total_seconds()),
+        "soon": ending.warn_from is not None and ending.warn_from <= now,
+        "for_idleness": ending.first == ending.if_idle,
+    }
+
+
 def server_view(hub: HubState, server: Server) -> dict[str, Any]:
     """Return what templates show of a server."""
     prefix, path = hub.settings.prefix, server_path(server)
@@ -227,4 +251,6 @@ def server_view(hub: HubState, server: Server) -> dict[str, Any]:
         "started": server.started,
         "last_activity": server.last_activity,
         "failure": server.failure,
+        "usage": None,
+        "ending": None,
     }

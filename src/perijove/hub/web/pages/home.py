@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import Form, Request, Response
 from fastapi.responses import RedirectResponse
@@ -15,9 +16,18 @@ from perijove.hub.core.texts import mark
 from perijove.hub.usecases import shares, users
 from perijove.hub.usecases.identity import Visitor
 from perijove.hub.usecases.shares import HolderName, ServerName
+from perijove.hub.web import security
 from perijove.hub.web.callers import Hub
 from perijove.hub.web.errors import STATUS
-from perijove.hub.web.pages.common import FormVisitor, PageVisitor, go, server_path, server_view
+from perijove.hub.web.pages.common import (
+    FormVisitor,
+    PageVisitor,
+    ScriptVisitor,
+    go,
+    server_path,
+    server_view,
+    server_views,
+)
 from perijove.hub.web.pages.landing import operators_page
 from perijove.hub.web.permissions import Router
 from perijove.hub.web.rendering import render
@@ -47,6 +57,12 @@ async def root(request: Request, hub: Hub, visitor: PageVisitor) -> Response:
 async def home(request: Request, hub: Hub, visitor: PageVisitor) -> Response:
     """Show the visitor's servers, and what others share with them."""
     return await _page(request, hub, visitor)
+
+
+@router.get("/home/facts")
+async def facts(request: Request, hub: Hub, visitor: ScriptVisitor) -> Response:
+    """Give the part of the page that changes while servers run, for the page itself."""
+    return render(request, "home_facts.html", servers=await _own_servers(hub, visitor))
 
 
 @router.post("/home")
@@ -109,14 +125,12 @@ async def give_up(hub: Hub, visitor: FormVisitor, owner: str, server_name: str =
 async def _page(
     request: Request, hub: HubState, visitor: Visitor, *, error: PerijoveError | None = None, typed: str = ""
 ) -> Response:
-    view = await users.view_of(hub.ctx, visitor.principal, visitor.user.id)
-    servers = sorted(view.servers, key=lambda server: server.name)
-    if not any(not server.name for server in servers):
-        servers.insert(0, Server(0, visitor.user.id, visitor.user.name, ""))
+    token, _ = security.form_token(request, hub.settings, visitor)
     response = render(
         request,
         "home.html",
-        servers=[server_view(hub, server) for server in servers],
+        servers=await _own_servers(hub, visitor),
+        facts_url=f"{hub.settings.prefix}home/facts?{urlencode({security.FORM_FIELD: token})}",
         named_servers=hub.servers.rules.named_servers,
         named_server_limit=hub.servers.rules.named_server_limit,
         may_share=visitor.principal.may("shares", user=visitor.user),
@@ -126,6 +140,15 @@ async def _page(
     )
     response.status_code = 200 if error is None else STATUS[error.code]
     return response
+
+
+async def _own_servers(hub: HubState, visitor: Visitor) -> list[dict[str, Any]]:
+    """Return the visitor's servers, the default one first, though it may never have run."""
+    view = await users.view_of(hub.ctx, visitor.principal, visitor.user.id)
+    servers = sorted(view.servers, key=lambda server: server.name)
+    if not any(not server.name for server in servers):
+        servers.insert(0, Server(0, visitor.user.id, visitor.user.name, ""))
+    return await server_views(hub, servers)
 
 
 async def _shared_with(hub: HubState, visitor: Visitor) -> list[dict[str, Any]]:
