@@ -33,6 +33,7 @@ from perijove.singleuser.hub_check import check_hub
 from perijove.singleuser.identity_provider import HubIdentityProvider, cookie_secret
 from perijove.singleuser.kernels import provisioner
 from perijove.singleuser.kernels.channels import PromptChannels
+from perijove.singleuser.language_servers import language_servers_put_off
 from perijove.singleuser.log_privacy import hide_queries
 from perijove.singleuser.page_config import PageConfigHook
 from perijove.wire.versions import PROTOCOL_HEADER, PROTOCOL_VERSION
@@ -146,6 +147,11 @@ class SingleUserServer(ServerApp):
                 self.jpserver_extensions.setdefault(name, True)
         # It brings in extensions of the classic Notebook from wherever a user wrote them down, and takes its time.
         self.jpserver_extensions["notebook_shim"] = False
+
+    def load_server_extensions(self) -> None:
+        """Load the extensions; what takes long and nobody needs yet is put off."""
+        with language_servers_put_off(self):
+            super().load_server_extensions()
 
     def init_logging(self) -> None:
         """Set up logging so that no token or code gets into the log with an address."""
