@@ -227,9 +227,13 @@ class _Progress(TypedDict):
 
 
 class ProgressModel(_Progress, total=False):
-    """One event of a server that starts; the last one says ``ready`` or ``failed``."""
+    """One event of a server that starts; the last one says ``ready`` or ``failed``.
+
+    ``shown`` is the message in the language that the request asks for, where it has another one (our own addition).
+    """
 
     html_message: str
+    shown: str
     url: str
     ready: bool
     failed: bool

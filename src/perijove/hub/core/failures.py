@@ -13,6 +13,7 @@ from typing import Final
 
 from perijove.hub.core.names import shorten
 from perijove.hub.core.servers import Failure
+from perijove.hub.core.texts import Sentence, mark, say
 
 LOG_LINES = 40
 LINE_LENGTH = 400
@@ -46,24 +47,24 @@ def _cause(pattern: str, reason: str, advice: str, *statuses: int) -> Cause:
 _CONNECT: Final = r"Failed to connect to my Hub|aiohttp\.client_exceptions\.\w+: Cannot connect to host"
 """How upstream's single-user server says it, and the end of the long account that follows."""
 _REACH: Final = (
-    "it cannot reach the hub",
-    "An administrator should set c.JupyterHub.hub_connect_url to an address of the hub that servers reach.",
+    mark("it cannot reach the hub"),
+    mark("An administrator should set c.JupyterHub.hub_connect_url to an address of the hub that servers reach."),
 )
 _WAITING: tuple[Cause, ...] = (
     _cause(rf"{_CONNECT}|The hub does not answer: ", *_REACH),
     _cause(
         r"The hub speaks version (?P<detail>\S+) of the protocol"
         r"|jupyterhub version (?P<detail2>\S+) != jupyterhub-singleuser version",
-        "the hub speaks version {detail} of the protocol, which is not the server's",
-        "Upgrade the jupyterhub or perijove package in the server's environment.",
+        mark("the hub speaks version {detail} of the protocol, which is not the server's"),
+        mark("Upgrade the jupyterhub or perijove package in the server's environment."),
     ),
 )
 """What a server says that goes on, and may never be ready for that."""
 
 _PORT_TAKEN: Final = _cause(
     r"Address already in use|port \d+ is (?:already in use|not available)",
-    "another program has taken its port",
-    "Start it again: it gets another port, unless c.Spawner.port is set.",
+    mark("another program has taken its port"),
+    mark("Start it again: it gets another port, unless c.Spawner.port is set."),
 )
 
 CAUSES: tuple[Cause, ...] = (
@@ -71,76 +72,80 @@ CAUSES: tuple[Cause, ...] = (
     _PORT_TAKEN,
     _cause(
         r"Cannot assign requested address|Name or service not known|Temporary failure in name resolution",
-        "the address on which it should listen, or which it asked, is not one of this machine",
-        "An administrator should look at c.Spawner.ip and c.Spawner.hub_connect_url.",
+        mark("the address on which it should listen, or which it asked, is not one of this machine"),
+        mark("An administrator should look at c.Spawner.ip and c.Spawner.hub_connect_url."),
     ),
     _cause(
         r"(?:No space left on device|Disk quota exceeded)(?:: (?P<detail>'[^'\n]*'))?",
-        "the disk is full, or its quota is used up",
-        "Free some space in the home folder, then start it again.",
+        mark("the disk is full, or its quota is used up"),
+        mark("Free some space in the home folder, then start it again."),
     ),
     _cause(
         r"Read-only file system(?:: (?P<detail>'[^'\n]*'))?",
-        "it cannot write to {detail}, which is on a read-only file system",
-        "Ask your administrator to mount it for writing, or to set HOME in c.Spawner.environment.",
+        mark("it cannot write to {detail}, which is on a read-only file system"),
+        mark("Ask your administrator to mount it for writing, or to set HOME in c.Spawner.environment."),
     ),
     _cause(
         r"(?:Permission denied|Operation not permitted)(?:: (?P<detail>'[^'\n]*'))?",
-        "it may not read, write or execute {detail}",
-        "Give the server's user the right to do that; for the home folder, an administrator can chown it.",
+        mark("it may not read, write or execute {detail}"),
+        mark("Give the server's user the right to do that; for the home folder, an administrator can chown it."),
     ),
     _cause(
         r"^NotADirectoryError: .*?(?P<detail>'[^'\n]*')|^FileNotFoundError: .*?(?P<detail2>'[^'\n]*/\.[^'\n]*')",
-        "it cannot make the folder {detail}",
-        "Make sure that the home folder exists, is a folder, and can be written to.",
+        mark("it cannot make the folder {detail}"),
+        mark("Make sure that the home folder exists, is a folder, and can be written to."),
     ),
     _cause(
         r"^MemoryError|Cannot allocate memory|std::bad_alloc|^OutOfMemoryError|can't start new thread",
-        "there was no memory left for it",
-        "Stop what you do not need, then start it again; an administrator can raise c.Spawner.mem_limit.",
+        mark("there was no memory left for it"),
+        mark("Stop what you do not need, then start it again; an administrator can raise c.Spawner.mem_limit."),
     ),
     _cause(
         r"(?:ModuleNotFound(?:Error)?: |ImportError: )(?P<detail>.+)|^\S*python[\d.]*: (?P<detail2>No module named .+)",
-        "a Python package is missing or broken: {detail}",
-        "Install it in the server's environment, or take the extension that wants it out of the configuration.",
+        mark("a Python package is missing or broken: {detail}"),
+        mark("Install it in the server's environment, or take the extension that wants it out of the configuration."),
     ),
     _cause(
         r"init_fs_encoding|init_import_site|No module named 'encodings'|error while loading shared libraries"
         r"|undefined symbol|version `\S+' not found|bad interpreter",
-        "the Python that it runs on is broken or finds the files of another version",
-        "Make its environment anew, and take PYTHONHOME and LD_LIBRARY_PATH out of c.Spawner.environment.",
+        mark("the Python that it runs on is broken or finds the files of another version"),
+        mark("Make its environment anew, and take PYTHONHOME and LD_LIBRARY_PATH out of c.Spawner.environment."),
     ),
     _cause(
         r"(?:Bad config encountered during initialization: |TraitError: |Failed to load config file )(?P<detail>.+)",
-        "a setting of Jupyter's is wrong: {detail}",
-        "Correct it in ~/.jupyter (c.Spawner.disable_user_config leaves that out), /etc/jupyter or c.Spawner.args.",
+        mark("a setting of Jupyter's is wrong: {detail}"),
+        mark(
+            "Correct it in ~/.jupyter (c.Spawner.disable_user_config leaves that out), /etc/jupyter or c.Spawner.args."
+        ),
     ),
     _cause(
         r"error: (?P<detail>(?:argument|unrecognized arguments|ambiguous option).+)",
-        "its command line is wrong: {detail}",
-        "An administrator should correct c.Spawner.args or c.Spawner.cmd.",
+        mark("its command line is wrong: {detail}"),
+        mark("An administrator should correct c.Spawner.args or c.Spawner.cmd."),
         2,
     ),
     _cause(
         r"JUPYTERHUB_\w+ (?:is missing|environment variable|env is required)"
         r"|Missing required environment \$JUPYTERHUB_",
-        "it was not told which hub started it",
-        "What is between hub and server, sudo or a script in c.Spawner.cmd, must hand on all JUPYTERHUB_ variables.",
+        mark("it was not told which hub started it"),
+        mark(
+            "What is between hub and server, sudo or a script in c.Spawner.cmd, must hand on all JUPYTERHUB_ variables."
+        ),
     ),
     _cause(
         r"Running as root is not recommended",
-        "it refuses to run as root",
-        "Add --allow-root to c.Spawner.args, or better let the hub run as another user.",
+        mark("it refuses to run as root"),
+        mark("Add --allow-root to c.Spawner.args, or better let the hub run as another user."),
     ),
     _cause(
         r"CERTIFICATE_VERIFY_FAILED|certificate verify failed",
-        "it does not trust a certificate, that of the hub perhaps",
-        "Set SSL_CERT_FILE in c.Spawner.environment to a file with the authority that signed it.",
+        mark("it does not trust a certificate, that of the hub perhaps"),
+        mark("Set SSL_CERT_FILE in c.Spawner.environment to a file with the authority that signed it."),
     ),
     _cause(
         r"(?:^|[\s:])(?P<detail>[^\s:]+): (?:command )?not found$",
-        "the command {detail} was not found",
-        "Install it where the server's PATH leads, or set c.Spawner.cmd to its path.",
+        mark("the command {detail} was not found"),
+        mark("Install it where the server's PATH leads, or set c.Spawner.cmd to its path."),
         127,
     ),
 )
@@ -148,13 +153,15 @@ CAUSES: tuple[Cause, ...] = (
 
 _NO_MEMORY = Cause(
     re.compile(""),
-    "it used all the memory that it may use",
-    "Load less at once, or ask your administrator for more (c.Spawner.mem_limit); your files are as you saved them.",
+    mark("it used all the memory that it may use"),
+    mark(
+        "Load less at once, or ask your administrator for more (c.Spawner.mem_limit); your files are as you saved them."
+    ),
 )
 _SOMEBODY = Cause(
     re.compile(""),
     "",
-    "Somebody ended it, or the machine ran out of memory. Start it again; your files are as you saved them.",
+    mark("Somebody ended it, or the machine ran out of memory. Start it again; your files are as you saved them."),
 )
 _EXCEPTION = re.compile(r"^\s*(?P<words>[A-Za-z_][\w.]*(?:Error|Exception|NotFound|Timeout)(?:: .+)?)$")
 """The last line of what Python prints about an exception that nobody caught."""
@@ -165,16 +172,17 @@ _LISTENS = re.compile(
 """How Jupyter Server and other programs say where they listen; the address may follow on the next line of the log."""
 
 
-def exit_words(status: int | None) -> str:
+def exit_words(status: int | None) -> Sentence:
     """Return how a process with this exit status ended, negative for a signal, to go on after its name."""
     if not status:
-        return "ended"
+        return say("ended")
     if status < 0:
         try:
-            return f"was killed by signal {signal.Signals(-status).name}"
+            name = signal.Signals(-status).name
         except ValueError:
-            return f"was killed by signal {-status}"
-    return f"ended with exit status {status}"
+            name = str(-status)
+        return say("was killed by signal {signal}", signal=name)
+    return say("ended with exit status {status}", status=status)
 
 
 def ended(status: int | None, log: str, *, while_starting: bool, out_of_memory: bool = False) -> Failure:
@@ -186,10 +194,15 @@ def ended(status: int | None, log: str, *, while_starting: bool, out_of_memory: 
         while_starting: whether it had not yet been ready.
         out_of_memory: whether something of it was ended because the memory that it may use was used up.
     """
-    when = " before it was ready" if while_starting else ""
     reason, advice = _explained(status, log, out_of_memory)
-    because = f": {reason}" if reason else ""
-    return Failure(f"The server {exit_words(status)}{when}{because}.", advice, log)
+    end = exit_words(status)
+    if while_starting and reason:
+        return Failure(say("The server {ended} before it was ready: {reason}.", ended=end, reason=reason), advice, log)
+    if while_starting:
+        return Failure(say("The server {ended} before it was ready.", ended=end), advice, log)
+    if reason:
+        return Failure(say("The server {ended}: {reason}.", ended=end, reason=reason), advice, log)
+    return Failure(say("The server {ended}.", ended=end), advice, log)
 
 
 def port_was_taken(status: int | None, log: str) -> bool:
@@ -201,16 +214,16 @@ def port_was_taken(status: int | None, log: str) -> bool:
 def _explained(status: int | None, log: str, out_of_memory: bool) -> tuple[str, str]:
     """Return reason and advice; the reason may be empty."""
     if out_of_memory and (not status or status in _KILLED):
-        return _NO_MEMORY.reason, _NO_MEMORY.advice
+        return say(_NO_MEMORY.reason), say(_NO_MEMORY.advice)
     found = _last_cause(status, log)
     if found is not None and status not in _KILLED:
         cause, match = found
-        return _filled(cause, match), cause.advice
+        return _filled(cause, match), say(cause.advice)
     if status in _KILLED:
-        return _SOMEBODY.reason, _SOMEBODY.advice
+        return "", say(_SOMEBODY.advice)
     if last := _EXCEPTION.search(log.rstrip().rpartition("\n")[2][:LINE_LENGTH]):
-        return shorten(last["words"], DETAIL_LENGTH), "Its log may say more."
-    return "", "Its log may say more." if log else "Start it again."
+        return shorten(last["words"], DETAIL_LENGTH), say("Its log may say more.")
+    return "", say("Its log may say more.") if log else say("Start it again.")
 
 
 def _last_cause(status: int | None, log: str, causes: tuple[Cause, ...] = CAUSES) -> tuple[Cause, re.Match[str]] | None:
@@ -230,9 +243,10 @@ def _looked_at(log: str) -> str:
     return "\n".join(line[:LINE_LENGTH] for line in log.splitlines()[-LOG_LINES:])
 
 
-def _filled(cause: Cause, match: re.Match[str]) -> str:
-    detail = next((text for text in match.groupdict().values() if text), "something it needs")
-    return cause.reason.replace("{detail}", shorten(detail.strip().rstrip(".?!"), DETAIL_LENGTH))
+def _filled(cause: Cause, match: re.Match[str]) -> Sentence:
+    detail = next((text for text in match.groupdict().values() if text), "")
+    known = shorten(detail.strip().rstrip(".?!"), DETAIL_LENGTH) if detail else say("something it needs")
+    return say(cause.reason, detail=known) if "{detail}" in cause.reason else say(cause.reason)
 
 
 def timed_out(what: str, seconds: float, log: str = "", url: str = "") -> Failure:
@@ -244,13 +258,18 @@ def timed_out(what: str, seconds: float, log: str = "", url: str = "") -> Failur
         log: the last lines it printed, secrets removed.
         url: where the hub asked it in vain, if it did.
     """
-    reason = f"The server did not {what} within {seconds:g} seconds"
+    time = f"{seconds:g}"
+    reason = say("The server did not {what} within {seconds} seconds.", what=what, seconds=time)
     if elsewhere := _elsewhere(log, url):
-        return Failure(f"{reason}.", elsewhere, log)
+        return Failure(reason, elsewhere, log)
     if found := _last_cause(None, log, _WAITING):
         cause, match = found
-        return Failure(f"{reason}: {_filled(cause, match)}.", cause.advice, log)
-    return Failure(f"{reason}.", "Try again; if it happens again, ask your administrator.", log)
+        why = _filled(cause, match)
+        reason = say(
+            "The server did not {what} within {seconds} seconds: {reason}.", what=what, seconds=time, reason=why
+        )
+        return Failure(reason, say(cause.advice), log)
+    return Failure(reason, say("Try again; if it happens again, ask your administrator."), log)
 
 
 def _elsewhere(log: str, url: str) -> str:
@@ -262,19 +281,24 @@ def _elsewhere(log: str, url: str) -> str:
     told = listens[-1]
     host, port, path = told["host"], told["port"], told["path"] or "/"
     if port != asked["port"]:
-        return (
-            f"It listens on port {port}, but the hub asks it on port {asked['port']}: it must take the port from "
-            "JUPYTERHUB_SERVICE_URL, and nothing in its configuration or c.Spawner.args may set another."
+        return say(
+            "It listens on port {port}, but the hub asks it on port {asked}: it must take the port from "
+            "JUPYTERHUB_SERVICE_URL, and nothing in its configuration or c.Spawner.args may set another.",
+            port=port,
+            asked=asked["port"],
         )
     prefix = (asked["path"] or "/").removesuffix("api")
     if not f"{path.rstrip('/')}/".startswith(prefix):
-        return (
-            f"It serves {shorten(path, DETAIL_LENGTH)}, but the hub asks for {shorten(prefix, DETAIL_LENGTH)}: "
-            "it must take its base URL from JUPYTERHUB_SERVICE_PREFIX, and nothing may set another."
+        return say(
+            "It serves {path}, but the hub asks for {prefix}: it must take its base URL from "
+            "JUPYTERHUB_SERVICE_PREFIX, and nothing may set another.",
+            path=shorten(path, DETAIL_LENGTH),
+            prefix=shorten(prefix, DETAIL_LENGTH),
         )
-    return (
-        f"It says that it listens at {shorten(host, DETAIL_LENGTH)}: c.Spawner.ip must be an address at which the hub "
-        "reaches it, and no firewall may be between."
+    return say(
+        "It says that it listens at {host}: c.Spawner.ip must be an address at which the hub reaches it, and no "
+        "firewall may be between.",
+        host=shorten(host, DETAIL_LENGTH),
     )
 
 
@@ -286,6 +310,6 @@ def refused(message: str, log: str = "") -> Failure:
 def crashed(stage: str, error_id: str) -> Failure:
     """Return the failure of a step that broke in a way only an administrator can mend; the log has the id."""
     return Failure(
-        f"Something went wrong while {stage}.",
-        f"Ask your administrator and say the number {error_id}, which is in the hub's log.",
+        say("Something went wrong while {stage}.", stage=stage),
+        say("Ask your administrator and say the number {number}, which is in the hub's log.", number=error_id),
     )

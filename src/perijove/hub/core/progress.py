@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from perijove.hub.core.admission import Place
+from perijove.hub.core.texts import Sentence, shortened
 
 MAX_MESSAGE_LENGTH = 2000
 
@@ -19,7 +20,10 @@ _TAG = re.compile(r"<[^<>]*>")
 
 def message_of(step: Mapping[str, Any]) -> str:
     """Return what a spawner says of a step of its start, as text: its ``message``, else what its HTML reads like."""
-    message = step.get("message") or html.unescape(_TAG.sub("", str(step.get("html_message") or "")))
+    said = step.get("message")
+    if isinstance(said, Sentence):
+        return shortened(said, MAX_MESSAGE_LENGTH)
+    message = said or html.unescape(_TAG.sub("", str(step.get("html_message") or "")))
     return " ".join(str(message).split())[:MAX_MESSAGE_LENGTH]
 
 
@@ -47,13 +51,16 @@ class ProgressEvent:
     outcome: str = ""
     queue: Place | None = None
 
-    def as_wire(self, url: str = "") -> dict[str, Any]:
+    def as_wire(self, url: str = "", shown: str = "") -> dict[str, Any]:
         """Return the JSON object that clients read from the progress stream.
 
         Args:
             url: where the server is, for the last event of a start that succeeded.
+            shown: the message in the language of whoever reads it; it is English if there is none.
         """
         body: dict[str, Any] = {"progress": self.progress, "message": self.message}
+        if shown and shown != self.message:
+            body["shown"] = shown
         if self.outcome == "ready":
             body |= {"ready": True, "url": url}
         elif self.outcome == "failed":

@@ -8,6 +8,7 @@ from typing import Any
 from perijove.hub.core.errors import Code
 from perijove.hub.core.paging import Window
 from perijove.hub.core.servers import Event, Failure, Server, State, Target, after
+from perijove.hub.core.texts import parts_of, say
 from perijove.hub.ports.store import ServerQuery, Store
 from perijove.hub.testing.store_samples import (
     ALL,
@@ -177,6 +178,23 @@ class ServersContract:
             found = await tx.servers.by_id(server.id)
             assert found is not None
             assert found.spawner_state == {"pair": [1, 2]}
+
+    async def test_what_texts_were_made_of_is_kept(self, store: Store) -> None:
+        reason = say("The server {ended}.", ended=say("ended with exit status {status}", status=3))
+        async with store.transaction() as tx:
+            server = await tx.servers.add((await add_user(tx)).id, "")
+            await tx.servers.save(replace(server, failure=Failure(reason, "Try again"), version=1))
+            await tx.progress.append(replace(step(server), message=say("Process {pid} started", pid=7)))
+            await tx.progress.append(replace(step(server), message="plain"))
+            stored = await tx.servers.by_id(server.id)
+            assert stored is not None
+            assert stored.failure is not None
+            assert stored.failure.reason == "The server ended with exit status 3."
+            assert parts_of(stored.failure.reason) == parts_of(reason)
+            assert parts_of(stored.failure.advice) is None
+            told, plain = await tx.progress.list(server.id, step(server).attempt)
+            assert (told.message, plain.message) == ("Process 7 started", "plain")
+            assert parts_of(told.message) == {"template": "Process {pid} started", "values": {"pid": "7"}}
 
     async def test_a_lease_is_held_until_it_runs_out_or_is_given_up(self, store: Store) -> None:
         async with store.transaction() as tx:

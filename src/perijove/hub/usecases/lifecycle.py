@@ -22,7 +22,7 @@ from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.events import ServerAdopted, ServerFailed, ServerReady, ServerStopped
 from perijove.hub.core.progress import MAX_MESSAGE_LENGTH, ProgressEvent
 from perijove.hub.core.servers import OCCUPYING, Command, Event, Failure, Server, State, after, command_for
-from perijove.hub.core.texts import mark
+from perijove.hub.core.texts import mark, say, shortened
 from perijove.hub.ports.store import Transaction
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.signals import QUEUE, Signals
@@ -364,7 +364,7 @@ class Lifecycle:
     async def note(self, server: Server, progress: int, message: str) -> None:
         """Add a step that people see to the running attempt of *server*."""
         event = ProgressEvent(
-            0, server.id, server.attempt, self._ctx.clock.now(), progress, message[:MAX_MESSAGE_LENGTH]
+            0, server.id, server.attempt, self._ctx.clock.now(), progress, shortened(message, MAX_MESSAGE_LENGTH)
         )
         await self.stored(lambda tx: tx.progress.append(event))
         self._signals.notify(server.id)
@@ -418,10 +418,9 @@ def _progress_of(before: Server, outcome: Outcome) -> ProgressEvent | None:
     if stamp is None or before.state is State.READY:
         return None
     if outcome.event is Event.BROKE:
-        reason = outcome.failure.reason if outcome.failure else "Spawn failed"
-        return ProgressEvent(
-            0, before.id, before.attempt, stamp, 100, f"Spawn failed: {reason}"[:MAX_MESSAGE_LENGTH], "failed"
-        )
+        reason = outcome.failure.reason if outcome.failure else ""
+        message = shortened(say("Spawn failed: {reason}", reason=reason), MAX_MESSAGE_LENGTH)
+        return ProgressEvent(0, before.id, before.attempt, stamp, 100, message, "failed")
     if outcome.event in PROGRESS:
         progress, message = PROGRESS[outcome.event]
         ready = "ready" if outcome.event is Event.ROUTED else ""

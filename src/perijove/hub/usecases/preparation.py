@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from perijove.hub.core.oauth import OAuthClient, server_client_id
 from perijove.hub.core.servers import Server
+from perijove.hub.core.texts import say
 from perijove.hub.core.tokens import Token, hash_token
 from perijove.hub.ports.authenticator import Authenticator
 from perijove.hub.ports.spawner import Spawner, SpawnerUser
@@ -46,7 +47,7 @@ class Preparation:
             await apply_options(spawner)
             await spawner.run_hook(spawner.pre_spawn_hook)
 
-        await within(HOOK_TIMEOUT, "get what it needs before its start", hooks())
+        await within(HOOK_TIMEOUT, say("get what it needs before its start"), hooks())
 
     async def _credentials(self, server: Server, spawner: Spawner) -> tuple[str, str]:
         """Make the server's token and OAuth client, in place of those of an earlier attempt."""
@@ -95,7 +96,7 @@ class Preparation:
         """Return the scopes of an option that is a list or a function of the spawner. Raises PerijoveError INVALID."""
         wanted: Sequence[Any] | None = given
         if callable(given):
-            wanted = await within(spawner.start_timeout, "start", call_plugin(given, spawner))
+            wanted = await within(spawner.start_timeout, say("start"), call_plugin(given, spawner))
         scopes = tuple(map(str, wanted or ()))
         for scope in scopes:
             self._ctx.catalogue.parse(scope)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from perijove.hub.core.admission import Limits, Place, place_of
 from perijove.hub.core.failures import timed_out
 from perijove.hub.core.servers import Event, Server
+from perijove.hub.core.texts import say
 from perijove.hub.usecases.context import Context
 from perijove.hub.usecases.lifecycle import Lifecycle, Outcome
 from perijove.hub.usecases.signals import QUEUE, Signals
@@ -40,7 +41,7 @@ class Queue:
                 now = self._ctx.clock.now()
                 limit = self._limits.queue_seconds
                 if limit is not None and server.requested and (now - server.requested).total_seconds() >= limit:
-                    failure = timed_out("get a free place", limit)
+                    failure = timed_out(say("get a free place"), limit)
                     return Outcome(Event.BROKE, failure)
                 if place.position != told:
                     told = place.position

@@ -20,6 +20,7 @@ from perijove.hub.core.progress import message_of
 from perijove.hub.core.routes import server_route
 from perijove.hub.core.servers import DURABLE, Command, Event, Failure, Server
 from perijove.hub.core.site import Site
+from perijove.hub.core.texts import say
 from perijove.hub.ports.authenticator import Authenticator
 from perijove.hub.ports.probe import Probe
 from perijove.hub.ports.proxy import Proxy
@@ -165,7 +166,7 @@ class Steps:
             if text := told_by(error):
                 return await self._broke(spawner, refused(text))
             self.failures.broke(server.user_id)
-            return await self._broke(spawner, _unexpected(server, "starting the server", error))
+            return await self._broke(spawner, _unexpected(server, say("starting the server"), error))
 
     async def _end_earlier_try(self, server: Server) -> None:
         """End what this attempt began before the hub died or the step was interrupted."""
@@ -195,7 +196,7 @@ class Steps:
 
         follower = asyncio.create_task(follow())
         try:
-            return await within(spawner.start_timeout, "start", call_plugin(spawner.start))
+            return await within(spawner.start_timeout, say("start"), call_plugin(spawner.start))
         finally:
             follower.cancel()
             await asyncio.wait({follower})
@@ -208,7 +209,7 @@ class Steps:
         url = f"{server.url}{server_prefix(self._site.base_url, server.user_name, server.name)}api"
         exited = asyncio.create_task(self._exited(spawner, EXIT_LOOK))
         try:
-            answered = await within(spawner.http_timeout, "answer", self._answered(server, url, exited))
+            answered = await within(spawner.http_timeout, say("answer"), self._answered(server, url, exited))
             if answered:
                 return Outcome(Event.ANSWERED)
             failure = await self._ended(spawner, exited.result(), starting=True)
@@ -272,9 +273,9 @@ class Steps:
                 await asyncio.sleep(PROBE_LONGEST)
 
         try:
-            await within(spawner.http_timeout, "get its route", add())
+            await within(spawner.http_timeout, say("get its route"), add())
         except TooSlow:
-            return await self._broke(spawner, refused("The proxy did not take the server's route."))
+            return await self._broke(spawner, refused(say("The proxy did not take the server's route.")))
         self.failures.worked()
         return Outcome(Event.ROUTED)
 
@@ -444,7 +445,7 @@ def _as_url(address: Any) -> str:
     except (TypeError, ValueError, KeyError, AttributeError):
         scheme, host, port = "", "", 0
     if not host or not 0 < port < 65536 or not host.isprintable() or set(host) & set(" /?#@\\%"):
-        raise PerijoveError(Code.FAILED, "The spawner did not say where the server listens.")
+        raise PerijoveError(Code.FAILED, say("The spawner did not say where the server listens."))
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 

@@ -30,7 +30,7 @@ from jinja2 import (
 from jinja2.runtime import Context
 from markupsafe import Markup
 
-from perijove.hub.core.texts import mark
+from perijove.hub.core.texts import in_language, mark
 from perijove.hub.web.languages import LANGUAGES, SOURCE, texts
 
 STATIC_FOLDER: Final = Path(__file__).parent / "static"
@@ -90,8 +90,8 @@ def make_environment(language: str = SOURCE, folders: Sequence[str] = ()) -> Env
     )
     environment.policies["ext.i18n.trimmed"] = True
     # The old style: what `_()` returns is escaped like any text, so that a message may come from anywhere.
-    install: Callable[..., None] = getattr(environment, "install_gettext_translations")  # noqa: B009 - made by i18n
-    install(translations, newstyle=False)
+    install: Callable[..., None] = getattr(environment, "install_gettext_callables")  # noqa: B009 - made by i18n
+    install(partial(in_language, translate=translations.gettext), translations.ngettext, newstyle=False)
     environment.filters |= {
         "ago": partial(ago, translations=translations),
         "span": partial(span, translations=translations),

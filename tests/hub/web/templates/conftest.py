@@ -107,7 +107,6 @@ def pending(**more: Any) -> Values:
             "log_url": "/hub/spawn-log/alice?_xsrf=2%7Ctoken",
             "log_page": "/hub/spawn-log/alice",
             "place": None,
-            "words": {"Asked for": "Asked for"},
             "elapsed_since": NOW - timedelta(seconds=4),
             "stop_action": "/hub/stop/alice",
             "failure": None,

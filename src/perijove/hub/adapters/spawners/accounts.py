@@ -13,6 +13,7 @@ from typing import Final
 from perijove.hub.adapters.inherited import shell
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.names import shorten
+from perijove.hub.core.texts import say
 from perijove.wire.launching import Identity
 
 _NAME: Final = re.compile(r"(?!-)(?!\d+$)(?!\.{1,2}$)[\w.@+\\-]+\$?", re.ASCII)
@@ -48,20 +49,29 @@ def account_of(name: str, lowest_uid: int) -> Account:
         PerijoveError: FAILED, if there is none, or none that may have a server.
     """
     if len(name) > _LONGEST or not _NAME.fullmatch(name):
-        raise _failed(f"{shorten(name, 100)!r} cannot be the name of an account of this machine.")
+        raise _failed(say("{name} cannot be the name of an account of this machine.", name=repr(shorten(name, 100))))
     try:
         entry = pwd.getpwnam(name)
     except KeyError:
         raise _failed(
-            f"This machine has no account {name!r}. Ask your administrator to make one (useradd --create-home)."
+            say(
+                "This machine has no account {name}. Ask your administrator to make one (useradd --create-home).",
+                name=repr(name),
+            )
         ) from None
     if entry.pw_name != name:
         # Two names of one account would be two users of the hub with the same files.
-        raise _failed(f"The account is called {entry.pw_name!r} on this machine; sign in with that name.")
+        raise _failed(
+            say("The account is called {name} on this machine; sign in with that name.", name=repr(entry.pw_name))
+        )
     if entry.pw_uid == 0 or entry.pw_uid < lowest_uid:
         raise _failed(
-            f"The account {name!r} belongs to the system (number {entry.pw_uid}) and gets no server. An administrator "
-            "can set c.LocalProcessSpawner.lowest_uid."
+            say(
+                "The account {name} belongs to the system (number {number}) and gets no server. An administrator can "
+                "set c.LocalProcessSpawner.lowest_uid.",
+                name=repr(name),
+                number=entry.pw_uid,
+            )
         )
     groups = tuple(sorted(set(os.getgrouplist(name, entry.pw_gid))))
     return Account(name, Identity(entry.pw_uid, entry.pw_gid, groups), Path(entry.pw_dir), shell(entry.pw_uid))
@@ -78,25 +88,42 @@ def check_home(account: Account) -> None:
         found = home.stat()
     except FileNotFoundError:
         raise _failed(
-            f"The home folder {str(home)!r} does not exist. Ask your administrator to make it (mkhomedir_helper)."
+            say(
+                "The home folder {home} does not exist. Ask your administrator to make it (mkhomedir_helper).",
+                home=repr(str(home)),
+            )
         ) from None
     except PermissionError:
         return  # a file server that does not trust root; the user will find out
     except OSError as error:
-        raise _failed(f"The home folder {str(home)!r} cannot be used: {error.strerror}.") from error
+        raise _failed(
+            say("The home folder {home} cannot be used: {reason}.", home=repr(str(home)), reason=error.strerror)
+        ) from error
     if not stat.S_ISDIR(found.st_mode):
-        raise _failed(f"The home folder {str(home)!r} is not a folder. Ask your administrator.")
+        raise _failed(say("The home folder {home} is not a folder. Ask your administrator.", home=repr(str(home))))
     if identity is None or found.st_uid != identity.uid:
-        raise _failed(f"The home folder {str(home)!r} belongs to {_owner(found)}. Ask your administrator to chown it.")
+        raise _failed(
+            say(
+                "The home folder {home} belongs to {owner}. Ask your administrator to chown it.",
+                home=repr(str(home)),
+                owner=_owner(found),
+            )
+        )
     if found.st_mode & stat.S_IRWXU != stat.S_IRWXU:
-        raise _failed(f"{account.name!r} may not write to the home folder {str(home)!r}. Set its mode to 700.")
+        raise _failed(
+            say(
+                "{name} may not write to the home folder {home}. Set its mode to 700.",
+                name=repr(account.name),
+                home=repr(str(home)),
+            )
+        )
 
 
 def _owner(found: os.stat_result) -> str:
     try:
         return repr(pwd.getpwuid(found.st_uid).pw_name)
     except KeyError:
-        return f"user number {found.st_uid}"
+        return say("user number {number}", number=found.st_uid)
 
 
 def _failed(message: str) -> PerijoveError:

@@ -22,6 +22,7 @@ from perijove.hub.adapters.processes import Child
 from perijove.hub.adapters.runs import RUN_VARIABLE
 from perijove.hub.adapters.spawners.processes import Run, open_log
 from perijove.hub.core.errors import Code, PerijoveError
+from perijove.hub.core.texts import say
 from perijove.wire.launching import LaunchError, LaunchRequest
 
 EXECUTED_WITHIN: Final = 20.0
@@ -66,7 +67,7 @@ def execute(run: Run, request: LaunchRequest, log: Path, popen_kwargs: Mapping[s
             )
     except (OSError, ValueError, TypeError) as error:
         ours.close()
-        raise _failed(f"No process could be started: {error}.") from error
+        raise _failed(say("No process could be started: {reason}.", reason=error)) from error
     finally:
         os.close(output)
     with ours:
@@ -76,7 +77,7 @@ def execute(run: Run, request: LaunchRequest, log: Path, popen_kwargs: Mapping[s
             with ours.makefile("rb") as answers:
                 problem = _problem(answers)
         except (OSError, ValueError, LaunchError) as error:
-            problem = f"It did not start: {error}."
+            problem = say("It did not start: {reason}.", reason=error)
     if problem is not None:
         _end(child)
         raise _failed(problem)
@@ -90,7 +91,7 @@ def _problem(answers: IO[bytes]) -> str | None:
         told |= json.loads(line)
     if "error" in told:
         return str(told["error"])[:1000]
-    return None if told.get("runs") else "It ended before its command was executed; its log may say why."
+    return None if told.get("runs") else say("It ended before its command was executed; its log may say why.")
 
 
 def _end(child: Child) -> None:

@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 from perijove.hub.core.errors import Code, PerijoveError
+from perijove.hub.core.texts import say
 
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789_-.@+")
 _LONGEST = 200
@@ -41,13 +42,24 @@ def prepare_home(home: Path) -> None:
                 folder.mkdir(mode=0o700, exist_ok=True)
         found, link = home.stat(), home.lstat()
     except OSError as error:
-        raise _failed(home, f"cannot be used: {error.strerror}") from error
+        raise _failed(
+            say(
+                "The home folder {home} cannot be used: {reason}. Ask your administrator.",
+                home=repr(str(home)),
+                reason=error.strerror,
+            )
+        ) from error
     if not stat.S_ISDIR(found.st_mode):
-        raise _failed(home, "is not a folder")
+        raise _failed(say("The home folder {home} is not a folder. Ask your administrator.", home=repr(str(home))))
     # A link of somebody else could lead into a folder of ours that was never meant to be a home.
     if {found.st_uid, link.st_uid} != {os.geteuid()}:
-        raise _failed(home, "belongs to another user of this machine")
+        raise _failed(
+            say(
+                "The home folder {home} belongs to another user of this machine. Ask your administrator.",
+                home=repr(str(home)),
+            )
+        )
 
 
-def _failed(home: Path, what: str) -> PerijoveError:
-    return PerijoveError(Code.FAILED, f"The home folder {str(home)!r} {what}. Ask your administrator.")
+def _failed(message: str) -> PerijoveError:
+    return PerijoveError(Code.FAILED, message)

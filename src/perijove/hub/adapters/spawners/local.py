@@ -35,6 +35,7 @@ from perijove.hub.adapters.spawners.ports import free_port
 from perijove.hub.adapters.spawners.processes import RUN_ID, Run, open_log
 from perijove.hub.adapters.threads import apart
 from perijove.hub.core.errors import Code, PerijoveError
+from perijove.hub.core.texts import say
 from perijove.hub.core.usage import Usage
 from perijove.hub.ports.spawner import Spawner
 from perijove.wire import environment as names
@@ -301,7 +302,7 @@ class LocalProcessSpawner(Spawner):
             # It goes on and may yet make a process: whoever cancels must find it in the state.
             await asyncio.wait({taking})
             raise
-        self._step(30, f"Process {pid} started")
+        self._step(30, say("Process {pid} started", pid=pid))
 
     async def _copied(self, request: LaunchRequest) -> PreparedChild | None:
         """Return the server, copied from a prepared process; None if it has to be executed."""

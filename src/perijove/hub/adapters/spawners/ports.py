@@ -8,6 +8,7 @@ from threading import Lock
 from typing import Final
 
 from perijove.hub.core.errors import Code, PerijoveError
+from perijove.hub.core.texts import say
 
 REMEMBERED: Final = 256
 """How many of the last ports are not given again: who got one may not listen there yet."""
@@ -32,9 +33,13 @@ def free_port(ip: str) -> int:
             if port is not None:
                 _given.append(port)
     except OSError as error:
-        raise PerijoveError(Code.FAILED, f"No port is free on {ip!r}: {error.strerror}. See c.Spawner.ip.") from error
+        raise PerijoveError(
+            Code.FAILED, say("No port is free on {ip}: {reason}. See c.Spawner.ip.", ip=repr(ip), reason=error.strerror)
+        ) from error
     if port is None:
-        raise PerijoveError(Code.FAILED, f"No port is free on {ip!r}: too many servers start. Try again.")
+        raise PerijoveError(
+            Code.FAILED, say("No port is free on {ip}: too many servers start. Try again.", ip=repr(ip))
+        )
     return port
 
 

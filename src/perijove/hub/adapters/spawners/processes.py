@@ -13,6 +13,7 @@ from perijove.hub.adapters.processes import ProcessIdentity
 from perijove.hub.adapters.runs import RUN_VARIABLE
 from perijove.hub.adapters.spawners import cgroups
 from perijove.hub.core.errors import Code, PerijoveError
+from perijove.hub.core.texts import say
 
 RUN_ID = re.compile(r"[0-9a-f]{16,64}")
 
@@ -62,7 +63,7 @@ def open_log(log: Path) -> int:
         output = os.open(log, flags, 0o600)
         os.fchmod(output, 0o600)
     except OSError as error:
-        raise _failed(f"The server's log file cannot be written: {error.strerror}.") from error
+        raise _failed(say("The server's log file cannot be written: {reason}.", reason=error.strerror)) from error
     return output
 
 

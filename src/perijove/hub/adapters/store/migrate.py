@@ -12,7 +12,7 @@ from sqlalchemy import Connection, inspect, text
 
 from perijove.hub.core.errors import conflict
 
-HEAD: Final = "0006"
+HEAD: Final = "0007"
 """The newest revision in ``migrations/versions``."""
 
 _VERSION_TABLE: Final = "alembic_version"

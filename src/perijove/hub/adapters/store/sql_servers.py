@@ -17,6 +17,7 @@ from perijove.hub.core.errors import conflict
 from perijove.hub.core.paging import Page
 from perijove.hub.core.progress import ProgressEvent
 from perijove.hub.core.servers import AT_REST, Failure, Server, State, Target
+from perijove.hub.core.texts import parts_of, put_together
 from perijove.hub.ports.store import ServerQuery
 
 _SERVER: Final = select(
@@ -64,15 +65,22 @@ def servers_of(connection: Connection, user_ids: Collection[int]) -> Sequence[Se
 
 
 def _failure(stored: Mapping[str, Any]) -> Failure:
-    at = stored["at"]
-    return Failure(stored["reason"], stored["advice"], stored["log"], at and datetime.fromisoformat(at))
+    at, said = stored["at"], stored.get("said") or {}
+    reason, advice = (put_together(stored[name], said.get(name)) for name in ("reason", "advice"))
+    return Failure(reason, advice, stored["log"], at and datetime.fromisoformat(at))
 
 
-def _stored_failure(failure: Failure | None) -> dict[str, str | None] | None:
+def _stored_failure(failure: Failure | None) -> dict[str, Any] | None:
     if failure is None:
         return None
     at = None if failure.at is None else failure.at.isoformat()
-    return {"reason": failure.reason, "advice": failure.advice, "log": failure.log, "at": at}
+    # English, for whoever reads the table; and what the sentences were made of, for pages in other languages.
+    said = {"reason": parts_of(failure.reason), "advice": parts_of(failure.advice)}
+    return {"reason": failure.reason, "advice": failure.advice, "log": failure.log, "at": at, "said": said}
+
+
+def _event(message: str, said: Any, **others: Any) -> ProgressEvent:
+    return ProgressEvent(message=put_together(message, said), **others)
 
 
 def _conditions(query: ServerQuery) -> Sequence[ColumnElement[bool]]:
@@ -255,6 +263,7 @@ class SqlProgress(Repository):
             "at": event.at,
             "progress": event.progress,
             "message": event.message,
+            "said": parts_of(event.message),
             "outcome": event.outcome,
         }
         return replace(event, id=self.insert(progress_events, values))
@@ -267,7 +276,7 @@ class SqlProgress(Repository):
             .where(progress_events.c.id > min(after, MAX_ID))
             .order_by(progress_events.c.id)
         )
-        return [ProgressEvent(**row._mapping) for row in self.connection.execute(found)]
+        return [_event(**row._mapping) for row in self.connection.execute(found)]
 
     @in_worker_unseen
     def forget_before(self, server_id: int, attempt: int) -> None:

@@ -222,6 +222,7 @@ progress_events = Table(
     Column("progress", Integer, nullable=False),
     Column("message", Text, nullable=False),
     Column("outcome", String(16), nullable=False),
+    Column("said", JSON(none_as_null=True)),
     Index(None, "server_id", "attempt"),
     sqlite_autoincrement=True,
 )

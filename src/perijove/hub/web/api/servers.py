@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import structlog
-from fastapi import Header, Response
+from fastapi import Header, Request, Response
 from fastapi.responses import StreamingResponse
 
 from perijove.hub.core.errors import Code, PerijoveError, invalid
@@ -15,9 +15,12 @@ from perijove.hub.core.names import normalize_user_name
 from perijove.hub.core.principals import Principal
 from perijove.hub.core.progress import ProgressEvent
 from perijove.hub.core.servers import Server
+from perijove.hub.core.texts import in_language
 from perijove.hub.web.callers import Hub, JsonBody, checked_object, needs
+from perijove.hub.web.languages import texts
 from perijove.hub.web.models import server_model
 from perijove.hub.web.permissions import Router
+from perijove.hub.web.rendering import language_of
 from perijove.hub.web.schemas import schema_of, takes
 from perijove.hub.web.state import HubState
 from perijove.wire.models import ProgressModel, ServerModel
@@ -297,43 +300,53 @@ def changes_request(body: Any, keys: Sequence[str]) -> Mapping[str, Any]:
 
 @router.get("/users/{user_name}/server/progress", summary="Follow the start of the default server", **FOLLOWING)
 async def follow_default_server(
-    hub: Hub, principal: Reader, user_name: str, last_event_id: Annotated[str, Header()] = ""
+    request: Request, hub: Hub, principal: Reader, user_name: str, last_event_id: Annotated[str, Header()] = ""
 ) -> Response:
     """Give server-sent events while a user's default server starts; the last one says `ready` or `failed`."""
-    return await _progress(hub, principal, user_name, "", last_event_id)
+    return await _progress(request, hub, principal, user_name, "", last_event_id)
 
 
 @router.get(
     "/users/{user_name}/servers/{server_name}/progress", summary="Follow the start of a named server", **FOLLOWING
 )
 async def follow_named_server(
-    hub: Hub, principal: Reader, user_name: str, server_name: str, last_event_id: Annotated[str, Header()] = ""
+    request: Request,
+    hub: Hub,
+    principal: Reader,
+    user_name: str,
+    server_name: str,
+    last_event_id: Annotated[str, Header()] = "",
 ) -> Response:
     """Give server-sent events while one of a user's servers starts; the last one says `ready` or `failed`."""
-    return await _progress(hub, principal, user_name, server_name, last_event_id)
+    return await _progress(request, hub, principal, user_name, server_name, last_event_id)
 
 
 @router.get("/users/{user_name}/servers//progress", include_in_schema=False)
 async def follow_unnamed_server(
-    hub: Hub, principal: Reader, user_name: str, last_event_id: Annotated[str, Header()] = ""
+    request: Request, hub: Hub, principal: Reader, user_name: str, last_event_id: Annotated[str, Header()] = ""
 ) -> Response:
     """Give server-sent events while a user's default server starts, whose name is empty."""
-    return await _progress(hub, principal, user_name, "", last_event_id)
+    return await _progress(request, hub, principal, user_name, "", last_event_id)
 
 
-async def _progress(hub: HubState, principal: Principal, user_name: str, name: str, last_event_id: str) -> Response:
+async def _progress(
+    request: Request, hub: HubState, principal: Principal, user_name: str, name: str, last_event_id: str
+) -> Response:
     seen = int(last_event_id) if last_event_id.isascii() and last_event_id.isdigit() and len(last_event_id) < 18 else 0
     user_name = normalize_user_name(user_name)
     steps = await hub.servers.progress(principal, user_name, name, seen)
     return StreamingResponse(
-        _events(hub, steps, await hub.servers.get(principal, user_name, name)),
+        _events(hub, steps, await hub.servers.get(principal, user_name, name), language_of(request)),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
     )
 
 
-async def _events(hub: HubState, steps: AsyncIterator[ProgressEvent | None], server: Server) -> AsyncIterator[str]:
+async def _events(
+    hub: HubState, steps: AsyncIterator[ProgressEvent | None], server: Server, language: str
+) -> AsyncIterator[str]:
     url = hub.servers.url(server)
+    translate = texts(language).gettext
     try:
         async for step in steps:
             if step is None:
@@ -341,7 +354,7 @@ async def _events(hub: HubState, steps: AsyncIterator[ProgressEvent | None], ser
             elif step.outcome == "ready":
                 yield event_text(step, await hub.servers.spawners.ready_event(server, ready_body(step, url)))
             else:
-                yield event_text(step, step.as_wire(url))
+                yield event_text(step, step.as_wire(url, in_language(step.message, translate)))
     except PerijoveError as error:
         # The client comes again by itself and says where it was.
         log.warning("a progress stream broke off", reason=error.message)

@@ -13,13 +13,12 @@ from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.names import normalize_user_name
 from perijove.hub.core.servers import Server
 from perijove.hub.usecases.identity import Visitor
-from perijove.hub.usecases.lifecycle import PROGRESS
-from perijove.hub.web import languages, security
+from perijove.hub.web import security
 from perijove.hub.web.callers import Hub
 from perijove.hub.web.models import progress_url
 from perijove.hub.web.pages.common import ScriptVisitor, server_path, server_view, with_next
 from perijove.hub.web.permissions import Router
-from perijove.hub.web.rendering import language_of, render
+from perijove.hub.web.rendering import render
 from perijove.hub.web.state import HubState
 
 router = Router(include_in_schema=False)
@@ -43,19 +42,12 @@ async def starting_page(request: Request, hub: HubState, visitor: Visitor, serve
         events_url=f"{progress_url(server, hub.settings.prefix)}?{proof}",
         log_page=f"{hub.settings.prefix}spawn-log/{server_path(server)}",
         log_url=f"{hub.settings.prefix}spawn-log/{server_path(server)}?{proof}",
-        words=_words(language_of(request)),
         next_url=target or view["url"],
         elapsed_since=server.requested,
         stop_action=view["stop_action"],
         failure=server.failure,
         retry_action=with_next(view["start_action"], target),
     )
-
-
-def _words(language: str) -> dict[str, str]:
-    """Return the steps that the hub itself tells of, in *language*: the stream tells them in English."""
-    translations = languages.texts(language)
-    return {message: translations.gettext(message) for _, message in PROGRESS.values()}
 
 
 @router.get("/spawn-log/{user_name}")

@@ -16,7 +16,6 @@ if (card) {
 
 function follow(card) {
   const { eventsUrl, nextUrl, logUrl, healthUrl, elapsed, lost, place, about } = card.dataset;
-  const words = JSON.parse(card.dataset.words);
   const log = document.getElementById("progress-log");
   const bar = document.getElementById("progress-bar");
   const connection = document.getElementById("progress-connection");
@@ -92,7 +91,7 @@ function follow(card) {
     }
     showPlace(step.queue);
     if (!step.queue) {
-      append(event.lastEventId, words[step.message] ?? step.message);
+      append(event.lastEventId, step.shown ?? step.message);
     }
     if (step.ready) {
       finish();
