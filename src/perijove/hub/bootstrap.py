@@ -318,10 +318,11 @@ def _limits(configuration: Configuration) -> Limits:
 
 
 def _accounts(ctx: Context, authenticator: Authenticator) -> Accounts | None:
-    if not isinstance(authenticator, UsesAccounts):
+    keeper = next((part for part in authenticator.parts() if isinstance(part, UsesAccounts)), None)
+    if keeper is None:
         return None
     accounts = Accounts(ctx, Argon2PasswordHasher(), authenticator)
-    authenticator.check_password = accounts.check_password
+    keeper.check_password = accounts.check_password
     return accounts
 
 

@@ -27,6 +27,7 @@ _UPSTREAM = frozenset(
         "kubespawner",
         "ldapauthenticator",
         "ltiauthenticator",
+        "multiauthenticator",
         "nativeauthenticator",
         "oauthenticator",
         "sudospawner",

@@ -187,6 +187,10 @@ class Authenticator(LoggingConfigurable):
         """
         return []
 
+    def parts(self) -> Sequence[Authenticator]:
+        """Return the authenticators of which this one is made: itself, unless it is several."""
+        return [self]
+
     def sign_in_ways(self, base_url: str) -> Sequence[SignInWay]:
         """Return what the sign-in page offers. *base_url* as above."""
         if html := self.get_custom_html(base_url):
@@ -288,14 +292,7 @@ class Authenticator(LoggingConfigurable):
             model = checked_model(model, self._called("is_admin"))
             if model is None or not await self._is_allowed(model, existing):
                 return None
-            if self.post_auth_hook is None:
-                return model
-            model = checked_model(await call_plugin(self.post_auth_hook, self, handler, model), "post_auth_hook")
-            if model is None:
-                return None
-            # The hook may have changed the name after it was checked.
-            model["name"] = normalize_user_name(model["name"])
-            return model if await self._may_be_user(model) else None
+            return await self._hooked(handler, model)
 
     async def get_refreshed_user(self, user: SpawnerUser, handler: SignInRequest | None) -> AuthModel | bool:
         """Return True if *user* may go on, False if they must sign in again, or what is told of them now.
@@ -325,6 +322,17 @@ class Authenticator(LoggingConfigurable):
                 return True
 
             return model if user.admin or await self._is_allowed(model, existing) else False
+
+    async def _hooked(self, handler: SignInRequest, model: AuthModel) -> AuthModel | None:
+        """Return what `post_auth_hook` makes of *model*."""
+        if self.post_auth_hook is None:
+            return model
+        hooked = checked_model(await call_plugin(self.post_auth_hook, self, handler, model), "post_auth_hook")
+        if hooked is None:
+            return None
+        # The hook may have changed the name after it was checked.
+        hooked["name"] = normalize_user_name(hooked["name"])
+        return hooked if await self._may_be_user(hooked) else None
 
     def _called(self, method: str) -> str:
         return f"{type(self).__name__}.{method}"

@@ -105,6 +105,7 @@ _SYSTEM_ACCOUNTS = f"signs in with accounts of the system, which this version ca
 _OTHER_PARTY = f"signs in with another party's accounts, which this version cannot do; {_USE_PASSWORD}"
 
 AUTHENTICATORS: dict[str, str] = {
+    "MultiAuthenticator": 'is built in; write "multi" instead',
     **dict.fromkeys(("PAMAuthenticator", "LocalAuthenticator", "pam", "local", "default"), _SYSTEM_ACCOUNTS),
     **dict.fromkeys(
         (
@@ -133,7 +134,6 @@ AUTHENTICATORS: dict[str, str] = {
             "SAMLAuthenticator",
             "CASAuthenticator",
             "JSONWebTokenAuthenticator",
-            "MultiAuthenticator",
             "github",
             "gitlab",
             "google",

@@ -196,10 +196,14 @@ def know_sign_in_browser(request: Request, settings: WebSettings, response: Resp
     _set(request, settings, response, SIGN_IN_COOKIE, secret, SIGN_IN_LIFETIME)
 
 
-def remember_device(request: Request, settings: WebSettings, response: Response, user_name: str) -> None:
-    """Let this browser be known as one in which *user_name* has signed in, so that nobody's guesses keep them out."""
+def remember_device(request: Request, settings: WebSettings, response: Response, typed: str) -> None:
+    """Let this browser be known as one where somebody signed in as *typed*, so that nobody's guesses keep them out."""
+    try:
+        name = normalize_user_name(typed)
+    except PerijoveError:
+        return
     nonce = secrets.token_urlsafe(18)
-    value = f"{nonce}.{_signature(settings, f'device:{nonce}:{user_name}')}"
+    value = f"{nonce}.{_signature(settings, f'device:{nonce}:{name}')}"
     _set(request, settings, response, DEVICE_COOKIE, value, DEVICE_LIFETIME)
 
 

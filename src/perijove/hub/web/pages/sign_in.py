@@ -185,7 +185,7 @@ async def login(request: Request, hub: Hub) -> Response:
     found = _held_for(hub, person, sealed)
     response = None if found is None or person is None else _go_on(request, found, person)
     response = let_in(request, hub, session, response, target=target)
-    security.remember_device(request, hub.settings, response, session.user.name)
+    security.remember_device(request, hub.settings, response, typed)
     return response
 
 
