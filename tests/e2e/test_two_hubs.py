@@ -1,4 +1,4 @@
-"""Two hubs on one PostgreSQL: whichever is asked, each server has one process, and a dead hub's servers go on."""
+"""Two hubs on one PostgreSQL: each server, each service has one process, and a dead hub's are taken over."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from pathlib import Path
 import psycopg
 import pytest
 from tests.support.forked_hubs import ForkedHub, eventually, forked_hub
+from tests.support.hubs import processes_of_service
 from tests.support.postgres import postgres
 
 PEOPLE = ("ada", "grace", "linus", "niklaus")
 SHARED = """
 c.JupyterHub.cookie_secret = bytes(32)
 c.SimpleLocalProcessSpawner.home_dir_template = {homes!r}
+c.JupyterHub.services += [{{"name": "night", "command": ["sleep", "600"]}}]
 """
 
 
@@ -84,3 +86,35 @@ def test_a_dead_hubs_servers_are_taken_over_and_go_on(hubs: tuple[ForkedHub, For
     for name in PEOPLE:
         two.call("DELETE", f"/users/{name}/server")
     settled(one, "stopped")
+
+
+def one_runs_it(hub: ForkedHub, other: ForkedHub) -> ForkedHub | None:
+    """Return which of the two hubs runs the service, in one process, while the other does not; else None."""
+    running = [(each, pid) for each in (hub, other) for pid in processes_of_service("night", each.hub_port)]
+    return running[0][0] if len(running) == 1 else None
+
+
+def test_a_service_runs_once_and_goes_over_when_its_hub_dies(hubs: tuple[ForkedHub, ForkedHub]) -> None:
+    for hub in hubs:
+        if not hub.lives:
+            hub.start()
+    first = eventually(lambda: one_runs_it(*hubs), lambda: f"{hubs[0].log[-3000:]}\n{hubs[1].log[-3000:]}")
+    (second,) = set(hubs) - {first}
+    (left,) = processes_of_service("night", first.hub_port)
+    first.kill()
+    (taken,) = eventually(lambda: processes_of_service("night", second.hub_port), lambda: second.log[-3000:])
+    assert processes_of_service("night", first.hub_port) == [left], "nobody else may end what is on a hub's machine"
+    first.start()
+    eventually(lambda: not processes_of_service("night", first.hub_port), lambda: first.log[-3000:])
+    with psycopg.connect(first.db_url, autocommit=True) as store:
+        until = "SELECT until FROM leases WHERE name = 'service night'"
+        back = store.execute("SELECT clock_timestamp()").fetchone()
+        later = f"{until} AND until > %s + make_interval(secs => %s)"
+        # By then the first has looked several times whether the service is to be had.
+        eventually(
+            lambda: store.execute(later, (*(back or ()), 3 * first.lease)).fetchone(), lambda: second.log[-3000:]
+        )
+    assert one_runs_it(first, second) is second
+    assert processes_of_service("night", second.hub_port) == [taken]
+    second.interrupt()
+    eventually(lambda: one_runs_it(first, second) is first, lambda: first.log[-3000:])

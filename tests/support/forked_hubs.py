@@ -28,13 +28,13 @@ import httpx
 import psycopg
 from tests.support import fake_notebook
 from tests.support.crash_points import MortalStore, Points, wishes
-from tests.support.hubs import OPS_TOKEN, alive, free_ports
+from tests.support.hubs import OPS_TOKEN, alive, free_ports, processes_of_service
 
 from perijove.hub import bootstrap
 from perijove.hub.core.drift import Drift
 from perijove.hub.plugins.configuration import load
 from perijove.hub.settings.loading import Arguments
-from perijove.hub.usecases import lifecycle
+from perijove.hub.usecases import leases, lifecycle
 from perijove.hub.web import state
 
 T = TypeVar("T")
@@ -109,6 +109,7 @@ def _run(folder: str, lease: float) -> None:
         mock.patch.multiple(
             lifecycle, LEASE=timedelta(seconds=lease), RENEW_INTERVAL=lease / 3, SWEEP_INTERVAL=lease / 2
         ),
+        mock.patch.multiple(leases, LEASE=timedelta(seconds=lease), RENEW_INTERVAL=lease / 3, LOOK_INTERVAL=lease / 4),
     ):
         sys.exit(bootstrap.run(load(Arguments(config_file=home / "jupyterhub_config.py", folder=home))))
 
@@ -248,7 +249,8 @@ class ForkedHub:
         self.api.close()
         if self.lives:
             self.kill()
-        for pid in [*self.proxies(), *(notebook.pid for notebook in self.notebooks())]:
+        servers = [notebook.pid for notebook in self.notebooks()]
+        for pid in [*self.proxies(), *servers, *processes_of_service("", self.hub_port)]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 

@@ -68,6 +68,18 @@ def eventually(look: Callable[[], T], what: str, seconds: float = 30.0) -> T:
     return found
 
 
+def processes_of_service(name: str, hub_port: int) -> list[int]:
+    """Return the processes of a service, of all services if *name* is empty, that hubs with that port started."""
+    variables = {f"JUPYTERHUB_SERVICE_NAME={name}".encode(), f":{hub_port}/hub/api".encode()}
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            environment = (folder / "environ").read_bytes()
+            if all(variable in environment for variable in variables) and alive(int(folder.name)):
+                found.append(int(folder.name))
+    return found
+
+
 def alive(pid: int) -> bool:
     """Say whether the process runs; one that only waits to be reaped does not."""
     try:
@@ -210,14 +222,7 @@ class RunningHub:
 
     def processes_of_service(self, name: str) -> list[int]:
         """Return the processes of a service that a hub of this installation started."""
-        variables = {f"JUPYTERHUB_SERVICE_NAME={name}".encode(), f":{self.hub_port}/hub/api".encode()}
-        found = []
-        for folder in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):
-                environment = (folder / "environ").read_bytes()
-                if all(variable in environment for variable in variables) and alive(int(folder.name)):
-                    found.append(int(folder.name))
-        return found
+        return processes_of_service(name, self.hub_port)
 
     @property
     def proxy_pid(self) -> int:
