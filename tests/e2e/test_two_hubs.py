@@ -99,7 +99,8 @@ def test_a_service_runs_once_and_goes_over_when_its_hub_dies(hubs: tuple[ForkedH
         if not hub.lives:
             hub.start()
     first = eventually(lambda: one_runs_it(*hubs), lambda: f"{hubs[0].log[-3000:]}\n{hubs[1].log[-3000:]}")
-    (second,) = set(hubs) - {first}
+    assert first is not None
+    second = hubs[hubs[0] is first]
     (left,) = processes_of_service("night", first.hub_port)
     first.kill()
     (taken,) = eventually(lambda: processes_of_service("night", second.hub_port), lambda: second.log[-3000:])

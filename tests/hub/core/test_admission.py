@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import random
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perijove.hub.core.admission import Limits, Place, check_active, place_of, queue_position, tightest
+from perijove.hub.core.admission import Limits, Line, Place, check_active, place_of, queue_position, tightest
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.servers import AT_REST, OCCUPYING, Server, State
 
@@ -35,7 +35,9 @@ def test_the_queue_is_in_the_order_of_requests_without_gaps(
 ) -> None:
     active = servers(states, now, order)
     occupied = sum(state in OCCUPYING for state in states)
-    positions = [queue_position(server, active, Limits(concurrent_starts=limit)) for server in in_order(active)]
+    positions = [
+        queue_position(server, Line.of(active), Limits(concurrent_starts=limit)) for server in in_order(active)
+    ]
     free = max(0, limit - occupied)
     surplus = max(0, occupied - limit)
     waiting = positions[free:]
@@ -52,7 +54,9 @@ def test_everybody_gets_a_turn_and_never_more_than_the_limit_at_once(
     occupied = sum(state in OCCUPYING for state in states)
     admitted: list[Server] = []
     while queued := in_order(active):
-        chosen = [server for server in queued if queue_position(server, active, Limits(concurrent_starts=limit)) == 0]
+        chosen = [
+            server for server in queued if queue_position(server, Line.of(active), Limits(concurrent_starts=limit)) == 0
+        ]
         assert not chosen or occupied + len(chosen) <= limit
         admitted += chosen
         # Those that were starting are ready now, and those chosen start: each round ends.
@@ -64,7 +68,7 @@ def test_everybody_gets_a_turn_and_never_more_than_the_limit_at_once(
 @given(ACTIVE, st.randoms())
 def test_without_a_limit_nobody_waits(now: datetime, states: list[State], order: random.Random) -> None:
     active = servers(states, now, order)
-    assert all(queue_position(server, active, Limits()) == 0 for server in active)
+    assert all(queue_position(server, Line.of(active), Limits()) == 0 for server in active)
 
 
 @pytest.mark.parametrize(
@@ -82,21 +86,21 @@ def test_without_a_limit_nobody_waits(now: datetime, states: list[State], order:
 def test_the_position_counts_those_who_must_go_first(now: datetime, states: list[State], position: int) -> None:
     earlier = [Server(n, 1, "a", "", state=state, requested=now) for n, state in enumerate(states)]
     mine = Server(99, 1, "b", "", state=State.QUEUED, requested=now)
-    assert queue_position(mine, [*earlier, mine], Limits(concurrent_starts=2)) == position
-    assert queue_position(mine, earlier, Limits(concurrent_starts=2)) == position
+    assert queue_position(mine, Line.of([*earlier, mine]), Limits(concurrent_starts=2)) == position
+    assert queue_position(mine, Line.of(earlier), Limits(concurrent_starts=2)) == position
 
 
 def test_who_comes_later_takes_nobodys_place(now: datetime) -> None:
     mine = Server(1, 1, "b", "", state=State.QUEUED, requested=now)
     later = [Server(n, 1, "a", "", state=State.QUEUED, requested=now + timedelta(seconds=n)) for n in range(2, 9)]
-    assert queue_position(mine, [*later, mine], Limits(concurrent_starts=1)) == 0
+    assert queue_position(mine, Line.of([*later, mine]), Limits(concurrent_starts=1)) == 0
 
 
 def test_a_server_without_a_time_of_request_holds_nobody_up(now: datetime) -> None:
     mine = Server(2, 1, "b", "", state=State.QUEUED, requested=now)
     timeless = Server(1, 1, "a", "", state=State.QUEUED)
-    assert queue_position(mine, [mine, timeless], Limits(concurrent_starts=1)) == 0
-    assert queue_position(timeless, [mine, timeless], Limits(concurrent_starts=1)) == 0
+    assert queue_position(mine, Line.of([mine, timeless]), Limits(concurrent_starts=1)) == 0
+    assert queue_position(timeless, Line.of([mine, timeless]), Limits(concurrent_starts=1)) == 0
 
 
 def test_there_is_no_limit_unless_one_is_set() -> None:
@@ -129,10 +133,10 @@ def test_the_estimate_goes_by_the_median_of_recent_starts(now: datetime) -> None
     mine = Server(99, 1, "b", "", state=State.QUEUED, requested=now)
     active = [*starting, *earlier, mine]
     limits = Limits(concurrent_starts=2)
-    assert place_of(mine, active, limits, []) == Place(4, None)
-    assert place_of(mine, active, limits, [3.0, 3.0, 300.0]) == Place(4, 6)
-    assert place_of(mine, starting, limits, [0.5]) == Place(1, 1)
-    assert place_of(mine, [mine], limits, [3.0]) == Place(0)
+    assert place_of(mine, Line.of(active), limits, []) == Place(4, None)
+    assert place_of(mine, Line.of(active), limits, [3.0, 3.0, 300.0]) == Place(4, 6)
+    assert place_of(mine, Line.of(starting), limits, [0.5]) == Place(1, 1)
+    assert place_of(mine, Line.of([mine]), limits, [3.0]) == Place(0)
 
 
 @pytest.mark.parametrize(
@@ -146,3 +150,13 @@ def test_the_estimate_goes_by_the_median_of_recent_starts(now: datetime) -> None
 )
 def test_a_place_is_told_in_words(place: Place, end: str) -> None:
     assert place.message == f"Waiting for a free place: {end}"
+
+
+@pytest.mark.parametrize("state", [State.QUEUED, State.STARTING])
+def test_nobody_waits_for_an_earlier_picture_of_their_own_server(state: State) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    before = Server(1, 1, "alice", "a", state=state, requested=now)
+    other = Server(2, 1, "alice", "b", state=State.QUEUED, requested=now + timedelta(seconds=1))
+    mine = Server(1, 1, "alice", "a", state=State.QUEUED, requested=now + timedelta(seconds=2))
+    assert Line.of([before, other]).before(mine) == 1
+    assert Line.of([before, other]).before(other) == 1

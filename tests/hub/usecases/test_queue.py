@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 from perijove.hub.core.admission import Limits, Place
 from perijove.hub.core.servers import State
+from perijove.hub.usecases.queue import Queue
 
 House = Any
 
@@ -62,3 +64,39 @@ async def test_thirty_at_once_all_come_up_in_order(house: House) -> None:
     assert len(order) == len(house.world.runs) == 30
     # Those that leave the queue together may begin in any order.
     assert all(abs(order[server.id] - place) < 4 for place, server in enumerate(ready))
+
+
+async def test_all_who_wait_share_a_look(house: House) -> None:
+    names = [f"u{number:02}" for number in range(20)]
+    for name in names:
+        await house.user(name)
+    hub = await house.hub(limits=Limits(concurrent_starts=1))
+    house.hold("answering")
+    for name in names:
+        await hub.start(name)
+        house.clock.advance(0.001)
+    await house.until("answering", names[0])
+    looks = 0
+
+    async def stored(work: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        return await hub.lifecycle.stored(work)
+
+    waiting = [await house.row(name) for name in names[1:]]
+    lifecycle: Any = SimpleNamespace(stored=stored, recent_starts=[])
+    queue = Queue(house.ctx, lifecycle, hub.signals, Limits(concurrent_starts=1))
+    asked = [asyncio.create_task(queue.place(server)) for server in waiting]
+    await asyncio.sleep(0)
+    asked[0].cancel()
+    places = await asyncio.gather(*asked[1:])
+    assert [place.position for place in places] == list(range(2, 20))
+    assert (await queue.place(waiting[0])).position == 1
+    assert looks == 2
+
+
+async def test_without_a_limit_nobody_looks(house: House) -> None:
+    hub = await house.hub()
+    server = await house.reach(hub, "answering")
+    nothing: Any = None
+    assert await Queue(house.ctx, nothing, hub.signals, Limits()).place(server) == Place(0)

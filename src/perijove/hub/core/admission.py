@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from math import ceil
 from statistics import median
 from typing import Any
@@ -70,38 +72,64 @@ def check_active(limits: Limits, active: int) -> None:
         raise PerijoveError(Code.LIMITED, "Active user limit exceeded. Try again in a few minutes.")
 
 
-def queue_position(server: Server, active: Iterable[Server], limits: Limits) -> int:
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Those who start or wait to, as they were at one moment; everybody's place follows from it.
+
+    Attributes:
+        occupying: the ids of the servers that are being started.
+        waiting: when the others were asked for, and their ids, in this order.
+        asked: the same of each of the waiting, by its id.
+    """
+
+    occupying: frozenset[int]
+    waiting: Sequence[tuple[datetime, int]]
+    asked: Mapping[int, tuple[datetime, int]]
+
+    @classmethod
+    def of(cls, active: Iterable[Server]) -> Line:
+        """Return the line that *active* make: all servers that are not at rest."""
+        occupying, asked = set(), {}
+        for server in active:
+            if server.state in OCCUPYING:
+                occupying.add(server.id)
+            elif server.state is State.QUEUED and server.requested is not None:
+                asked[server.id] = server.requested, server.id
+        return cls(frozenset(occupying), sorted(asked.values()), asked)
+
+    def before(self, server: Server) -> int:
+        """Return how many others are being started, or wait and were asked for earlier than *server*."""
+        occupied = len(self.occupying) - (server.id in self.occupying)
+        if server.requested is None:
+            return occupied
+        mine = server.requested, server.id
+        own = self.asked.get(server.id)
+        return occupied + bisect_left(self.waiting, mine) - (own is not None and own < mine)
+
+
+def queue_position(server: Server, line: Line, limits: Limits) -> int:
     """Return how many must go before *server*; 0 if it may start now.
 
     Args:
         server: a server that is queued.
-        active: all servers that are not at rest, *server* among them.
+        line: who starts and waits.
         limits: how many may start at once.
     """
     if not limits.concurrent_starts:
         return 0
-    others = [other for other in active if other.id != server.id]
-    occupied = sum(other.state in OCCUPYING for other in others)
-    earlier = sum(
-        other.state is State.QUEUED
-        and other.requested is not None
-        and server.requested is not None
-        and (other.requested, other.id) < (server.requested, server.id)
-        for other in others
-    )
-    return max(0, occupied + earlier - limits.concurrent_starts + 1)
+    return max(0, line.before(server) - limits.concurrent_starts + 1)
 
 
-def place_of(server: Server, active: Iterable[Server], limits: Limits, recent: Sequence[float]) -> Place:
+def place_of(server: Server, line: Line, limits: Limits, recent: Sequence[float]) -> Place:
     """Return where *server* stands.
 
     Args:
         server: a server that is queued.
-        active: all servers that are not at rest.
+        line: who starts and waits.
         limits: how many may start at once.
         recent: how many seconds recent starts took from leaving the queue until they were ready.
     """
-    position = queue_position(server, active, limits)
+    position = queue_position(server, line, limits)
     if not position or not recent:
         return Place(position)
     # Of so many that start at once, one is done in each such part of the time that a start takes.

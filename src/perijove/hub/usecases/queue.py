@@ -1,8 +1,13 @@
-"""Starts that wait for a free place among the concurrent ones."""
+"""Starts that wait for a free place among the concurrent ones.
+
+All who want to know their place at a moment share one look at the store, however many they are.
+"""
 
 from __future__ import annotations
 
-from perijove.hub.core.admission import Limits, Place, place_of
+import asyncio
+
+from perijove.hub.core.admission import Limits, Line, Place, place_of
 from perijove.hub.core.failures import timed_out
 from perijove.hub.core.servers import Event, Server
 from perijove.hub.core.texts import say
@@ -21,11 +26,24 @@ class Queue:
         self._lifecycle = lifecycle
         self._signals = signals
         self._limits = limits
+        self._one_at_a_time = asyncio.Lock()
+        self._next_look: asyncio.Task[Line] | None = None
 
     async def place(self, server: Server) -> Place:
         """Return where *server* stands in the queue."""
-        active = await self._lifecycle.stored(lambda tx: tx.servers.list_active())
-        return place_of(server, active, self._limits, self._lifecycle.recent_starts)
+        if not self._limits.concurrent_starts:
+            return Place(0)
+        if self._next_look is None:
+            self._next_look = asyncio.create_task(self._look())
+        # Whoever goes away leaves the look to the others.
+        line = await asyncio.shield(self._next_look)
+        return place_of(server, line, self._limits, self._lifecycle.recent_starts)
+
+    async def _look(self) -> Line:
+        async with self._one_at_a_time:
+            # Whoever asks from now on is told what is so from now on.
+            self._next_look = None
+            return Line.of(await self._lifecycle.stored(lambda tx: tx.servers.list_active()))
 
     async def admit(self, server: Server) -> Outcome:
         """Wait until there is room for *server*, and tell those who watch where it stands; BROKE if it takes too long.
