@@ -92,7 +92,7 @@ class ProviderAuthenticator(Authenticator):
             "redirect_uri": data["redirect_uri"],
             "code_verifier": data["verifier"],
         }
-        async with httpx.AsyncClient(transport=self.transport) as client:
+        async with httpx.AsyncClient(transport=self.transport, trust_env=False) as client:
             answer = await client.post(f"{self.provider_url}/token", data=form)
         return str(answer.json()["name"]) if answer.status_code == 200 else None
 

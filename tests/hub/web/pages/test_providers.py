@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import httpx
 import pytest
 import structlog
+from tests.support.page_rules import check
 
 from perijove.hub.core.errors import PerijoveError, forbidden
 from perijove.hub.core.events import SignedIn, SignInRefused
@@ -216,6 +217,9 @@ async def test_what_the_provider_says_is_bounded_and_escaped(hub: RunningHub, pr
     assert "\x1b" not in answer.text
     assert "x" * 300 not in answer.text
     assert urlencode({"next": f"{hub.prefix}token"}) in answer.text
+    # Whoever chooses another language comes back to a page, not to an address that is used up.
+    (back,) = [field["value"] for field in check(answer.text).select(".choices input[name=next]")]
+    assert back == f"{hub.prefix}login?{urlencode({'next': f'{hub.prefix}token', 'ask': '1'})}"
     (fact,) = hub.telemetry.of(SignInRefused)
     assert len(fact.reason) < 300
     # The same words from a stranger's link are not shown.

@@ -14,7 +14,7 @@ from perijove.hub.usecases.entrance import FORMS, ways_of
 from perijove.hub.usecases.sign_in import NewSession
 from perijove.hub.web import security
 from perijove.hub.web.errors import STATUS
-from perijove.hub.web.pages.common import next_target, with_next
+from perijove.hub.web.pages.common import ASK, next_target, with_next
 from perijove.hub.web.rendering import render
 from perijove.hub.web.state import HubState
 
@@ -87,7 +87,11 @@ async def show_login(
         raise error
     typed = {"username": "", "part": "", "held": ""} | typed
     told_of = {"error": "" if error is None else error.message, "told": told}
-    response = render(request, "login.html", **{**await login_form(request, hub, target), **told_of, **typed})
+    form = await login_form(request, hub, target)
+    if request.method == "GET" and request.url.path != f"{hub.settings.prefix}login":
+        # The address at which a browser came back is good once.
+        form["again_url"] = with_next(f"{hub.settings.prefix}login", target, **{ASK: "1"})
+    response = render(request, "login.html", **{**form, **told_of, **typed})
     if error is not None:
         response.status_code = STATUS[error.code]
         if error.retry_after is not None:
