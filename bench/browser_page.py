@@ -22,14 +22,38 @@ USERS = 50_000
 ROUNDS = 7
 LIMIT = 300.0
 PERSON = "ada"
+WAITING = "w0"
+"""A user whose server has been starting all the time."""
+
+AUTHORIZE = "/hub/api/oauth2/authorize?client_id=service-wiki&response_type=code&redirect_uri=/services/wiki/back"
+ADMINISTRATION = {
+    "overview": "overview",
+    "users": "",
+    "users found by name": "?name_filter=4999",
+    "one user": f"users/{PERSON}",
+    "servers": "servers",
+    "one server": f"servers/{WAITING}",
+    "groups": "groups",
+    "one group": "group?name=physics",
+    "services": "services",
+    "roles": "roles",
+    "one role, held by all": "roles/user",
+    "audit log": "audit",
+    "routes": "routes",
+    "hub and its health": "hub",
+    "configuration": "configuration",
+}
 PAGES = {
     "sign in": ("/hub/login", False),
     "home": ("/hub/home", True),
-    "tokens": ("/hub/token", True),
+    "tokens and applications": ("/hub/token", True),
+    "share": (f"/hub/share/{WAITING}", True),
+    "consent": (AUTHORIZE, True),
+    "starting": (f"/hub/spawn-pending/{WAITING}", True),
     "not running": (f"/user/{PERSON}/lab", True),
     "not found": ("/hub/nothing", True),
-    "administration: users": ("/hub/admin", True),
-    "administration: servers": ("/hub/admin/servers", True),
+    "API": ("/hub/api/docs", True),
+    **{f"administration: {title}": (f"/hub/admin/{path}".rstrip("/"), True) for title, path in ADMINISTRATION.items()},
 }
 """What is opened: its address, and whether somebody is signed in."""
 
@@ -81,7 +105,9 @@ class Setup:
                 self._sign_in(page)
                 # What the sign-in page brought along is not there for the first visit.
                 context.new_cdp_session(page).send("Network.clearBrowserCache")
-            page.goto(f"http://127.0.0.1:{self.hub.public}{path}")
+            answer = page.goto(f"http://127.0.0.1:{self.hub.public}{path}")
+            if answer is None or answer.status >= 500 or (answer.status >= 400 and path != "/hub/nothing"):
+                raise CannotMeasure(f"{path} answers {answer and answer.status}")
             return float(page.evaluate(PAINT))
         finally:
             context.close()
@@ -105,10 +131,14 @@ def open_setup(folder: Path) -> Iterator[Setup]:
         installation = Installation(folder, stack.enter_context(backend()), ours, others)
         database = SqliteDatabase(folder / "hub.sqlite")
         os.environ["BENCH_ADMINISTRATORS"] = PERSON
+        os.environ["BENCH_SLOW"] = WAITING
         with installation.start(PERIJOVE, database):
             pass
         seed(PERIJOVE, database, installation.backend, USERS, ())
         hub = stack.enter_context(installation.start(PERIJOVE, database))
+        hub.ask("POST", "/hub/api/groups/physics/users", {"users": [f"u{number}" for number in range(500)]})
+        hub.ask("POST", f"/hub/api/users/{WAITING}")
+        hub.ask("POST", f"/hub/api/users/{WAITING}/server")
         playwright = stack.enter_context(sync_playwright())
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         stack.callback(browser.close)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 
 try:
@@ -16,6 +17,8 @@ class Recorded(Spawner):
     """Servers that are only recorded: they run wherever the database says so, and one program answers for all."""
 
     async def start(self) -> str:
+        if self.user.name == os.environ.get("BENCH_SLOW"):
+            await asyncio.sleep(3600)
         return os.environ["BENCH_BACKEND"]
 
     async def poll(self) -> int | None:
@@ -53,3 +56,12 @@ c.JupyterHub.services = [{"name": "bench", "api_token": os.environ["BENCH_TOKEN"
 c.JupyterHub.load_roles = [
     {"name": "bench", "services": ["bench"], "scopes": ["admin:users", "admin:servers", "list:users", "tokens"]}
 ]
+if "BENCH_SLOW" in os.environ:
+    # For the pages in a browser: a service that people allow to act for them, and a group.
+    wiki = {"name": "wiki", "api_token": os.environ["BENCH_TOKEN"][::-1], "oauth_redirect_uri": "/services/wiki/back"}
+    c.JupyterHub.services.append(wiki)
+    c.JupyterHub.load_groups = {"physics": {"users": []}}
+    c.JupyterHub.load_roles[0]["scopes"].append("groups")
+    c.Spawner.start_timeout = 3600
+    c.JupyterHub.audit_log_file = "audit.jsonl"
+    c.JupyterHub.load_roles.append({"name": "user", "scopes": ["self", "shares!user", "access:services"]})

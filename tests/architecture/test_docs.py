@@ -73,3 +73,10 @@ def test_make_help_lists_every_target(checkout: Path) -> None:
     assert declared is not None
     output = subprocess.run(["make", "-s", "help"], cwd=checkout, check=True, capture_output=True, text=True).stdout
     assert {line.split()[1] for line in output.splitlines()} == set(declared[1].split())
+
+
+def test_every_picture_is_shown(checkout: Path) -> None:
+    pictures = {path.name for path in (checkout / "docs" / "images").iterdir()}
+    texts = [checkout / "README.md", *(checkout / "docs").glob("*.md")]
+    shown = {name for path in texts for name in re.findall(r"images/([\w.-]+)", path.read_text(encoding="utf-8"))}
+    assert shown == pictures

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from tests.e2e.steps import sign_in
 from tests.support.accessibility import assert_accessible
 from tests.support.hubs import OPS_TOKEN, RunningHub, eventually
-from tests.support.pictures import take_pictures
 
 MANY = 50_000
 AT_ONCE = 10_000
@@ -288,13 +285,3 @@ def test_a_tutor_sees_their_group_and_no_more(hub: RunningHub, new_visitor: Call
         answer = page.goto(f"{hub.url}/hub/{path}")
         assert answer is not None
         assert answer.status == 403, path
-
-
-@pytest.mark.pictures
-def test_pictures(admin: Page, hub: RunningHub) -> None:
-    folder = os.environ.get("PERIJOVE_PICTURES", "")
-    if not folder:
-        pytest.skip("PERIJOVE_PICTURES names no folder")
-    for name, path in PAGES.items():
-        go(admin, hub, path)
-        take_pictures(admin, f"admin-{name}", Path(folder))

@@ -7,13 +7,26 @@ from collections import Counter
 
 from bs4 import BeautifulSoup
 
+from perijove.hub.web.templating import STATIC_FOLDER
+
 VOID = {"meta", "link", "input", "br", "hr", "img"}
 HOSTILE = "\"'><script>alert(1)</script>{{7*7}}"
 """A text that does harm where it is not escaped."""
 
 
+MAX_WEIGHT = 100_000
+"""Bytes that a page has at most, with its styles and scripts."""
+
+
+def weight(text: str) -> int:
+    """Return how many bytes the page in *text* has, with what it loads."""
+    files: set[str] = {path.partition("?")[0] for path in re.findall(r'/hub/static/([^"]+)', text)}
+    return len(text.encode()) + sum((STATIC_FOLDER / path).stat().st_size for path in files)
+
+
 def check(text: str) -> BeautifulSoup:
     """Return the page in *text*, which keeps all rules."""
+    assert weight(text) < MAX_WEIGHT, weight(text)
     page = BeautifulSoup(text, "html.parser")
     _nothing_runs_from_inside(page)
     _tags_are_closed(text)

@@ -282,14 +282,17 @@ async def running_hub(
         guess_limits: how many tries to sign in may fail.
         services: services of the configuration; those with a command run in `RunningHub.programs`.
         settings: what shall be other than usual in `WebSettings`; a ``site`` takes the place of *base_url*,
-            an ``audit`` finds lines of the audit log, ``roles`` are those of the configuration.
+            an ``audit`` finds lines of the audit log, ``roles`` and ``options`` are those of the configuration,
+            ``info`` says what the plug-ins are.
     """
     site = settings.pop("site", None) or Site(normalize_base_url(base_url))
-    looked_after = {"audit": settings.pop("audit", None), "roles": settings.pop("roles", ())}
     store, clock, telemetry, world = InterruptibleStore(), FakeClock(), RecordingTelemetry(), FakeWorld()
     ctx = Context(store, clock, telemetry, encryption=FernetEncryption([bytes(32)]))
     proxy, probe, programs, history = FakeProxy(), FakeProbe(), FakePrograms(), HistoryWriter(clock)
-    authenticator, info = authenticator or FakeAuthenticator(allow_all=True), PluginInfo("fake", "0")
+    authenticator = authenticator or FakeAuthenticator(allow_all=True)
+    info = settings.pop("info", PluginInfo("fake", "0"))
+    options = settings.pop("options", None) or effective(Config(), [authenticator, proxy])
+    looked_after = {"audit": settings.pop("audit", None), "roles": settings.pop("roles", ()), "options": options}
     parts = assemble(
         ctx,
         Plugins(_factory(spawner_class or world.spawner_class(), site), authenticator, proxy, probe),
@@ -322,9 +325,7 @@ async def running_hub(
         authenticator_info=info,
         spawner_info=info,
         ready=store.ping,
-        administration=Administration.made(
-            ctx, parts, history=history.history, options=effective(Config(), [authenticator, proxy]), **looked_after
-        ),
+        administration=Administration.made(ctx, parts, history=history.history, **looked_after),
     )
     hub = RunningHub(create_app(state), state, store, clock, world, proxy, probe, telemetry, parts, programs, history)
     await _begin(hub, services, looked_after["roles"])

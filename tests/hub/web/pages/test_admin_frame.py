@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from perijove.hub.core.servers import Failure
+from perijove.hub.core.services import Service
 from perijove.hub.testing.running import RunningHub
-from perijove.hub.web.pages.admin_frame import SECTIONS, lines, listed
+from perijove.hub.web.pages.admin_frame import MAX_LIMIT, SECTIONS, lines, listed
 
 Desk = Any
 PAGES = (
@@ -69,6 +72,26 @@ async def test_the_navigation_has_what_the_visitor_may_see(
     shown = [paths[link["href"].removeprefix(office.prefix)] for link in links]
     # Whoever has servers of their own sees these in the list, too.
     assert [key for key in shown if key != "servers" or "servers" in keys] == keys
+
+
+async def test_pages_of_full_lists_are_light(desk: Desk) -> None:
+    long = [f"somebody.with-a-name-{number:03d}@dept.example.org" for number in range(MAX_LIMIT)]
+    for name in long:
+        user = await desk.hub.add_user(name)
+        async with desk.hub.store.transaction() as tx:
+            group = await tx.groups.add(f"group-of-{name}")
+            await tx.groups.add_members(group.id, [user.id])
+            service = await tx.services.add(Service(0, name.partition("@")[0].replace(".", "-"), from_config=False))
+            server = await tx.servers.add(user.id, "")
+            await tx.servers.save(replace(server, failure=Failure("It ended.", "Look."), version=server.version + 1))
+            for kind, id_ in (("user", user.id), ("group", group.id), ("service", service.id)):
+                await tx.roles.assign("user", kind, id_)
+    lists = ("admin", "admin/servers?state=all", "admin/groups", "admin/services", "admin/roles/user", "admin/routes")
+    for path in lists:
+        # Which says so itself if it is too large.
+        page = await desk.get(f"{path}{'&' if '?' in path else '?'}limit={MAX_LIMIT}")
+        shown = page.text.replace(".", "-").count("somebody-with-a-name-")
+        assert shown >= MAX_LIMIT - 1 or path == "admin/routes", path
 
 
 async def test_a_form_leads_back_to_pages_of_the_administration_only(desk: Desk) -> None:

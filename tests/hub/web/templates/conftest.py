@@ -464,6 +464,7 @@ PAGES: Final[dict[str, tuple[str, Values]]] = {
             own=True,
             may_start=True,
             owner="alice",
+            starts_after=0,
         ),
     ),
     "not-running-of-another": (
@@ -475,6 +476,7 @@ PAGES: Final[dict[str, tuple[str, Values]]] = {
             own=False,
             may_start=True,
             owner="bob",
+            starts_after=0,
         ),
     ),
     "oauth": (
@@ -508,7 +510,13 @@ PAGES: Final[dict[str, tuple[str, Values]]] = {
     "not-running-for-a-guest": (
         "not_running.html",
         common(
-            server=server(owner="bob"), start_action="", next_url="/user/bob/", own=False, may_start=False, owner="bob"
+            server=server(owner="bob"),
+            start_action="",
+            next_url="/user/bob/",
+            own=False,
+            may_start=False,
+            owner="bob",
+            starts_after=0,
         ),
     ),
     "pending-queued": (

@@ -11,12 +11,10 @@ from typing import Any
 import jinja2
 import pytest
 from bs4 import BeautifulSoup, Tag
-
-from perijove.hub.web.templating import STATIC_FOLDER
+from tests.support.page_rules import MAX_WEIGHT, weight
 
 Render = Callable[..., str]
 
-MAX_PAGE_WEIGHT = 100_000
 VOID = {"meta", "link", "input", "br", "hr", "img"}
 
 
@@ -131,9 +129,7 @@ def test_everything_comes_from_the_hub_itself(render: Render, page_name: str) ->
 
 
 def test_pages_are_light(render: Render, page_name: str) -> None:
-    text = render(page_name)
-    files = {path.split("?")[0] for path in re.findall(r"/hub/static/([^\"]+)", text)}
-    assert len(text.encode()) + sum((STATIC_FOLDER / path).stat().st_size for path in files) < MAX_PAGE_WEIGHT
+    assert weight(render(page_name)) < MAX_WEIGHT
 
 
 def test_a_stranger_sees_no_navigation(render: Render) -> None:

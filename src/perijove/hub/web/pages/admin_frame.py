@@ -27,7 +27,7 @@ UI: Final = "admin-ui"
 """The scope that every page here needs beside those of its own."""
 
 DEFAULT_LIMIT: Final = 50
-MAX_LIMIT: Final = 60
+MAX_LIMIT: Final = 50
 """How many rows a page of a list has at most: it stays below 100 KB."""
 
 MAX_FILTER: Final = 255
