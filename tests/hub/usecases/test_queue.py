@@ -6,7 +6,7 @@ from typing import Any
 
 from perijove.hub.core.admission import Limits, Place
 from perijove.hub.core.servers import State
-from perijove.hub.usecases.queue import Queue
+from perijove.hub.usecases.queue import TOLD_APART, Queue
 
 House = Any
 
@@ -100,3 +100,30 @@ async def test_without_a_limit_nobody_looks(house: House) -> None:
     server = await house.reach(hub, "answering")
     nothing: Any = None
     assert await Queue(house.ctx, nothing, hub.signals, Limits()).place(server) == Place(0)
+
+
+async def test_who_waits_is_not_told_of_every_step_that_the_queue_takes(house: House) -> None:
+    names = [f"u{number}" for number in range(3)]
+    for name in names:
+        await house.user(name)
+    hub = await house.hub(limits=Limits(concurrent_starts=1))
+    await house.reach(hub, "queued")
+    for name in names:
+        await hub.start(name)
+        house.clock.advance(0.01)
+
+    async def told() -> list[str]:
+        return [message for message in await house.messages(await house.row(names[-1])) if "number" in message]
+
+    async def until(position: int) -> list[str]:
+        async with asyncio.timeout(10):
+            while not any(f"number {position} " in message for message in await told()):
+                await asyncio.sleep(0.003)
+        return await told()
+
+    assert len(await until(4)) == 1
+    for name in ("ada", names[0]):
+        await hub.stop(name)
+        await house.until("stopped", name)
+    house.clock.advance(TOLD_APART)
+    assert len(await until(2)) == 2

@@ -16,6 +16,8 @@ from perijove.hub.usecases.lifecycle import Lifecycle, Outcome
 from perijove.hub.usecases.signals import QUEUE, Signals
 
 LOOK = 1.0
+TOLD_APART = 2.0
+"""Seconds between two steps that say where somebody stands: each is stored, and all who wait move at once."""
 
 
 class Queue:
@@ -50,7 +52,7 @@ class Queue:
 
         The clock of waiting began when the start was asked for, whichever hub process waits.
         """
-        told = -1
+        told, told_at = -1, 0.0
         with self._signals.subscribe(QUEUE) as news:
             while True:
                 place = await self.place(server)
@@ -61,7 +63,8 @@ class Queue:
                 if limit is not None and server.requested and (now - server.requested).total_seconds() >= limit:
                     failure = timed_out(say("get a free place"), limit)
                     return Outcome(Event.BROKE, failure)
-                if place.position != told:
-                    told = place.position
+                moment = self._ctx.clock.monotonic()
+                if told < 0 or (place.position != told and moment - told_at >= TOLD_APART):
+                    told, told_at = place.position, moment
                     await self._lifecycle.note(server, 0, place.message)
                 await news.wait(LOOK)

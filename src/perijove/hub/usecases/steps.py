@@ -231,7 +231,7 @@ class Steps:
             return False
         self._ports_taken[server.id] = server.attempt, ports + 1
         log.info("a port was taken; the start goes on with another", server=server.full_name, port=port)
-        await self._lifecycle.note(server, 10, f"Port {port} was taken; trying another")
+        await self._lifecycle.note(server, 10, say("Port {port} was taken; trying another", port=port))
         return True
 
     async def _answered(self, server: Server, url: str, exited: asyncio.Task[int | None]) -> bool:

@@ -47,7 +47,7 @@ INSTALLATION_VARIABLE: Final = "PERIJOVE_SERVERS_OF"
 """In the environment of all servers of one installation, and nobody else's."""
 STATUS_UNKNOWN: Final = 0
 """What poll() says of a server that is gone with nobody left who knows its exit status."""
-UNLIMITED: Final = "This machine does not hold the server to its limits of memory and processors"
+UNLIMITED: Final = say("This machine does not hold the server to its limits of memory and processors")
 POPEN_OWN: Final = frozenset(
     {"args", "executable", "shell", "env", "cwd", "stdin", "stdout", "stderr", "user", "group", "extra_groups"}
     | {"preexec_fn", "start_new_session", "process_group", "close_fds", "umask"}
