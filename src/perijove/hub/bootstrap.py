@@ -27,7 +27,6 @@ from traitlets.config import Configurable
 import perijove
 from perijove.hub.adapters.clock import SystemClock
 from perijove.hub.adapters.cookie_secret import load_cookie_secret
-from perijove.hub.adapters.encryption import FernetEncryption
 from perijove.hub.adapters.passwords import Argon2PasswordHasher
 from perijove.hub.adapters.probe import HttpProbe
 from perijove.hub.adapters.programs import LocalPrograms
@@ -307,6 +306,8 @@ def _encryption(authenticator: Authenticator) -> Encryption | None:
     """Return what encrypts with the keys in the environment, if needed. Raises PerijoveError INVALID without a key."""
     if not authenticator.enable_auth_state:
         return None
+    from perijove.hub.adapters.encryption import FernetEncryption
+
     return FernetEncryption(parse_crypt_keys(os.environ.get(VARIABLE, "")))
 
 

@@ -27,5 +27,9 @@ Register = Callable[[str, str, str], None]
 def register(monkeypatch: pytest.MonkeyPatch) -> Register:
     """The built-in plug-ins are installed; more can be added as (group, name, value)."""
     points = [EntryPoint(name, value, group) for group, names in BUILT_IN.items() for name, value in names.items()]
-    monkeypatch.setattr(discovery, "entry_points", lambda group: [point for point in points if point.group == group])
+    monkeypatch.setattr(
+        discovery,
+        "_everything",
+        lambda: {group: [each for each in points if each.group == group] for group in BUILT_IN},
+    )
     return lambda group, name, value: points.append(EntryPoint(name, value, group))

@@ -9,6 +9,7 @@ import pytest
 from perijove.hub.adapters.authenticators.dummy import DummyAuthenticator
 from perijove.hub.adapters.authenticators.password import PasswordAuthenticator
 from perijove.hub.adapters.spawners.local import LocalProcessSpawner, SimpleLocalProcessSpawner
+from perijove.hub.plugins import discovery
 from perijove.hub.plugins.discovery import (
     AUTHENTICATOR,
     PROXY,
@@ -96,3 +97,12 @@ def test_what_is_registered_can_be_listed() -> None:
     assert set(registered(AUTHENTICATOR)) == {"dummy", "password"}
     assert registered_classes(AUTHENTICATOR) == [DummyAuthenticator, PasswordAuthenticator]
     assert SPAWNER.option == "spawner_class"
+
+
+def test_our_own_plugins_are_loaded_ahead_and_nobody_elses(register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
+    register("perijove.spawners", "theirs", "plugin_of_others:Spawner")
+    loaded: list[str] = []
+    monkeypatch.setattr(discovery, "_load", lambda _, point: loaded.append(point.name))
+    discovery.load_ours()
+    assert "simple" in loaded
+    assert "theirs" not in loaded

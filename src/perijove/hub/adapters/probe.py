@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
+from functools import cached_property
 from urllib.parse import quote, urlsplit
 
 REQUEST_TIMEOUT = 5.0
@@ -21,9 +22,10 @@ SAFE = "/?&=+:;,@!$'()*~%-._"
 class HttpProbe:
     """A `Probe` with one connection per question: the answering server may be another than the one asked before."""
 
-    def __init__(self) -> None:
-        # Made once: reading the certificates of the system takes longer than the question.
-        self._tls = ssl.create_default_context()
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        # Made once, and only where it is needed: reading the system's certificates takes longer than the question.
+        return ssl.create_default_context()
 
     async def answers(self, url: str) -> bool:
         """Say whether ``GET url`` gave any answer below 500, redirects not followed."""

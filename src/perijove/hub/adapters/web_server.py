@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.settings.jupyterhub import JupyterHub
@@ -39,7 +40,7 @@ async def web_server(app: Any, options: JupyterHub, tasks: Tasks) -> AsyncIterat
     listener = _listen(options)
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=HttpToolsProtocol,
         loop="none",
         lifespan="off",
         ws="none",

@@ -6,10 +6,12 @@ import importlib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from traitlets.config import Configurable
 
+import perijove
 from perijove.hub.core.names import shorten
 from perijove.hub.ports.authenticator import Authenticator
 from perijove.hub.ports.proxy import Proxy
@@ -71,10 +73,27 @@ class PluginError(Exception):
     """A plug-in cannot be used; the message says why."""
 
 
+@cache
+def _everything() -> Mapping[str, tuple[EntryPoint, ...]]:
+    """Return the entry points of all packages by group. What is installed later is for the next process."""
+    found = entry_points()  # for all at once: each question looks through everything that is installed
+    return {kind.group: tuple(found.select(group=kind.group)) for kind in KINDS}
+
+
+def load_ours() -> None:
+    """Load the plug-ins that come with Perijove; every check of a configuration looks at them."""
+    for kind in KINDS:
+        for points in registered(kind).values():
+            for point in points:
+                if point.module.partition(".")[0] == perijove.__name__:
+                    with suppress(PluginError):
+                        _load(kind, point)
+
+
 def registered(kind: Kind) -> dict[str, list[EntryPoint]]:
     """Return the entry points of *kind* by name; more than one for a name is a mistake when that name is chosen."""
     found: dict[str, list[EntryPoint]] = {}
-    for point in entry_points(group=kind.group):
+    for point in _everything()[kind.group]:
         others = found.setdefault(point.name, [])
         if all(point.value != other.value for other in others):
             others.append(point)

@@ -14,7 +14,6 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
-from fastapi.routing import APIRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -145,20 +144,16 @@ class HubApp(FastAPI):
 def add_api(app: FastAPI, prefix: str) -> None:
     """Let *app* answer for the API of a hub under *prefix*."""
     for router in API:
-        app.include_router(included(router), prefix=f"{prefix}api")
+        app.router.routes += included(router, f"{prefix}api")
     for router in RESOURCES:
-        app.include_router(included(router), prefix=f"{prefix}api", responses=ERRORS)
+        app.router.routes += included(router, f"{prefix}api", ERRORS)
 
 
 def api_document(prefix: str) -> dict[str, Any]:
     """Return the OpenAPI document of a hub under *prefix*, whether one runs or not."""
-    app = FastAPI(generate_unique_id_function=_operation_id)
+    app = FastAPI()
     add_api(app, prefix)
     return document(app)
-
-
-def _operation_id(route: APIRoute) -> str:
-    return route.name
 
 
 def create_app(state: HubState) -> FastAPI:
@@ -169,7 +164,6 @@ def create_app(state: HubState) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        generate_unique_id_function=_operation_id,
     )
     app.state.hub = state
     errors.install(app)
@@ -177,9 +171,9 @@ def create_app(state: HubState) -> FastAPI:
     app.add_exception_handler(EarlierForm, sign_in.to_go_on)
     add_api(app, prefix)
     for router in PAGES:
-        app.include_router(included(router), prefix=prefix.rstrip("/"))
+        app.router.routes += included(router, prefix.rstrip("/"))
     for place in {"", state.settings.base_url.rstrip("/")}:
-        app.include_router(included(oauth.well_known), prefix=place)
+        app.router.routes += included(oauth.well_known, place)
     app.mount(f"{prefix}static", StaticFiles(directory=str(files("perijove.hub.web") / "static")), name="static")
     providers.add_handlers(app, state)
     app.router.default = _elsewhere

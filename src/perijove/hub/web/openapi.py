@@ -8,6 +8,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from perijove.hub.web.permissions import PlacedRoute
 from perijove.hub.web.schemas import COMPONENTS, JSON_TYPE, REFERENCE, component, schema_of
 from perijove.wire.models import ErrorModel
 from perijove.wire.versions import PROTOCOL_VERSION
@@ -40,7 +41,7 @@ def document(app: FastAPI) -> dict[str, Any]:
         summary=SUMMARY,
         description=DESCRIPTION,
         version=PROTOCOL_VERSION,
-        routes=app.routes,
+        routes=[route.made if isinstance(route, PlacedRoute) else route for route in app.routes],
     )
     used: set[str] = set()
     for operation in operations(told):

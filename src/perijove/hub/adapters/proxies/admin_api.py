@@ -74,6 +74,8 @@ class AdminApi:
             timeout=_REQUEST_TIMEOUT,
             # Nothing between the hub and its proxy: neither a proxy from the environment nor a .netrc file.
             trust_env=False,
+            # Reading the certificates of the system takes longer than all calls of a start.
+            verify=self.url.startswith("https:"),
         )
         self._room = asyncio.Semaphore(concurrency)
 

@@ -28,7 +28,7 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -179,6 +179,8 @@ def within_given(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
 def upsert(connection: Connection, table: Table) -> sqlite.Insert:
     """Return an INSERT to which ``on_conflict_do_nothing`` or ``on_conflict_do_update`` can be added."""
     if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql  # which takes long, for nothing on SQLite
+
         # Another class with the same methods.
         return postgresql.insert(table)  # type: ignore[return-value]
     return sqlite.insert(table)

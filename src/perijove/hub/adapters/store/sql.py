@@ -14,7 +14,6 @@ from sqlalchemy import Connection
 
 from perijove.hub.adapters.store.errors import unavailable
 from perijove.hub.adapters.store.location import Sqlite, location_of
-from perijove.hub.adapters.store.postgres import open_postgres
 from perijove.hub.adapters.store.sql_accounts import SqlAccounts, SqlInvitations, SqlSessions
 from perijove.hub.adapters.store.sql_activity import SqlActivity, SqlAttempts
 from perijove.hub.adapters.store.sql_groups import SqlGroups
@@ -132,6 +131,8 @@ class SqlStore:
             if isinstance(location, Sqlite):
                 opened.append(open_sqlite(location, echo, beside_hub))
             else:
+                from perijove.hub.adapters.store.postgres import open_postgres  # takes a tenth of a start
+
                 opened.append(open_postgres(location, echo, beside_hub))
 
         def undo() -> None:
