@@ -366,3 +366,12 @@ async def test_a_hub_whose_spawner_is_broken_gives_up(tmp_path: Path) -> None:
             hub.parts.steps.failures.broke(user_id)
         assert hub.state.shutdown.wanted.is_set()
         assert hub.state.shutdown.failed
+
+
+def test_a_start_loads_nothing_that_only_some_hubs_need() -> None:
+    script = (
+        "import sys, perijove.hub.bootstrap, perijove.hub.plugins.discovery as d; d.load_ours(); print(*sys.modules)"
+    )
+    loaded = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout.split()
+    rare = {"alembic", "cryptography.fernet", "psycopg", "sqlalchemy.dialects.postgresql", "pydantic.v1"}
+    assert rare.isdisjoint(loaded)

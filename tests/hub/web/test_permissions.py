@@ -10,10 +10,10 @@ from tests.support.permissions import COLUMNS, Row, rows
 from perijove.hub.core.principals import OUT_OF_REACH, Principal
 from perijove.hub.core.services import Service
 from perijove.hub.testing.running import RunningHub, running_hub
-from perijove.hub.web import app
+from perijove.hub.web import app, permissions
 from perijove.hub.web.callers import needs, needs_identity
 from perijove.hub.web.pages.common import PageVisitor
-from perijove.hub.web.permissions import Access, Router, Who, access_of, included, public
+from perijove.hub.web.permissions import Access, PlacedRoute, Router, Who, access_of, included, public
 
 
 async def undeclared() -> None:
@@ -319,3 +319,25 @@ async def test_nobody_may_do_anything(row: Row) -> None:
         for client in (hub.client(), hub.client("no-such-token")):
             answer = await client.request(row.method, f"{hub.api}{path}")
             assert (answer.status_code, answer.json()["message"]) == (403, "Missing or invalid credentials.")
+
+
+async def test_a_route_is_taken_apart_when_it_is_asked_for_and_not_before(hub: RunningHub) -> None:
+    addresses = [f"{hub.api}{path}" for path in ("/info", "/groups")]
+    about, groups = (
+        next(route for route in hub.app.routes if isinstance(route, PlacedRoute) and route.path == address)
+        for address in addresses
+    )
+    assert "made" not in vars(about)
+    async with hub.client() as client:
+        await client.get(about.path)
+    assert "made" in vars(about)
+    assert "made" not in vars(groups)
+
+
+def test_a_route_of_which_fastapi_sees_another_declaration_answers_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    router = Router()
+    router.get("/public", dependencies=[public("It is a test")])(undeclared)
+    (placed,) = included(router, "/hub")
+    monkeypatch.setattr(permissions, "access_of", lambda _: None)
+    with pytest.raises(TypeError, match="another declaration"):
+        _ = placed.made

@@ -19,9 +19,12 @@ from perijove.hub.adapters.store.errors import unavailable
 from perijove.hub.adapters.store.location import Postgresql
 from perijove.hub.adapters.store.migrate import check_current, upgrade
 from perijove.hub.adapters.store.notices import Notices
+from perijove.hub.adapters.store.tables import tell_postgresql
 from perijove.hub.adapters.store.values import json_text
 from perijove.hub.adapters.store.worker import note_writes
 from perijove.hub.core.errors import invalid
+
+tell_postgresql()
 
 LOCK: Final = 0x70657269_6A6F7665
 """The advisory lock of the store; such locks belong to one database."""

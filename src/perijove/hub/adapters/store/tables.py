@@ -77,6 +77,10 @@ def _time_in_utc(stored: datetime | None) -> datetime | None:
     return None if stored is None else stored.astimezone(UTC)
 
 
+WHERE: Final = "where"
+"""Under this name stands of which rows there is an index."""
+
+
 def used(table: Table) -> Update:
     """Return the statement that moves ``last_activity`` of the row with id ``row`` forward to ``at``, never back."""
     older = or_(table.c.last_activity.is_(None), table.c.last_activity < bindparam("at", type_=UTCTime))
@@ -100,7 +104,15 @@ def _managed() -> Column[bool]:
 def _index_of_wanted(table: Table) -> None:
     """Index the few rows that are to be deleted, and no others."""
     wanted = table.c.remove_wanted
-    Index(None, wanted, sqlite_where=wanted, postgresql_where=wanted)
+    Index(None, wanted, sqlite_where=wanted, info={WHERE: wanted})
+
+
+def tell_postgresql() -> None:
+    """Say of which rows PostgreSQL keeps an index, too. SQLAlchemy loads all that it has for PostgreSQL for that."""
+    for table in metadata.tables.values():
+        for index in table.indexes:
+            if WHERE in index.info:
+                index.dialect_kwargs["postgresql_where"] = index.info[WHERE]
 
 
 users = Table(

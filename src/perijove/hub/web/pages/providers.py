@@ -76,7 +76,7 @@ def add_handlers(app: FastAPI, hub: HubState) -> None:
             raise invalid(f"{name}.get_handlers() gives {path}, which is an address of the hub's own: take another one")
         answer = _answering(path, handler)
         router.add_api_route(path, answer, methods=["GET", "POST"], dependencies=[BEFORE])
-    app.include_router(included(router), prefix=hub.settings.prefix.rstrip("/"))
+    app.router.routes += included(router, hub.settings.prefix.rstrip("/"))
 
 
 def _answering(path: str, handler: SignInHandler) -> Callable[[Request, Hub], Awaitable[Response]]:
