@@ -84,6 +84,17 @@ def test_a_check_starts_nothing(started: list[Configuration], here: Path, capsys
     assert started == []
 
 
+def test_a_check_finds_an_authenticator_that_the_hub_cannot_use(here: Path, capsys: Capture) -> None:
+    (here / "jupyterhub_config.py").write_text(
+        "from perijove.hub.ports.authenticator import Authenticator\n"
+        "class Mine(Authenticator):\n"
+        "    def login_url(self, base_url): return 'https://elsewhere.example/'\n"
+        "c.JupyterHub.authenticator_class = Mine\n"
+    )
+    assert main(["check-config"]) == 1
+    assert "c.JupyterHub.authenticator_class: Mine.login_url() gives" in capsys.readouterr().err
+
+
 def test_a_check_says_what_this_machine_does_not_give(
     here: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

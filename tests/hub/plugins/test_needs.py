@@ -9,7 +9,7 @@ import pytest
 from perijove.hub.adapters.spawners import cgroups
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.plugins.configuration import Configuration, load
-from perijove.hub.plugins.needs import spawner_caveats
+from perijove.hub.plugins.needs import check_authenticator, spawner_caveats
 from perijove.hub.settings.loading import Arguments
 
 Configured = Callable[[str], Configuration]
@@ -24,6 +24,22 @@ def configured(tmp_path: Path) -> Configured:
         return load(Arguments(tmp_path / "config.py", (), tmp_path, {}))
 
     return configure
+
+
+OLD = """
+from tornado.web import RequestHandler
+from perijove.hub.ports.authenticator import Authenticator
+class Mine(Authenticator):
+    def get_handlers(self, app):
+        return [("/oauth_login", RequestHandler)]
+c.JupyterHub.authenticator_class = Mine
+"""
+
+
+def test_an_authenticator_with_handlers_of_tornado_is_found_out_before_the_start(configured: Configured) -> None:
+    check_authenticator(configured(""))
+    with pytest.raises(PerijoveError, match="the Tornado handler RequestHandler for /oauth_login"):
+        check_authenticator(configured(OLD))
 
 
 def test_a_spawner_that_needs_nothing_has_no_caveats(configured: Configured) -> None:

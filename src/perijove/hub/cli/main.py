@@ -95,13 +95,17 @@ def _show(line: CommandLine) -> int:
 def _check(line: CommandLine) -> int:
     from perijove.hub.core.errors import PerijoveError
     from perijove.hub.plugins.configuration import load
-    from perijove.hub.plugins.needs import spawner_caveats
-    from perijove.hub.settings.mistakes import ConfigurationError
+    from perijove.hub.plugins.needs import check_authenticator, spawner_caveats
+    from perijove.hub.settings.mistakes import ConfigurationError, Mistake
 
     try:
         configuration = load(_arguments(line))
     except ConfigurationError as error:
         return _tell(error.mistakes)
+    try:
+        check_authenticator(configuration)
+    except PerijoveError as error:
+        return _tell([Mistake(f"c.JupyterHub.authenticator_class: {error.message}")])
     try:
         caveats = spawner_caveats(configuration)
     except PerijoveError as error:

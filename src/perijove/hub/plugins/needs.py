@@ -1,9 +1,19 @@
-"""What plug-ins need of the machine they run on, asked before anything starts."""
+"""What plug-ins need of the hub and the machine they run on, asked before anything starts."""
 
 from __future__ import annotations
 
 from perijove.hub.plugins.configuration import Configuration
 from perijove.hub.ports.spawner import HasNeeds
+from perijove.hub.usecases.entrance import entrance_of
+
+
+def check_authenticator(configuration: Configuration) -> None:
+    """Return if the hub can use the addresses and handlers that the authenticator adds.
+
+    Raises:
+        PerijoveError: INVALID otherwise; the message says what to do.
+    """
+    entrance_of(configuration.authenticator_class(config=configuration.config), configuration.hub.site)
 
 
 def spawner_caveats(configuration: Configuration) -> list[str]:

@@ -276,6 +276,18 @@ async def test_tries_that_fail_are_counted(provider: FakeProvider) -> None:
         assert codes == [403, 403, 429]
 
 
+async def test_whoever_is_signed_in_when_they_come_back_stays_who_they_are(
+    hub: RunningHub, provider: FakeProvider
+) -> None:
+    browser, target = hub.client(), f"{hub.prefix}token"
+    first, second = await led_away(hub, browser), await led_away(hub, browser, target)
+    await browser.get(provider.approve(first, "ada"))
+    answer = await browser.get(provider.approve(second, "carl"))
+    assert (answer.status_code, answer.headers["Location"]) == (303, target)
+    assert SESSION not in answer.headers.get("set-cookie", "")
+    assert hub.telemetry.of(SignedIn) == [SignedIn("ada")]
+
+
 async def test_somebody_signed_in_is_led_nowhere(hub: RunningHub) -> None:
     browser = await hub.browser("ada")
     answer = await browser.get(f"{hub.prefix}provider_login?{urlencode({'next': f'{hub.prefix}token'})}")

@@ -138,7 +138,7 @@ class _Stage:
             case LeadTo(url):
                 return self._lead_to(url, visitor)
             case Complete(data):
-                return await self._complete(data)
+                return await self._complete(data, visitor)
             case Refused(reason):
                 return await self._refused(reason)
             case BeginAgain(url):
@@ -163,11 +163,14 @@ class _Stage:
             security.know_sign_in_browser(self._request, self._hub.settings, response, self._browser)
         return response
 
-    async def _complete(self, data: Mapping[str, Any]) -> Response:
+    async def _complete(self, data: Mapping[str, Any], visitor: Visitor | None) -> Response:
         hub = self._hub
         if self._resumed.data is None:
             error = TypeError("a handler completes a sign-in that it did not resume: see perijove.hub.ports.sign_in")
             raise use_case.broken(hub.authenticator, error)
+        if visitor is not None:
+            # Another tab was quicker: no second session, and nobody else's in place of it.
+            return go(after_sign_in(self._request, hub, self.target))
         asked = replace(as_asked(self._request), completed_by=self._path)
         async with hub.guard.guarding(Try("sign-in", "", asked.address)):
             session = await use_case.sign_in(
