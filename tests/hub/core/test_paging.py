@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perijove.hub.core.paging import Page, Window, clamp
+from perijove.hub.core.paging import Page, Window, clamp, part_of
 
 
 @pytest.mark.parametrize(
@@ -51,3 +51,15 @@ def test_a_list_starts_with_its_first_two_hundred() -> None:
 def test_the_last_full_page_has_no_next_one() -> None:
     assert Page([1, 2], Window(0, 2), 2).next is None
     assert Page([1, 2], Window(0, 2), 3).next == Window(2, 2)
+
+
+@given(st.lists(st.integers(), max_size=40), st.integers(0, 100), st.integers(1, 15))
+def test_a_part_is_what_was_asked_for_or_the_last_one(items: list[int], offset: int, limit: int) -> None:
+    page = part_of(items, Window(offset, limit))
+    assert page.items == items[page.window.offset :][:limit]
+    assert page.total == len(items)
+    assert bool(page.items) == bool(items)
+    if offset < len(items):
+        assert page.window == Window(offset, limit)
+    elif items:
+        assert page.next is None

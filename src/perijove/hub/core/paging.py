@@ -35,6 +35,13 @@ class Page(Generic[T]):
         return Window(offset, self.window.limit) if offset < self.total else None
 
 
+def part_of(items: Sequence[T], window: Window) -> Page[T]:
+    """Return the part of *items* that *window* asks for; the last one if it lies beyond their end."""
+    last = max(0, len(items) - 1) // window.limit * window.limit
+    start = min(window.offset, last)
+    return Page(items[start : start + window.limit], Window(start, window.limit), len(items))
+
+
 def clamp(offset: int, limit: int | None, *, default: int, maximum: int) -> Window:
     """Return the window for what a caller asked; a limit is taken without its sign and kept between 1 and *maximum*."""
     return Window(max(0, offset), min(max(1, abs(limit if limit is not None else default)), maximum))

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 
 from perijove.hub.core.errors import forbidden, invalid, not_found
 from perijove.hub.core.events import TokenCreated, TokenRevoked
+from perijove.hub.core.oauth import OAuthClient
+from perijove.hub.core.paging import Page, Window, part_of
 from perijove.hub.core.principals import Principal
 from perijove.hub.core.scopes import Holder, beyond, expand, holds_any, undecided
 from perijove.hub.core.tokens import API_CLIENT_ID, MAX_NOTE_LENGTH, Token, expired, expiry, hash_token
@@ -51,6 +53,14 @@ class Application:
     name: str
     is_service: bool
     tokens: Sequence[Token]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Parts of what acts for a user: tokens of their own, and applications."""
+
+    tokens: Page[Token]
+    applications: Page[Application]
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,24 +179,44 @@ async def list_of(ctx: Context, principal: Principal, user_name: str) -> Sequenc
         return [await _view(ctx, tx, token) for token in tokens]
 
 
-async def applications(ctx: Context, principal: Principal, user_name: str) -> Sequence[Application]:
-    """Return the OAuth clients that hold tokens of a user, by name. Raises PerijoveError FORBIDDEN or NOT_FOUND."""
+async def held(ctx: Context, principal: Principal, user_name: str, tokens: Window, applications: Window) -> Held:
+    """Return parts of what acts for a user.
+
+    Args:
+        ctx: ports.
+        principal: whoever asks.
+        user_name: for whom it acts.
+        tokens: which of the tokens, of which the one used last comes first.
+        applications: which of the OAuth clients that hold tokens, by their ids.
+
+    Raises:
+        PerijoveError: FORBIDDEN or NOT_FOUND.
+    """
     principal.require_some("read:tokens")
     now = ctx.clock.now()
-    by_client: dict[str, list[Token]] = {}
     async with ctx.store.transaction() as tx:
         user = await reached(tx, principal, "read:tokens", name=user_name)
-        for token in await tx.tokens.list_of("user", user.id):
-            if token.client_id != API_CLIENT_ID and not expired(token.expires_at, now):
-                by_client.setdefault(token.client_id, []).append(token)
-        clients = {client_id: await tx.oauth.client(client_id) for client_id in by_client}
-    found = [
-        Application("", False, held)
-        if (client := clients[client_id]) is None
-        else Application(client.service_name or client.server_name, bool(client.service_name), held)
-        for client_id, held in by_client.items()
-    ]
-    return sorted(found, key=lambda application: application.name)
+        good = [token for token in await tx.tokens.list_of("user", user.id) if not expired(token.expires_at, now)]
+        own, by_client = _sorted_out(good)
+        clients = part_of(sorted(by_client), applications)
+        found = [_application(await tx.oauth.client(client_id), by_client[client_id]) for client_id in clients.items]
+    return Held(part_of(own, tokens), Page(found, clients.window, clients.total))
+
+
+def _sorted_out(tokens: Sequence[Token]) -> tuple[list[Token], dict[str, list[Token]]]:
+    """Return those that people made, the one used last first, and those of each OAuth client."""
+    own: list[Token] = []
+    by_client: dict[str, list[Token]] = {}
+    for token in tokens:
+        (own if token.client_id == API_CLIENT_ID else by_client.setdefault(token.client_id, [])).append(token)
+    own.sort(key=lambda token: (token.last_activity or token.created, token.id), reverse=True)
+    return own, by_client
+
+
+def _application(client: OAuthClient | None, tokens: Sequence[Token]) -> Application:
+    if client is None:
+        return Application("", False, tokens)
+    return Application(client.service_name or client.server_name, bool(client.service_name), tokens)
 
 
 async def get(ctx: Context, principal: Principal, user_name: str, token_id: int) -> TokenView:

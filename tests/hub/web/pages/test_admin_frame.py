@@ -8,7 +8,8 @@ import pytest
 from perijove.hub.core.servers import Failure
 from perijove.hub.core.services import Service
 from perijove.hub.testing.running import RunningHub
-from perijove.hub.web.pages.admin_frame import MAX_LIMIT, SECTIONS, lines, listed
+from perijove.hub.web.pages.admin_frame import SECTIONS, lines, listed
+from perijove.hub.web.pages.lists import MAX_LIMIT
 
 Desk = Any
 PAGES = (

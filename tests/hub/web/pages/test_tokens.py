@@ -133,3 +133,37 @@ async def test_people_are_offered_what_they_may_do(hub: RunningHub, admin: bool)
     offered = {field["value"] for field in parse(await browser.get(f"{hub.prefix}token")).select("[name=scopes]")}
     assert "servers!user" in offered
     assert ("admin:users" in offered) is admin
+
+
+async def test_thousands_of_tokens_and_applications_come_in_pages(hub: RunningHub) -> None:
+    for number in range(120):
+        hub.clock.advance(1)
+        await hub.token("ada", note=f"number {number}")
+    for number in range(60):
+        await hub.token("ada", "servers!user", client_id=f"client-{number:02}")
+    browser, form = await opened(hub)
+
+    async def shown(url: str) -> tuple[BeautifulSoup, list[str], int]:
+        answer = await browser.get(url)
+        assert len(answer.content) < 100_000
+        page = parse(answer)
+        notes = [each.get_text() for each in page.select("[aria-labelledby=my-tokens] li strong")]
+        return page, notes, len(page.select("[aria-labelledby=applications] li"))
+
+    page, notes, applications = await shown(f"{hub.prefix}token")
+    assert notes == [f"number {number}" for number in range(119, 69, -1)]
+    assert applications == 50
+    assert page.select("#my-tokens .count")[0].get_text() == "120"
+    page, notes, applications = await shown(str(page.select("[aria-labelledby=applications] [rel=next]")[0]["href"]))
+    assert (notes[0], applications) == ("number 119", 10)
+    page, notes, applications = await shown(str(page.select("[aria-labelledby=my-tokens] [rel=next]")[0]["href"]))
+    assert (notes[0], applications) == ("number 69", 10)
+
+    revoking = page.select("[aria-labelledby=my-tokens] form")[0]
+    token_id = str(revoking.select("[name=token_id]")[0]["value"])
+    data = {"_xsrf": form["_xsrf"], "token_id": token_id}
+    answer = await browser.post(str(revoking["action"]), data=data, headers=FROM_US)
+    _, notes, applications = await shown(answer.headers["Location"])
+    assert (notes[0], applications) == ("number 68", 10)
+    _, notes, applications = await shown(f"{hub.prefix}token?offset=9000&applications=9000")
+    assert (notes[-1], applications) == ("number 0", 10)

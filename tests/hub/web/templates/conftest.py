@@ -255,6 +255,7 @@ ERROR: Final[Values] = {
     "action": None,
 }
 
+ONE_PAGE: Final[Values] = {"first": 1, "last": 2, "total": 2, "next_url": "", "previous_url": ""}
 TOKENS: Final[Values] = {
     "made": None,
     "error": "",
@@ -265,6 +266,9 @@ TOKENS: Final[Values] = {
         {"scope": "servers!user", "text": "Start and stop my servers", "service": ""},
         {"scope": "access:services!service=wiki", "text": "", "service": "wiki"},
     ],
+    "revoke_url": "/hub/token/revoke",
+    "tokens_page": ONE_PAGE | {"total": 130, "next_url": "/hub/token?offset=50"},
+    "applications_page": ONE_PAGE,
     "tokens": [
         {
             "id": 7,
@@ -553,7 +557,9 @@ PAGES: Final[dict[str, tuple[str, Values]]] = {
                 "made": {"value": "the-secret", "token": None},
                 "error": "No such scope",
                 "tokens": [],
+                "tokens_page": ONE_PAGE | {"total": 0},
                 "applications": [],
+                "applications_page": ONE_PAGE | {"total": 0},
                 "typed": TOKENS["typed"] | {"allow": "some", "more_scopes": "read:hub"},
             }
         ),

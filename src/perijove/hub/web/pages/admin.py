@@ -24,20 +24,17 @@ from perijove.hub.web.pages.admin_frame import (
     Filter,
     LongText,
     Next,
-    Offset,
-    address,
     back,
     done_with,
     lines,
     listed,
-    paging,
     seen_with,
     segment,
     show,
     told,
-    window_of,
 )
 from perijove.hub.web.pages.common import go, parameters_as, server_view
+from perijove.hub.web.pages.lists import Offset, address, paging, window_of
 from perijove.hub.web.permissions import Router
 from perijove.hub.web.state import HubState
 

@@ -19,19 +19,9 @@ from perijove.hub.usecases.identity import Visitor
 from perijove.hub.usecases.long_actions import MAX_TARGETS, NEEDS, Target
 from perijove.hub.web.callers import Hub
 from perijove.hub.web.pages import admin, admin_servers
-from perijove.hub.web.pages.admin_frame import (
-    MAX_LIMIT,
-    Field,
-    Filter,
-    Names,
-    Next,
-    back,
-    done_with,
-    seen_with,
-    show,
-    told,
-)
+from perijove.hub.web.pages.admin_frame import Field, Filter, Names, Next, back, done_with, seen_with, show, told
 from perijove.hub.web.pages.common import go, parameters_as
+from perijove.hub.web.pages.lists import MAX_LIMIT
 from perijove.hub.web.permissions import Router
 from perijove.hub.web.state import HubState
 

@@ -15,8 +15,9 @@ from perijove.hub.ports.audit import AuditPage, AuditQuery
 from perijove.hub.usecases.audit import NEEDS
 from perijove.hub.usecases.identity import Visitor
 from perijove.hub.web.callers import Hub
-from perijove.hub.web.pages.admin_frame import Filter, address, seen_with, show
+from perijove.hub.web.pages.admin_frame import Filter, seen_with, show
 from perijove.hub.web.pages.common import parameters_as
+from perijove.hub.web.pages.lists import address
 from perijove.hub.web.permissions import Router
 
 router = Router(include_in_schema=False)

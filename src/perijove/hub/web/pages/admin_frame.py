@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 from urllib.parse import quote, urlencode
@@ -11,7 +11,6 @@ from urllib.parse import quote, urlencode
 from fastapi import Depends, Form, Query, Request, Response
 
 from perijove.hub.core.errors import Code, PerijoveError
-from perijove.hub.core.paging import MAX_OFFSET, Page, Window, clamp
 from perijove.hub.core.principals import Principal
 from perijove.hub.core.texts import mark
 from perijove.hub.usecases.audit import NEEDS as AUDIT_SCOPES
@@ -26,13 +25,8 @@ from perijove.hub.web.state import HubState
 UI: Final = "admin-ui"
 """The scope that every page here needs beside those of its own."""
 
-DEFAULT_LIMIT: Final = 50
-MAX_LIMIT: Final = 50
-"""How many rows a page of a list has at most: it stays below 100 KB."""
-
 MAX_FILTER: Final = 255
 Filter = Annotated[str, Query(max_length=MAX_FILTER)]
-Offset = Annotated[int, Query(le=MAX_OFFSET)]
 Field = Annotated[str, Form(max_length=MAX_FILTER)]
 LongText = Annotated[str, Form(max_length=4 * 1024 * 1024)]
 Names = Annotated[list[str], Form(max_length=10_000)]
@@ -121,37 +115,6 @@ def show(request: Request, visitor: Visitor, template: str, section: str, **cont
         new_key=secrets.token_urlsafe(18),
         **({"error": "", "typed": {}} | context),
     )
-
-
-def window_of(offset: int, limit: int | None) -> Window:
-    """Return the part of a list that a page shows."""
-    return clamp(offset, limit, default=DEFAULT_LIMIT, maximum=MAX_LIMIT)
-
-
-def address(hub: HubState, path: str, params: Mapping[str, object] | None = None) -> str:
-    """Return the address of a page below the hub's prefix, with those of *params* that say something."""
-    told = {key: value for key, value in (params or {}).items() if value not in {"", None}}
-    return f"{hub.settings.prefix}{path}{'?' if told else ''}{urlencode(told)}"
-
-
-def paging(hub: HubState, page: Page[Any], path: str, params: Mapping[str, object]) -> dict[str, object]:
-    """Return what the template shows of the place of *page* in its list."""
-
-    def url(window: Window | None) -> str:
-        if window is None:
-            return ""
-        limit = window.limit if window.limit != DEFAULT_LIMIT else ""
-        return address(hub, path, {"offset": window.offset, "limit": limit} | dict(params))
-
-    offset, limit = page.window.offset, page.window.limit
-    previous = Window(max(0, offset - limit), limit) if offset else None
-    return {
-        "first": offset + 1,
-        "last": offset + len(page.items),
-        "total": page.total,
-        "next_url": url(page.next),
-        "previous_url": url(previous),
-    }
 
 
 def back(request: Request, hub: HubState, target: str, done: str, count: int = 1, default: str = "admin") -> Response:

@@ -18,18 +18,15 @@ from perijove.hub.web.pages.admin_frame import (
     Filter,
     LongText,
     Names,
-    Offset,
-    address,
     back,
     done_with,
     lines,
     listed,
-    paging,
     seen_with,
     show,
     told,
-    window_of,
 )
+from perijove.hub.web.pages.lists import Offset, address, paging, window_of
 from perijove.hub.web.permissions import Router
 from perijove.hub.web.state import HubState
 

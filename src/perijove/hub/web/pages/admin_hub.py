@@ -12,17 +12,8 @@ from perijove.hub.core.errors import forbidden
 from perijove.hub.core.paging import Page
 from perijove.hub.usecases.identity import Visitor
 from perijove.hub.web.callers import Hub
-from perijove.hub.web.pages.admin_frame import (
-    Field,
-    Filter,
-    Offset,
-    back,
-    done_with,
-    paging,
-    seen_with,
-    show,
-    window_of,
-)
+from perijove.hub.web.pages.admin_frame import Field, Filter, back, done_with, seen_with, show
+from perijove.hub.web.pages.lists import Offset, paging, window_of
 from perijove.hub.web.permissions import Router
 from perijove.wire.versions import PROTOCOL_VERSION
 

@@ -20,20 +20,17 @@ from perijove.hub.web.pages.admin_frame import (
     Field,
     LongText,
     Names,
-    Offset,
-    address,
     back,
     done_with,
     lines,
     listed,
-    paging,
     seen_with,
     segment,
     show,
     told,
-    window_of,
 )
 from perijove.hub.web.pages.common import parameters_as
+from perijove.hub.web.pages.lists import Offset, address, paging, window_of
 from perijove.hub.web.pages.scope_words import ROLE_WORDS, parted
 from perijove.hub.web.permissions import Router
 from perijove.hub.web.state import HubState

@@ -14,17 +14,9 @@ from perijove.hub.ports.store import ServerQuery, ServerSort
 from perijove.hub.usecases.identity import Visitor
 from perijove.hub.usecases.server_logs import READERS as LOG_READERS
 from perijove.hub.web.callers import Hub
-from perijove.hub.web.pages.admin_frame import (
-    Filter,
-    Offset,
-    address,
-    paging,
-    seen_with,
-    segment,
-    show,
-    window_of,
-)
+from perijove.hub.web.pages.admin_frame import Filter, seen_with, segment, show
 from perijove.hub.web.pages.common import parameters_as, server_views
+from perijove.hub.web.pages.lists import Offset, address, paging, window_of
 from perijove.hub.web.permissions import Router
 from perijove.hub.web.state import HubState
 

@@ -10,7 +10,7 @@ from fastapi import Form, Request, Response
 
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.principals import Principal
-from perijove.hub.core.tokens import API_CLIENT_ID
+from perijove.hub.core.tokens import Token
 from perijove.hub.core.users import User
 from perijove.hub.usecases import tokens
 from perijove.hub.usecases.identity import Visitor
@@ -19,6 +19,7 @@ from perijove.hub.web import security
 from perijove.hub.web.callers import Hub
 from perijove.hub.web.errors import STATUS
 from perijove.hub.web.pages.common import FormVisitor, PageVisitor, go, parameters_as
+from perijove.hub.web.pages.lists import Offset, address, paging, window_of
 from perijove.hub.web.pages.scope_words import WORDS
 from perijove.hub.web.permissions import Router
 from perijove.hub.web.rendering import render
@@ -32,13 +33,29 @@ LIFETIMES: Final = (HOUR, 24 * HOUR, 7 * 24 * HOUR, 30 * 24 * HOUR, 365 * 24 * H
 DEFAULT_LIFETIME: Final = 30 * 24 * HOUR
 
 Text = Annotated[str, Form(max_length=4096)]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Which parts of the two lists the page shows."""
+
+    offset: Offset = 0
+    applications: Offset = 0
+
+    def params(self, without: str = "") -> dict[str, object]:
+        """Return what the address says of the lists, but for the one *without*."""
+        return {name: value or "" for name, value in asdict(self).items() if name != without}
+
+
+WantedParts = Annotated[Parts, parameters_as(Parts)]
+FIRST: Final = Parts()
 Texts = Annotated[tuple[str, ...], Form(max_length=200)]
 
 
 @router.get("/token")
-async def token_page(request: Request, hub: Hub, visitor: PageVisitor) -> Response:
+async def token_page(request: Request, hub: Hub, visitor: PageVisitor, wanted: WantedParts) -> Response:
     """Show the visitor's tokens and applications, and the form for a new token."""
-    return await _page(request, hub, visitor)
+    return await _page(request, hub, visitor, wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,28 +99,32 @@ async def make_token(
 
 
 @router.post("/token/revoke")
-async def revoke(hub: Hub, visitor: FormVisitor, token_id: Annotated[int, Form(ge=0, le=2**53)] = 0) -> Response:
+async def revoke(
+    hub: Hub, visitor: FormVisitor, wanted: WantedParts, token_id: Annotated[int, Form(ge=0, le=2**53)] = 0
+) -> Response:
     """Revoke a token, or all of an application; one that is gone already is what was wanted."""
     try:
         await tokens.revoke(hub.ctx, visitor.principal, visitor.user.name, token_id)
     except PerijoveError as error:
         if error.code is not Code.NOT_FOUND:
             raise
-    return go(f"{hub.settings.prefix}token")
+    return go(address(hub, "token", wanted.params()))
 
 
 async def _page(
     request: Request,
     hub: HubState,
     visitor: Visitor,
+    wanted: Parts = FIRST,
     *,
     error: PerijoveError | None = None,
     typed: dict[str, Any] | None = None,
     made: TokenView | None = None,
 ) -> Response:
     principal, name = visitor.principal, visitor.user.name
-    held = await tokens.list_of(hub.ctx, principal, name)
-    applications = await tokens.applications(hub.ctx, principal, name)
+    held = await tokens.held(
+        hub.ctx, principal, name, window_of(wanted.offset, None), window_of(wanted.applications, None)
+    )
     response = render(
         request,
         "token.html",
@@ -114,8 +135,11 @@ async def _page(
         number=security.form_number(),
         lifetimes=_lifetimes(hub.settings.token_maximum),
         choices=_choices(principal, visitor.user, getattr(request.state, "services", ())),
-        tokens=[_row(view) for view in reversed(held) if view.token.client_id == API_CLIENT_ID],
-        applications=[_application(application) for application in applications],
+        revoke_url=address(hub, "token/revoke", wanted.params()),
+        tokens=[_row(token) for token in held.tokens.items],
+        tokens_page=paging(hub, held.tokens, "token", wanted.params("offset")),
+        applications=[_application(application) for application in held.applications.items],
+        applications_page=paging(hub, held.applications, "token", wanted.params("applications"), key="applications"),
     )
     response.status_code = 200 if error is None else STATUS[error.code]
     return response
@@ -146,8 +170,7 @@ def _choices(principal: Principal, user: User, services: Sequence[Any]) -> list[
     ]
 
 
-def _row(view: TokenView) -> dict[str, Any]:
-    token = view.token
+def _row(token: Token) -> dict[str, Any]:
     return {
         "id": token.id,
         "note": token.note,
