@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -13,7 +15,17 @@ from statistics import median
 
 import server_load
 from hub_databases import SqliteDatabase
-from hub_programs import JUPYTERHUB, Carrier, Hub, Installation, backend, jupyterhub_folder, seed, versions
+from hub_programs import (
+    JUPYTERHUB,
+    Carrier,
+    Hub,
+    Installation,
+    await_answer,
+    backend,
+    jupyterhub_folder,
+    seed,
+    versions,
+)
 from pages import Page
 from processes import CannotMeasure, cpu_seconds, family, proportional
 from proxies import PERIJOVE, USABLE, chp_program, processors
@@ -251,6 +263,8 @@ class Setup:
         """A hub that is started anew while many servers run."""
         hub_processors, others = processors()
         page: dict[str, list[float]] = {}
+        killed: dict[str, list[float]] = {}
+        anew: dict[str, list[float]] = {}
         checked: dict[str, list[float]] = {}
         kept: dict[str, list[float]] = {}
         memory: dict[str, list[float]] = {}
@@ -278,13 +292,23 @@ class Setup:
                     settle(hub.pid)
                     kept.setdefault(name, []).append(_ready(hub))
                     memory.setdefault(name, []).append(sum(map(proportional, family(hub.pid))) / MEGABYTE)
+                    if name == JUPYTERHUB:
+                        # Nothing starts it again but whoever started it.
+                        killed.setdefault(name, []).append(hub.started)
+                        anew.setdefault(name, []).append(hub.started)
+                    else:
+                        killed.setdefault(name, []).append(_back(hub, signal.SIGKILL))
+                        settle(hub.pid)
+                        anew.setdefault(name, []).append(_back(hub, signal.SIGHUP))
 
             in_turns({name: name for name in known}, once, RESTARTS)
         title = f"restart of the hub with {RUNNING:,} servers running"
         return Result(
             [
-                Figure("restart", f"{title}: to the first page", "s", page, False, (TENTH,)),
-                Figure("restart", f"{title}: until all are checked", "s", checked, False),
+                Figure("restart", f"{title}, by the command: to the first page", "s", page, False, (TENTH,)),
+                Figure("restart", f"{title}, killed with -9: to the first page", "s", killed, False, (TENTH,)),
+                Figure("restart", f"{title}, told by SIGHUP: to the new hub's first page", "s", anew, False, (TENTH,)),
+                Figure("restart", f"{title}, by the command: until all are checked", "s", checked, False),
                 Figure(
                     "restart", f"{title}: ready afterwards", "servers", kept, aims=(Aim(RUNNING, words="none lost"),)
                 ),
@@ -298,6 +322,17 @@ class Setup:
                 ),
             ]
         )
+
+
+def _back(hub: Hub, number: signal.Signals) -> float:
+    """Seconds from a signal, to the hub that a command has forked or to the command, to the next hub's first page."""
+    command, forked = family(hub.pid)[:2]
+    begin = time.perf_counter()
+    os.kill(forked if number == signal.SIGKILL else command, number)
+    while Path(f"/proc/{forked}").exists():
+        time.sleep(0.002)
+    await_answer(hub.port, hub.process, hub.polled.with_name("hub.log"), "/hub/login")
+    return time.perf_counter() - begin
 
 
 def _await_checked(hub: Hub) -> None:
