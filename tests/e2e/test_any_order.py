@@ -22,7 +22,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from tests.support.forked_hubs import ForkedHub, forked_hub
 
 THOROUGH = int(os.environ.get("PERIJOVE_THOROUGH", "0"))
-PART = 20
+PART = 10
 """How many histories one test tries then; a single test may not take for ever."""
 USERS = st.sampled_from([0, 1])
 SERVERS = st.sampled_from(["", "slow", "stubborn", "broken", "crowded"])
