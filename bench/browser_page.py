@@ -27,21 +27,21 @@ WAITING = "w0"
 
 AUTHORIZE = "/hub/api/oauth2/authorize?client_id=service-wiki&response_type=code&redirect_uri=/services/wiki/back"
 ADMINISTRATION = {
-    "overview": "overview",
+    "overview": "/overview",
     "users": "",
     "users found by name": "?name_filter=4999",
-    "one user": f"users/{PERSON}",
-    "servers": "servers",
-    "one server": f"servers/{WAITING}",
-    "groups": "groups",
-    "one group": "group?name=physics",
-    "services": "services",
-    "roles": "roles",
-    "one role, held by all": "roles/user",
-    "audit log": "audit",
-    "routes": "routes",
-    "hub and its health": "hub",
-    "configuration": "configuration",
+    "one user": f"/users/{PERSON}",
+    "servers": "/servers",
+    "one server": f"/servers/{WAITING}",
+    "groups": "/groups",
+    "one group": "/group?name=physics",
+    "services": "/services",
+    "roles": "/roles",
+    "one role, held by all": "/roles/user",
+    "audit log": "/audit",
+    "routes": "/routes",
+    "hub and its health": "/hub",
+    "configuration": "/configuration",
 }
 PAGES = {
     "sign in": ("/hub/login", False),
@@ -53,9 +53,12 @@ PAGES = {
     "not running": (f"/user/{PERSON}/lab", True),
     "not found": ("/hub/nothing", True),
     "API": ("/hub/api/docs", True),
-    **{f"administration: {title}": (f"/hub/admin/{path}".rstrip("/"), True) for title, path in ADMINISTRATION.items()},
+    **{f"administration: {title}": (f"/hub/admin{path}", True) for title, path in ADMINISTRATION.items()},
 }
 """What is opened: its address, and whether somebody is signed in."""
+
+STATUS = {"/hub/nothing": 404, f"/user/{PERSON}/lab": 424}
+"""What pages answer that tell of something missing."""
 
 PAINT = """() => new Promise((found) => {
   const look = () => performance.getEntriesByName("first-contentful-paint")[0]?.startTime;
@@ -106,7 +109,7 @@ class Setup:
                 # What the sign-in page brought along is not there for the first visit.
                 context.new_cdp_session(page).send("Network.clearBrowserCache")
             answer = page.goto(f"http://127.0.0.1:{self.hub.public}{path}")
-            if answer is None or answer.status >= 500 or (answer.status >= 400 and path != "/hub/nothing"):
+            if answer is None or answer.status != STATUS.get(path, 200):
                 raise CannotMeasure(f"{path} answers {answer and answer.status}")
             return float(page.evaluate(PAINT))
         finally:

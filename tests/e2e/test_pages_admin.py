@@ -49,6 +49,7 @@ PAGES = {
     "services": "admin/services",
     "roles": "admin/roles",
     "role": "admin/roles/admin",
+    "role of the configuration": "admin/roles/tutor",
     "overview": "admin/overview",
     "audit": "admin/audit?actor=root",
     "routes": "admin/routes",
@@ -230,6 +231,51 @@ def test_groups_get_members_and_properties(admin: Page, hub: RunningHub) -> None
     admin.get_by_text("Delete this group").click()
     admin.get_by_role("button", name="Yes, delete it").click()
     expect(admin.get_by_role("link", name="/staff/night")).to_have_count(0)
+
+
+def test_a_role_is_made_given_and_used(admin: Page, hub: RunningHub, new_visitor: Callable[[], Page]) -> None:
+    go(admin, hub, "admin/roles")
+    admin.get_by_label("Name", exact=True).fill("watcher")
+    admin.get_by_label("What is it for?").fill("Watches over the hub")
+    admin.get_by_label("Open the pages of the administration").check()
+    admin.get_by_label("See what the hub is made of").check()
+    admin.get_by_role("button", name="Make role").click()
+    expect(admin.get_by_role("status").first).to_contain_text("The role was made")
+    assert_accessible(admin)
+    admin.get_by_label("Give it to users").fill("cyd, nobody-there")
+    admin.get_by_role("button", name="Give it to users").click()
+    expect(admin.get_by_role("alert")).to_contain_text("nobody-there")
+    expect(admin.get_by_label("Give it to users")).to_have_value("cyd, nobody-there")
+    admin.get_by_label("Give it to users").fill("cyd")
+    admin.get_by_role("button", name="Give it to users").click()
+    cyd = new_visitor()
+    sign_in(cyd, hub, "cyd")
+    go(cyd, hub, "admin/hub")
+    admin.get_by_role("checkbox", name="Choose cyd").check()
+    admin.get_by_role("button", name="Take it from those users chosen").click()
+    expect(admin.get_by_role("status").first).to_contain_text("taken from one")
+    answer = cyd.goto(f"{hub.url}/hub/admin/hub")
+    assert answer is not None
+    assert answer.status == 403
+    admin.get_by_text("Delete this role").click()
+    admin.get_by_role("button", name="Yes, delete it").click()
+    expect(admin.get_by_role("link", name="watcher")).to_have_count(0)
+    go(admin, hub, "admin/roles/tutor")
+    expect(admin.get_by_text("This role stands in the configuration of the hub")).to_be_visible()
+
+
+def test_a_service_is_made_with_a_token_that_works_until_it_is_removed(admin: Page, hub: RunningHub) -> None:
+    go(admin, hub, "admin/services")
+    admin.get_by_label("Name", exact=True).fill("grader")
+    admin.get_by_role("button", name="Make service").click()
+    token = admin.get_by_label("Token", exact=True).input_value()
+    assert_accessible(admin)
+    with hub.client(token) as api:
+        assert api.get("/user").json()["name"] == "grader"
+        admin.get_by_text("Remove grader").click()
+        admin.get_by_role("button", name="Yes, remove it grader").click()
+        expect(admin.get_by_role("status").first).to_contain_text("The service was removed")
+        assert api.get("/user").status_code == 403
 
 
 def test_the_audit_log_tells_who_did_it_and_is_searched(admin: Page, hub: RunningHub) -> None:
