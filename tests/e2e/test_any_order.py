@@ -23,7 +23,7 @@ from tests.support.forked_hubs import ForkedHub, forked_hub
 
 THOROUGH = int(os.environ.get("PERIJOVE_THOROUGH", "0"))
 PART = 10
-"""How many histories one test tries then; a single test may not take for ever."""
+"""How many histories one test tries; a single test may not take for ever."""
 USERS = st.sampled_from([0, 1])
 SERVERS = st.sampled_from(["", "slow", "stubborn", "broken", "crowded"])
 DEATHS = st.sampled_from(
@@ -288,7 +288,7 @@ def test_whatever_happens_nothing_is_lost_and_nothing_left_over(hub: ForkedHub, 
     run_state_machine_as_test(
         AnyOrder,
         settings=settings(
-            max_examples=PART if THOROUGH else 10,
+            max_examples=PART,
             stateful_step_count=30 if THOROUGH else 20,
             deadline=None,
             suppress_health_check=list(HealthCheck),
