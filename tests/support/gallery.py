@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext
-from tests.support.gallery_data import FORM, NOW, SERVICES, Reader, fill, invite, options
+from tests.support.gallery_data import FORM, MIB, NOW, SERVICES, Reader, fill, invite, options
 
 from perijove.hub.core.admission import Limits
+from perijove.hub.core.usage import Usage
 from perijove.hub.testing.fakes import FakeSpawner, FakeWorld
 from perijove.hub.testing.running import RunningHub, running_hub
 from perijove.hub.web.security import SESSION_COOKIE
@@ -59,10 +60,18 @@ def gallery(*, new: bool = False) -> Iterator[Gallery]:
 
 async def _serve(ready: Future[Gallery], stop: threading.Event, new: bool) -> None:
     world = FakeWorld()
-    spawner = type("DockerSpawner", (FakeSpawner,), {"world": world, "options_form": FORM})
+
+    class DockerSpawner(FakeSpawner):
+        options_form = FORM
+        cull_idle_timeout = 8 * 3600.0
+
+        async def usage(self) -> Usage:
+            return Usage(412 * MIB, 2048 * MIB)
+
+    DockerSpawner.world = world
     try:
         async with running_hub(
-            spawner_class=spawner,
+            spawner_class=DockerSpawner,
             limits=Limits(concurrent_starts=1),
             keeps_accounts=True,
             services=SERVICES,
