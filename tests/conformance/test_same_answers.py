@@ -50,7 +50,7 @@ DIFFERENCES = {
 }
 """Exchange → why our answer is another one on purpose."""
 
-OF_OURS = {"failure", "queue"}
+OF_OURS = {"failure", "queue", "stops", "usage"}
 """What our models have beside upstream's."""
 
 

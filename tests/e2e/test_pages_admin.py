@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from tests.e2e.steps import sign_in
 from tests.support.accessibility import assert_accessible
-from tests.support.hubs import OPS_TOKEN, RunningHub, eventually
+from tests.support.hubs import BASE_CONFIG, OPS_TOKEN, RunningHub, eventually
 
 MANY = 50_000
 AT_ONCE = 10_000
@@ -16,15 +16,10 @@ PAINTED_MS = 300
 MAX_WEIGHT = 100_000
 LONG = 60_000
 
-CONFIG = """
-c = get_config()
-c.JupyterHub.bind_url = "http://127.0.0.1:{port}"
-c.JupyterHub.hub_port = {hub_port}
-c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:{api_port}"
-c.JupyterHub.authenticator_class = "dummy"
-c.Authenticator.allow_all = True
+CONFIG = (
+    BASE_CONFIG
+    + """
 c.Authenticator.admin_users = {{"root"}}
-c.JupyterHub.spawner_class = "simple"
 c.Spawner.args = ["--allow-root"]
 c.Spawner.environment = {{"DATABASE_PASSWORD": "never-shown-anywhere"}}
 c.JupyterHub.allow_named_servers = True
@@ -38,6 +33,7 @@ c.JupyterHub.load_roles = [
       "scopes": ["admin-ui", "list:users!group=physics", "servers!group=physics"], "users": ["tim"]}},
 ]
 """
+)
 
 PAGES = {
     "users": "admin?limit=8",

@@ -28,7 +28,7 @@ import httpx
 import psycopg
 from tests.support import fake_notebook
 from tests.support.crash_points import MortalStore, Points, wishes
-from tests.support.hubs import OPS_TOKEN, alive, free_ports, processes_of_service
+from tests.support.hubs import BASE_CONFIG, OPS_TOKEN, alive, free_ports, processes_of_service
 
 from perijove.hub import bootstrap
 from perijove.hub.core.drift import Drift
@@ -55,9 +55,9 @@ PRELOADED = [
 LOOK = 0.02
 PATIENCE = 30.0
 READY = "Press Ctrl-C to stop it"
-CONFIG = """
-c.JupyterHub.bind_url = "http://127.0.0.1:{port}"
-c.JupyterHub.hub_port = {hub_port}
+CONFIG = (
+    BASE_CONFIG
+    + """
 c.JupyterHub.data_dir = {data!r}
 c.JupyterHub.cleanup_servers = False
 c.JupyterHub.cleanup_proxy = False
@@ -65,11 +65,8 @@ c.JupyterHub.allow_named_servers = True
 c.JupyterHub.activity_resolution = 3600
 c.JupyterHub.slow_spawn_timeout = 0
 c.JupyterHub.slow_stop_timeout = 0
-c.JupyterHub.authenticator_class = "dummy"
-c.Authenticator.allow_all = True
 c.JupyterHub.spawner_class = "tests.support.crash_points.MortalSpawner"
 c.JupyterHub.proxy_class = "tests.support.crash_points.MortalProxy"
-c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:{api_port}"
 c.ConfigurableHTTPProxy.auth_token = "the-token-of-the-proxy-in-these-tests"
 c.Proxy.check_running_interval = 0.1
 c.SimpleLocalProcessSpawner.term_timeout = 0.5
@@ -83,6 +80,7 @@ c.JupyterHub.load_roles = [{{
 }}]
 {extra}
 """
+)
 
 
 @functools.cache

@@ -27,16 +27,22 @@ STOP_SECONDS = 60.0
 LOOK = 0.05
 OPS_TOKEN = "a-token-of-at-least-thirty-two-characters"
 
-UPSTREAM_CONFIG = """
+BASE_CONFIG = """
 c = get_config()
 c.JupyterHub.bind_url = "http://127.0.0.1:{port}"
 c.JupyterHub.hub_port = {hub_port}
 c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:{api_port}"
-c.JupyterHub.cleanup_servers = False
 c.JupyterHub.authenticator_class = "dummy"
 c.Authenticator.allow_all = True
-c.Authenticator.admin_users = {{"admin"}}
 c.JupyterHub.spawner_class = "simple"
+"""
+"""Where a hub listens, and that whoever comes is let in: the beginning of every configuration here."""
+
+UPSTREAM_CONFIG = (
+    BASE_CONFIG
+    + """
+c.JupyterHub.cleanup_servers = False
+c.Authenticator.admin_users = {{"admin"}}
 c.Spawner.args = ["--allow-root"]
 c.JupyterHub.db_url = "sqlite:///jupyterhub.sqlite"
 c.JupyterHub.cookie_secret_file = "cookie_secret"
@@ -47,6 +53,7 @@ c.JupyterHub.load_roles = [{{
     "scopes": ["admin:users", "admin:servers", "list:users", "tokens", "access:servers", "read:hub"],
 }}]
 """
+)
 
 
 def free_ports(count: int) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.support.exchanges import PAGES, Exchange
+from tests.support.hubs import BASE_CONFIG
 
 SERVER = """
 import http.server, os, urllib.parse
@@ -29,16 +30,11 @@ TOKENS = {
     for name in ("root", "lister", "staffer", "namer", "watcher", "starter", "nothing", "grouper", "sharer", "tokener")
 }
 
-CONFIG = """
+CONFIG = (
+    BASE_CONFIG
+    + """
 import os, sys
-c = get_config()
-c.JupyterHub.bind_url = "http://127.0.0.1:{port}"
-c.JupyterHub.hub_port = {hub_port}
-c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:{api_port}"
-c.JupyterHub.authenticator_class = "dummy"
-c.Authenticator.allow_all = True
 c.Authenticator.admin_users = {{"admin"}}
-c.JupyterHub.spawner_class = "simple"
 c.Spawner.cmd = [sys.executable, os.path.abspath("server.py")]
 c.SimpleLocalProcessSpawner.home_dir_template = os.path.abspath("homes/{{username}}")
 c.JupyterHub.db_url = "sqlite:///jupyterhub.sqlite"
@@ -72,6 +68,7 @@ for name, scopes in roles.items():
     c.JupyterHub.services.append({{"name": name, "api_token": f"the-token-of-{{name}}-which-is-long-enough"}})
     c.JupyterHub.load_roles.append({{"name": f"{{name}}s", "services": [name], "scopes": scopes}})
 """
+)
 
 PAGED = {"Accept": PAGES}
 LOOKS = (

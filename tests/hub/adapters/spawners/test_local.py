@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.local_servers import output
 from traitlets.config import Config
 
 from perijove.hub.adapters import processes
@@ -49,13 +50,6 @@ async def make(tmp_path: Path) -> AsyncIterator[Make]:
     yield make
     for spawner in made:
         await spawner.stop(now=True)
-
-
-async def output(spawner: SimpleLocalProcessSpawner) -> str:
-    """Start a server that ends, and return what it printed."""
-    await spawner.start()
-    await asyncio.wait_for(spawner.wait_exit(), 30)
-    return spawner.log_file.read_text()
 
 
 class TestContract(SpawnerContract):

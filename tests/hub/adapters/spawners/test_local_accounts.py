@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from tests.support.accounts import AS_ROOT, Accounts
+from tests.support.local_servers import output
 from traitlets import TraitError
 from traitlets.config import Config
 
@@ -50,13 +51,6 @@ async def make(tmp_path: Path, accounts: Accounts) -> AsyncIterator[Make]:
     yield make
     for spawner in made:
         await spawner.stop(now=True)
-
-
-async def output(spawner: LocalProcessSpawner) -> str:
-    """Start a server that ends, and return what it printed."""
-    await spawner.start()
-    await asyncio.wait_for(spawner.wait_exit(), 60)
-    return spawner.log_file.read_text()
 
 
 def status(pid: int) -> dict[str, str]:
