@@ -29,6 +29,9 @@ def environment(name: str, *packages: str, pins: Sequence[Path] = ()) -> Path:
     wanted = " ".join((*packages, platform.python_version(), *(each.read_text() for each in pins)))
     if not stamp.exists() or stamp.read_text() != wanted:
         print(f"installing {packages[0]} into bench/.cache", file=sys.stderr)
+        if folder.is_symlink():
+            # What it leads to is somebody else's, and would be emptied.
+            folder.unlink()
         pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
         versions = ["-c", str(pins[0])] if pins else []
         for command in ([sys.executable, "-m", "venv", "--clear", str(folder)], [*pip, *versions, *packages]):

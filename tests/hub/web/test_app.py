@@ -314,6 +314,23 @@ async def test_a_body_that_grows_too_long_is_refused(hub: RunningHub, path: str)
     assert sent <= web_app.MAX_BODY + 2 * len(piece)
 
 
+@pytest.mark.parametrize("path", ["api/users", "api/users/ada/activity"])
+async def test_who_goes_away_before_all_is_said_is_no_error_of_the_hubs(
+    hub: RunningHub, exchange: type[Any], path: str
+) -> None:
+    token = await hub.token("ada", admin=True)
+    asked = exchange(hub, hub.prefix + path, method="POST", headers={"Authorization": f"token {token}"})
+
+    async def gone() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    asked._receive = gone
+    with structlog.testing.capture_logs() as logs:
+        await asked()
+    assert not asked.answered.is_set()
+    assert [entry for entry in logs if entry["log_level"] == "error"] == []
+
+
 async def test_a_database_that_is_away_is_503_with_retry_after_on_api_and_pages(hub: RunningHub) -> None:
     token, browser = await hub.token("ada"), await hub.browser("ada")
     hub.store.away = True

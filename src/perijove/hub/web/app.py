@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
+from starlette.requests import ClientDisconnect
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -272,6 +273,9 @@ class _Envelope:
             if not body.too_long:
                 app = _on_other_host(request, self._state) or self._app
                 await app(scope, body, answer)
+        except ClientDisconnect:
+            # Whoever asked has gone before all of it was said; nobody is left to answer.
+            answer.status = 400
         except Exception as error:
             if answer.cut_short or body.too_long:
                 pass
