@@ -88,7 +88,7 @@ async def show_login(
     typed = {"username": "", "part": "", "held": ""} | typed
     told_of = {"error": "" if error is None else error.message, "told": told}
     form = await login_form(request, hub, target)
-    if request.method == "GET" and request.url.path != f"{hub.settings.prefix}login":
+    if request.method == "GET" and request.scope["path"] != f"{hub.settings.prefix}login":
         # The address at which a browser came back is good once.
         form["again_url"] = with_next(f"{hub.settings.prefix}login", target, **{ASK: "1"})
     response = render(request, "login.html", **{**form, **told_of, **typed})
