@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from tests.support.page_rules import MAX_WEIGHT, weight
 
 from perijove.hub.testing.running import RunningHub
 from perijove.hub.web.pages.various import documented
@@ -45,6 +46,7 @@ async def test_an_operators_own_logo(hub: RunningHub) -> None:
 async def test_the_documentation_of_the_api_shows_every_operation(hub: RunningHub) -> None:
     page = await hub.client().get(f"{hub.prefix}api/docs")
     assert page.status_code == 200
+    assert weight(page.text) < MAX_WEIGHT
     schema = hub.app.openapi()
     for path, operations in schema["paths"].items():
         assert path in page.text
