@@ -13,7 +13,7 @@ from perijove.wire import models
         (
             models.ServerModel,
             "name display_name full_name last_activity started pending ready stopped url user_options progress_url "
-            "full_url full_progress_url failure state queue",
+            "full_url full_progress_url failure state queue stops usage",
         ),
         (
             models.UserModel,
@@ -45,10 +45,10 @@ def test_fields_are_missing_where_the_caller_may_not_see_them(model: Any, always
 @pytest.mark.parametrize(
     ("model", "sometimes"),
     [
-        (models.ServerModel, "state queue"),
+        (models.ServerModel, "state queue stops usage"),
         (models.TokenModel, "user service token"),
         (models.ShareCodeModel, "code accept_url full_accept_url"),
-        (models.ProgressModel, "html_message url ready failed queue"),
+        (models.ProgressModel, "html_message url ready failed queue shown"),
     ],
 )
 def test_other_fields_are_always_there(model: Any, sometimes: str) -> None:

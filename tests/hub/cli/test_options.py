@@ -14,6 +14,7 @@ def test_every_class_that_takes_options_is_described_once_and_parents_come_first
         "PeriodicMetricsCollector",
         "Authenticator",
         "DummyAuthenticator",
+        "MultiAuthenticator",
         "PasswordAuthenticator",
         "Spawner",
         "LocalProcessSpawner",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
 import socket
 import sys
 from asyncio.subprocess import DEVNULL, Process
@@ -83,9 +85,10 @@ class Member:
 
     def kill(self) -> None:
         """End the process at once."""
-        if self.process is not None:
+        if self.process is not None and self.process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
-                self.process.kill()
+                # Process.kill() may reap one that has just ended, and its exit status is lost then.
+                os.kill(self.process.pid, signal.SIGKILL)
 
     async def ended(self) -> int:
         """Wait until the process is gone and all that it told is read; return its exit status."""
