@@ -134,7 +134,12 @@ def jupyterhub_folder() -> Path:
 @cache
 def perijove_folder() -> Path:
     """Where our programs are, installed as an operator has them: without what only tests need. Raises CannotMeasure."""
-    return environment("perijove", f"--editable={HERE.parent}[postgresql]", "notebook", pins=PINS)
+    folder = environment("perijove", f"--editable={HERE.parent}[postgresql]", "notebook", pins=PINS)
+    # As pip does with all that it copies: Python itself may be told not to (PYTHONDONTWRITEBYTECODE).
+    compiled = subprocess.run([folder / "python", "-m", "compileall", "-q", HERE.parent / "src"], check=False)
+    if compiled.returncode:
+        raise CannotMeasure("our own code could not be compiled")
+    return folder
 
 
 @dataclass(frozen=True, slots=True)

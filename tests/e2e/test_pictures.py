@@ -15,7 +15,7 @@ from typing import Final
 
 import pytest
 from playwright.sync_api import Browser, Page
-from tests.support.gallery import Gallery, gallery
+from tests.support.gallery import Gallery, Kind, gallery
 from tests.support.gallery_data import INVITATION, SHARE_CODE
 from tests.support.pictures import take_pictures
 
@@ -91,13 +91,14 @@ def stop_the_hub(page: Page) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A page: its name, its address, who looks at it, in which language, and what is done first."""
+    """A page: its name, its address, who looks at it, in which language, what is done first, and at which hub."""
 
     name: str
     path: str
     who: str = "ada"
     locale: str = "en-GB"
     act: Callable[[Page], None] = lambda page: None
+    hub: Kind = "usual"
 
 
 PICTURES: Final = (
@@ -110,7 +111,9 @@ PICTURES: Final = (
         NOBODY,
         act=press("Ask for an account", username="newton", password="an apple fell", password_again="an apple fell"),
     ),
-    Picture("setup", f"hub/setup?code={INVITATION}", NOBODY),
+    Picture("login-several", "hub/login", NOBODY, hub="several"),
+    Picture("signed-out", "hub/logout", NOBODY, hub="elsewhere"),
+    Picture("setup", f"hub/setup?code={INVITATION}", NOBODY, hub="new"),
     Picture("account", "hub/account"),
     Picture("home", "hub/home"),
     Picture("home-german", "hub/home", locale="de-DE"),
@@ -160,15 +163,15 @@ PICTURES: Final = (
 
 
 @pytest.fixture(scope="module")
-def hubs() -> Iterator[Callable[[bool], Gallery]]:
-    """The hubs in the pictures: the usual one, and a new one."""
+def hubs() -> Iterator[Callable[[Kind], Gallery]]:
+    """The hubs in the pictures."""
     with ExitStack() as stack:
-        yield cache(lambda new: stack.enter_context(gallery(new=new)))
+        yield cache(lambda kind: stack.enter_context(gallery(kind)))
 
 
 @pytest.mark.parametrize("picture", PICTURES, ids=lambda picture: picture.name)
-def test_picture(hubs: Callable[[bool], Gallery], chromium: Browser, picture: Picture) -> None:
-    hub = hubs(picture.name == "setup")
+def test_picture(hubs: Callable[[Kind], Gallery], chromium: Browser, picture: Picture) -> None:
+    hub = hubs(picture.hub)
     context = hub.context(chromium, picture.who, picture.locale)
     context.set_default_timeout(20_000)
     page = context.new_page()

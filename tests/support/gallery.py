@@ -7,11 +7,24 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
 
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext
-from tests.support.gallery_data import FORM, MIB, NOW, SERVICES, Reader, fill, invite, options
+from tests.support.gallery_data import (
+    FORM,
+    MIB,
+    NOW,
+    SERVICES,
+    TEMPLATE_VARS,
+    Reader,
+    elsewhere,
+    fill,
+    invite,
+    options,
+    several_ways,
+)
 
 from perijove.hub.core.admission import Limits
 from perijove.hub.core.usage import Usage
@@ -19,6 +32,8 @@ from perijove.hub.testing.fakes import FakeSpawner, FakeWorld
 from perijove.hub.testing.running import RunningHub, running_hub
 from perijove.hub.web.security import SESSION_COOKIE
 from perijove.hub.web.state import PluginInfo
+
+Kind: TypeAlias = Literal["usual", "new", "several", "elsewhere"]
 
 
 @dataclass(slots=True)
@@ -45,11 +60,16 @@ class Gallery:
 
 
 @contextmanager
-def gallery(*, new: bool = False) -> Iterator[Gallery]:
-    """Run the hub until the end of the block; a *new* one waits for its first administrator."""
+def gallery(kind: Kind) -> Iterator[Gallery]:
+    """Run the hub until the end of the block.
+
+    Args:
+        kind: whether it is the usual one; or a new one, which waits for its first administrator; or one with several
+            ways to sign in, an announcement and terms; or one where people sign in elsewhere.
+    """
     ready: Future[Gallery] = Future()
     stop = threading.Event()
-    thread = threading.Thread(target=lambda: asyncio.run(_serve(ready, stop, new)), name="gallery")
+    thread = threading.Thread(target=lambda: asyncio.run(_serve(ready, stop, kind)), name="gallery")
     thread.start()
     try:
         yield ready.result(60)
@@ -58,7 +78,7 @@ def gallery(*, new: bool = False) -> Iterator[Gallery]:
         thread.join(60)
 
 
-async def _serve(ready: Future[Gallery], stop: threading.Event, new: bool) -> None:
+async def _serve(ready: Future[Gallery], stop: threading.Event, kind: Kind) -> None:
     world = FakeWorld()
 
     class DockerSpawner(FakeSpawner):
@@ -73,13 +93,19 @@ async def _serve(ready: Future[Gallery], stop: threading.Event, new: bool) -> No
         async with running_hub(
             spawner_class=DockerSpawner,
             limits=Limits(concurrent_starts=1),
-            keeps_accounts=True,
+            authenticator={"several": several_ways, "elsewhere": elsewhere}.get(kind, lambda: None)(),
+            keeps_accounts=kind in {"usual", "new"},
             services=SERVICES,
             audit=Reader(),
             options=options(),
             info=PluginInfo("perijove.hub.adapters.authenticators.password.PasswordAuthenticator", "0.1.0"),
         ) as hub:
-            await (invite(hub) if new else fill(hub, world))
+            if kind == "usual":
+                await fill(hub, world)
+            elif kind == "new":
+                await invite(hub)
+            elif kind == "several":
+                hub.app.state.hub = replace(hub.state, template_vars=TEMPLATE_VARS)
             server = uvicorn.Server(uvicorn.Config(hub.app, host="127.0.0.1", port=0, lifespan="off", log_config=None))
             serving = asyncio.create_task(server.serve())
             while not server.started:

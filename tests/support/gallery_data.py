@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from traitlets.config import Config
 
+from perijove.hub.adapters.authenticators.dummy import DummyAuthenticator
 from perijove.hub.core import events
 from perijove.hub.core.audit import entry_of
 from perijove.hub.core.facts import Fact, Origin
@@ -23,13 +24,16 @@ from perijove.hub.core.services import Service
 from perijove.hub.core.shares import Share, ShareCode
 from perijove.hub.core.tokens import Token, hash_token
 from perijove.hub.core.users import Account
+from perijove.hub.plugins.multi_authenticator import MultiAuthenticator
 from perijove.hub.ports.audit import AuditPage, AuditQuery
+from perijove.hub.ports.authenticator import Authenticator
 from perijove.hub.ports.spawner import Spawner
 from perijove.hub.ports.store import Transaction
 from perijove.hub.settings.effective import OptionValue, effective
 from perijove.hub.settings.jupyterhub import JupyterHub
 from perijove.hub.settings.services import ServiceSpec
 from perijove.hub.testing.fakes import FakeWorld
+from perijove.hub.testing.identity_provider import ProviderAuthenticator
 from perijove.hub.testing.running import RunningHub
 
 NOW: Final = datetime(2026, 3, 31, 9, 41, tzinfo=UTC)
@@ -64,6 +68,25 @@ PEOPLE: Final = (
 def options() -> Sequence[OptionValue]:
     """Return the configuration in effect."""
     return effective(CONFIGURATION, [JupyterHub(config=CONFIGURATION), Spawner])
+
+
+UNIVERSITY: Final = {"provider_url": "https://provider.example", "login_service": "your university account"}
+
+
+def elsewhere() -> Authenticator:
+    """Return an authenticator that leads people to an identity provider at once."""
+    return ProviderAuthenticator(auto_login=True, **UNIVERSITY)
+
+
+def several_ways() -> Authenticator:
+    """Return an authenticator with two buttons and a form."""
+    return MultiAuthenticator(
+        authenticators=[
+            (ProviderAuthenticator, "/university", UNIVERSITY),
+            (ProviderAuthenticator, "/github", UNIVERSITY | {"login_service": "GitHub"}),
+            (DummyAuthenticator, "/guests", {}),
+        ]
+    )
 
 
 def ago(**span: float) -> datetime:
@@ -120,6 +143,12 @@ CONFIGURATION: Final = Config(
     },
     Spawner={"mem_limit": "2G", "cpu_limit": 2.0, "default_url": "/lab", "environment": {"TOKEN": "a secret"}},
 )
+
+
+TEMPLATE_VARS: Final = {
+    "announcement": "On Saturday from 8 to 10 the hub is away for maintenance. Servers go on.",
+    "login_term_url": "/terms",
+}
 
 
 async def invite(hub: RunningHub) -> None:
