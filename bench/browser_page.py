@@ -45,6 +45,8 @@ ADMINISTRATION = {
 }
 PAGES = {
     "sign in": ("/hub/login", False),
+    "sign up": ("/hub/signup", False),
+    "password": ("/hub/account", True),
     "home": ("/hub/home", True),
     "tokens and applications": ("/hub/token", True),
     "share": (f"/hub/share/{WAITING}", True),
