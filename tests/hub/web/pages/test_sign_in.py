@@ -15,6 +15,7 @@ from perijove.hub.core.guessing import GuessLimits
 from perijove.hub.settings.landing import Landing
 from perijove.hub.testing.fakes import FakeAuthenticator
 from perijove.hub.testing.running import ORIGIN, PASSWORD, RunningHub, running_hub
+from perijove.hub.usecases.servers import Servers
 
 FROM_US = {"Origin": ORIGIN, "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "navigate"}
 
@@ -277,6 +278,17 @@ async def test_servers_of_whoever_signs_out_stop_if_configured_so(stops: bool) -
             left = {server.user_name: server.target for server in await tx.servers.list_active()}
         assert left.get("ada", "stopped") == ("stopped" if stops else "running")
         assert left["bob"] == "running"
+
+
+async def test_a_server_that_cannot_be_stopped_keeps_nobody_signed_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fails(*_given: object) -> None:
+        raise PerijoveError(Code.CONFLICT, "Somebody else changes it.")
+
+    monkeypatch.setattr(Servers, "stop_all_of", fails)
+    async with running_hub(landing=Landing(stop_servers=True)) as hub:
+        browser = await hub.browser("ada")
+        assert (await browser.get("/hub/logout")).status_code == 409
+        assert (await browser.get("/hub/home")).headers["Location"].startswith("/hub/login")
 
 
 async def test_signing_out_of_nothing_clears_what_is_left(hub: RunningHub) -> None:

@@ -209,9 +209,10 @@ async def signed_out(request: Request, hub: HubState, visitor: Visitor | None, u
     if visitor is not None:
         if not security.is_led_here(request, hub.settings):
             return RedirectResponse(f"{hub.settings.prefix}home", status_code=302)
+        # First of all: whatever becomes of the servers, nobody stays signed in who does not want to.
+        await use_case.sign_out(hub.ctx, visitor)
         if hub.settings.landing.stop_servers:
             await hub.servers.stop_all_of(visitor.principal, visitor.user)
-        await use_case.sign_out(hub.ctx, visitor)
         request.state.visitor = None
     if hub.authenticator.auto_login and not url:
         response: Response = render(request, "logout.html", login_service=hub.authenticator.login_service)
