@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from perijove.hub.core.paging import Page, Window, clamp, part_of
@@ -53,6 +53,7 @@ def test_the_last_full_page_has_no_next_one() -> None:
     assert Page([1, 2], Window(0, 2), 3).next == Window(2, 2)
 
 
+@example(items=[1, 2], offset=1, limit=2)
 @given(st.lists(st.integers(), max_size=40), st.integers(0, 100), st.integers(1, 15))
 def test_a_part_is_what_was_asked_for_or_the_last_one(items: list[int], offset: int, limit: int) -> None:
     page = part_of(items, Window(offset, limit))

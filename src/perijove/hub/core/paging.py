@@ -38,7 +38,7 @@ class Page(Generic[T]):
 def part_of(items: Sequence[T], window: Window) -> Page[T]:
     """Return the part of *items* that *window* asks for; the last one if it lies beyond their end."""
     last = max(0, len(items) - 1) // window.limit * window.limit
-    start = min(window.offset, last)
+    start = window.offset if window.offset < len(items) else last
     return Page(items[start : start + window.limit], Window(start, window.limit), len(items))
 
 
