@@ -76,6 +76,12 @@ class FlakyStore:
             yield tx
             self._check()
 
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Transaction]:
+        self._check()
+        async with self.inner.reading() as tx:
+            yield tx
+
     @property
     def generation(self) -> Hashable:
         return self.inner.generation

@@ -23,6 +23,7 @@ class MemoryTransaction:
     """All of the store within one transaction."""
 
     def __init__(self, unit: Unit) -> None:
+        self.unit = unit
         self.users = MemoryUsers(unit)
         self.accounts = MemoryAccounts(unit)
         self.invitations = MemoryInvitations(unit)
@@ -62,6 +63,15 @@ class MemoryStore:
                 unit.over = True
             self._generation += unit.state != self._state
             self._state = unit.state
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[MemoryTransaction]:
+        """Begin a transaction that only reads; see the port. Raises RuntimeError if it wrote."""
+        before = self._state
+        async with self.transaction() as tx:
+            yield tx
+            if tx.unit.state != before:
+                raise RuntimeError("nothing can be written here: it was begun for reading")
 
     @property
     def generation(self) -> int:

@@ -154,6 +154,46 @@ class TransactionsContract:
         async with store.transaction() as tx:
             assert await tx.users.count() == 1
 
+    async def test_reading_sees_what_was_committed(self, store: Store) -> None:
+        async with store.transaction() as tx:
+            ada = await add_user(tx)
+        before = store.generation
+        async with store.reading() as tx:
+            assert await tx.users.by_id(ada.id) == ada
+            assert await tx.users.count() == 1
+            users = tx.users
+        assert store.generation == before
+        with pytest.raises(RuntimeError):
+            await users.count()
+
+    async def test_what_is_written_while_reading_is_refused_and_undone(self, store: Store) -> None:
+        before = store.generation
+        with pytest.raises(RuntimeError):
+            async with store.reading() as tx:
+                await add_user(tx)
+        async with store.reading() as tx:
+            assert await tx.users.count() == 0
+        assert store.generation == before
+
+    async def test_reading_in_a_transaction_is_a_mistake_that_is_told(self, store: Store) -> None:
+        async with store.transaction():
+            with pytest.raises(RuntimeError):
+                async with store.reading():
+                    pass
+        async with store.reading():
+            with pytest.raises(RuntimeError):
+                async with store.transaction():
+                    pass
+
+    async def test_many_read_at_once(self, store: Store) -> None:
+        async def look() -> int:
+            async with store.reading() as tx:
+                return await tx.users.count()
+
+        async with store.transaction() as tx:
+            await add_user(tx)
+        assert await asyncio.gather(*(look() for _ in range(20))) == [1] * 20
+
     async def test_concurrent_transactions_do_not_lose_changes(self, store: Store) -> None:
         async with store.transaction() as tx:
             server = await tx.servers.add((await add_user(tx)).id, "")

@@ -10,7 +10,7 @@ import pytest
 from perijove.hub.core.errors import Code
 from perijove.hub.core.paging import Window
 from perijove.hub.core.roles import Role
-from perijove.hub.core.servers import State
+from perijove.hub.core.servers import Failure, State
 from perijove.hub.core.users import Account, User
 from perijove.hub.ports.store import Store, UserQuery, UserSort
 from perijove.hub.testing.store_samples import (
@@ -54,6 +54,33 @@ class PeopleContract:
             ]
             second = await tx.users.overview(UserQuery(Window(1, 1)))
             assert ([each.user for each in second.items], second.total, second.window) == ([bob], 2, Window(1, 1))
+
+    async def test_users_come_with_all_of_their_servers(self, store: Store) -> None:
+        async with store.transaction() as tx:
+            ada = await add_user(tx)
+            full = replace(
+                await tx.servers.add(ada.id, "gpu", 'My "best" ✓'),
+                state=State.FAILED,
+                attempt=3,
+                url="http://127.0.0.1:1",
+                spawner_state={"pid": 7, "deep": [{"a": None, "b": 1.5}]},
+                user_options={"image": "x, y"},
+                failure=Failure("It died", "Try again", "log\nline", NOW),
+                requested=NOW,
+                started=NOW.replace(microsecond=0),
+                last_activity=NOW + SECOND,
+                version=1,
+                owner="hub1",
+                lease_until=NOW.replace(microsecond=500_000),
+            )
+            await tx.servers.save(full)
+            await tx.servers.add(ada.id, "")
+        async with store.reading() as tx:
+            (seen,) = (await tx.users.overview(UserQuery(ALL))).items
+            assert [server.name for server in seen.servers] == ["", "gpu"]
+            assert [*seen.servers] == [*await tx.servers.list_of([ada.id])]
+            assert seen.servers[1].spawner_state == full.spawner_state
+            assert seen.servers[1].failure == full.failure
 
     async def test_a_user_comes_back_as_stored(self, store: Store) -> None:
         async with store.transaction() as tx:

@@ -37,7 +37,7 @@ async def list_groups(ctx: Context, principal: Principal, window: Window) -> Pag
     """Return a part of the groups that the caller may list. Raises PerijoveError FORBIDDEN."""
     limits = principal.limits("list:groups", "group")
     query = GroupQuery(window, None if limits is None else limits["group"])
-    async with ctx.store.transaction() as tx:
+    async with ctx.store.reading() as tx:
         page = await tx.groups.list(query)
         return Page(await _views(tx, principal, page.items), page.window, page.total)
 
@@ -60,7 +60,7 @@ async def find_groups(ctx: Context, principal: Principal, name_filter: str, wind
     """
     limits = principal.limits("list:groups", "group")
     query = GroupQuery(window, None if limits is None else limits["group"], name_filter, by_name=True)
-    async with ctx.store.transaction() as tx:
+    async with ctx.store.reading() as tx:
         page = await tx.groups.list(query)
         ids = [group.id for group in page.items]
         counts, roles = await tx.groups.count_members(ids), await tx.roles.names_of("group", ids)
@@ -73,7 +73,7 @@ async def find_groups(ctx: Context, principal: Principal, name_filter: str, wind
 
 async def get_summary(ctx: Context, principal: Principal, name: str) -> GroupSummary:
     """Return one group, however many members it has. Raises PerijoveError FORBIDDEN or NOT_FOUND."""
-    async with ctx.store.transaction() as tx:
+    async with ctx.store.reading() as tx:
         group = await reached_group(tx, principal, *READ_GROUP, name=name)
         count, roles = await tx.groups.count_members([group.id]), await tx.roles.names_of("group", [group.id])
     return GroupSummary(group, count[group.id], roles[group.id], group_fields(principal, group.name))
@@ -81,7 +81,7 @@ async def get_summary(ctx: Context, principal: Principal, name: str) -> GroupSum
 
 async def get_group(ctx: Context, principal: Principal, name: str) -> GroupView:
     """Return one group. Raises PerijoveError FORBIDDEN or NOT_FOUND."""
-    async with ctx.store.transaction() as tx:
+    async with ctx.store.reading() as tx:
         return (await _views(tx, principal, [await reached_group(tx, principal, *READ_GROUP, name=name)]))[0]
 
 

@@ -122,7 +122,7 @@ async def memberships(tx: Transaction, names: Iterable[str]) -> Memberships:
 
 async def _by_token(ctx: Context, value: str) -> tuple[Principal, datetime | None] | None:
     """Return whom a token belongs to, with what it allows now and until when for sure; None if unknown or over."""
-    async with ctx.store.transaction() as tx:
+    async with ctx.store.reading() as tx:
         token = await tx.tokens.by_hash(hash_token(value))
         if token is None or expired(token.expires_at, ctx.clock.now()):
             return None
@@ -145,7 +145,7 @@ async def _by_token(ctx: Context, value: str) -> tuple[Principal, datetime | Non
 
 async def _by_session(ctx: Context, key: str) -> tuple[Visitor, datetime | None] | None:
     """Return who is signed in with the session cookie's secret *key*, and until when for sure; None if nobody."""
-    async with ctx.store.transaction() as tx:
+    async with ctx.store.reading() as tx:
         found = await tx.sessions.get(hash_token(key))
         if found is None or expired(found[0].expires, ctx.clock.now()):
             return None

@@ -86,7 +86,7 @@ class Servers:
             PerijoveError: FORBIDDEN or NOT_FOUND.
         """
         principal.require_some(scope)
-        async with self._ctx.store.transaction() as tx:
+        async with self._ctx.store.reading() as tx:
             user = await reached(tx, principal, scope, name=user_name, server=name)
             server = await tx.servers.get(user.id, name)
         if server is None and name:
@@ -102,20 +102,20 @@ class Servers:
         limits = principal.limits("read:servers", "user", "group", "server")
         if limits is not None:
             query = replace(query, owners=limits["user"], groups=limits["group"], named=limits["server"])
-        async with self._ctx.store.transaction() as tx:
+        async with self._ctx.store.reading() as tx:
             return await tx.servers.list(query)
 
     async def count(self, principal: Principal) -> Mapping[State, int]:
         """Return how many servers are in each state. Raises PerijoveError FORBIDDEN unless the caller may read all."""
         principal.require("read:servers")
-        async with self._ctx.store.transaction() as tx:
+        async with self._ctx.store.reading() as tx:
             return await tx.servers.count_by_state()
 
     async def shows_state(self, principal: Principal, server: Server) -> bool:
         """Say whether *principal* may see what the spawner keeps about *server*."""
         if not principal.may_some("admin:server_state"):
             return False
-        async with self._ctx.store.transaction() as tx:
+        async with self._ctx.store.reading() as tx:
             owner = await tx.users.by_id(server.user_id)
         return owner is not None and sees_server_state(principal, owner, server.name)
 

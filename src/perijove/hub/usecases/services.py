@@ -72,7 +72,7 @@ class Services:
     async def list(self, principal: Principal) -> Sequence[ServiceView]:
         """Return the services that the caller may list, by name. Raises PerijoveError FORBIDDEN."""
         limits = principal.limits("list:services", "service")
-        async with self._ctx.store.transaction() as tx:
+        async with self._ctx.store.reading() as tx:
             services = [
                 service for service in await tx.services.list() if limits is None or service.name in limits["service"]
             ]
@@ -80,7 +80,7 @@ class Services:
 
     async def get(self, principal: Principal, name: str) -> ServiceView:
         """Return one service. Raises PerijoveError FORBIDDEN or NOT_FOUND."""
-        async with self._ctx.store.transaction() as tx:
+        async with self._ctx.store.reading() as tx:
             service = await _reached(tx, principal, *READ_SERVICE, name=name)
             return (await self._views(tx, principal, [service]))[0]
 

@@ -172,7 +172,7 @@ async def list_of(ctx: Context, principal: Principal, user_name: str) -> Sequenc
     """
     principal.require_some("read:tokens")
     now = ctx.clock.now()
-    async with ctx.store.transaction() as tx:
+    async with ctx.store.reading() as tx:
         user = await reached(tx, principal, "read:tokens", name=user_name)
         tokens = [token for token in await tx.tokens.list_of("user", user.id) if not expired(token.expires_at, now)]
         tokens.sort(key=lambda token: token.last_activity or token.created)
@@ -194,7 +194,7 @@ async def held(ctx: Context, principal: Principal, user_name: str, tokens: Windo
     """
     principal.require_some("read:tokens")
     now = ctx.clock.now()
-    async with ctx.store.transaction() as tx:
+    async with ctx.store.reading() as tx:
         user = await reached(tx, principal, "read:tokens", name=user_name)
         good = [token for token in await tx.tokens.list_of("user", user.id) if not expired(token.expires_at, now)]
         own, by_client = _sorted_out(good)

@@ -61,7 +61,7 @@ async def list_users(ctx: Context, principal: Principal, query: UserQuery) -> Pa
     limits = principal.limits("list:users", "user", "group")
     if limits is not None:
         query = replace(query, names=limits["user"], groups=limits["group"])
-    async with ctx.store.transaction() as tx:
+    async with ctx.store.reading() as tx:
         page = await tx.users.overview(query)
     fields = fields_of_users(principal, [each.user for each in page.items])
     views = [UserView(*each, seen) for each, seen in zip(page.items, fields, strict=True)]
@@ -71,7 +71,7 @@ async def list_users(ctx: Context, principal: Principal, query: UserQuery) -> Pa
 async def get_user(ctx: Context, principal: Principal, name: str) -> UserView:
     """Return one user. Raises PerijoveError NOT_FOUND or FORBIDDEN."""
     principal.require_some(*READ_USER)
-    async with ctx.store.transaction() as tx:
+    async with ctx.store.reading() as tx:
         user = await tx.users.get(name)
         require_user(principal, user or Target(name))
         if user is None:
@@ -87,7 +87,7 @@ async def _with_auth_state(ctx: Context, tx: Transaction, view: UserView) -> Use
 
 async def view_of(ctx: Context, principal: Principal, user_id: int) -> UserView:
     """Return the user with that id, as the caller may see them. Raises PerijoveError NOT_FOUND."""
-    async with ctx.store.transaction() as tx:
+    async with ctx.store.reading() as tx:
         user = await tx.users.by_id(user_id)
         if user is None:
             raise not_found("No such user")

@@ -102,6 +102,50 @@ async def test_two_hubs_share_a_database(cluster: Cluster) -> None:
     await asyncio.gather(one.close(), two.close())
 
 
+async def test_who_reads_sees_one_moment_and_waits_for_nobody(cluster: Cluster) -> None:
+    store = await SqlStore.open(cluster.database())
+
+    async def look() -> int:
+        async with store.reading() as tx:
+            return await tx.users.count()
+
+    async def add(name: str) -> int:
+        async with store.transaction() as tx:
+            await add_user(tx, name)
+            # In other tasks: each may be in one transaction only.
+            return sum(await asyncio.gather(*(asyncio.create_task(look()) for _ in range(3 * postgres.READERS))))
+
+    async with asyncio.timeout(30), store.reading() as tx:
+        assert await tx.users.count() == 0
+        assert await asyncio.create_task(add("ada")) == 0
+        assert await tx.users.count() == 0
+        assert await asyncio.create_task(add("bob")) == 3 * postgres.READERS
+        assert await tx.users.count() == 0
+    assert await look() == 2
+    await store.close()
+
+
+async def test_a_connection_for_reading_comes_back_by_itself(cluster: Cluster) -> None:
+    store = await SqlStore.open(cluster.database())
+    async with store.reading() as tx:
+        assert await tx.users.count() == 0
+    cluster.kill()
+    cluster.start()
+    async with store.reading() as tx:
+        assert await tx.users.count() == 0
+    with pytest.raises(PerijoveError) as caught:
+        async with store.reading() as tx:
+            await tx.users.count()
+            cluster.kill()
+            await tx.users.count()
+    assert caught.value.code is Code.UNAVAILABLE
+    cluster.start()
+    assert await recovered(store) == 0
+    async with store.reading() as tx:
+        assert await tx.users.count() == 0
+    await store.close()
+
+
 async def test_a_database_that_cannot_be_reached_is_told(cluster: Cluster) -> None:
     for url, says in (
         (cluster.url("missing"), "database"),

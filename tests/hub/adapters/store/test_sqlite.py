@@ -123,7 +123,8 @@ async def test_a_full_disk_is_told_and_undoes_the_transaction(tmp_path: Path) ->
 
     database = store._database
     assert isinstance(database, sqlite.SqliteDatabase)
-    await store._worker.run(lambda: sqlite._pragma(database.connection, "max_page_count = 1"))
+    async with store.transaction() as tx:
+        await tx.users.unit.worker.run(lambda: sqlite._pragma(database.connection, "max_page_count = 1"))
     with pytest.raises(PerijoveError, match="is full") as caught:
         await fill()
     assert caught.value.code is Code.UNAVAILABLE

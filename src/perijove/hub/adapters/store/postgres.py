@@ -2,7 +2,8 @@
 
 Each transaction takes one lock at its beginning and holds it to its end, so that transactions of all hubs follow each
 other as they do on SQLite: nothing is lost, and nothing has to be tried again. A hub that hangs within one loses it
-after `IDLE_SECONDS`. A statement that writes has a savepoint, because here one that fails takes the whole transaction
+after `IDLE_SECONDS`. One that only reads takes none: it has a connection of its own, and sees everything as of its
+first statement. A statement that writes has a savepoint, because here one that fails takes the whole transaction
 along, while callers may go on after a conflict.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event
@@ -28,6 +29,12 @@ tell_postgresql()
 
 LOCK: Final = 0x70657269_6A6F7665
 """The advisory lock of the store; such locks belong to one database."""
+READERS: Final = 4
+"""How many connections a hub may have for what only reads, beside the one that writes; each is made when needed."""
+READS: Final = "perijove_reads"
+"""The execution option of connections whose transactions only read."""
+_BEGIN: Final = f"BEGIN; SELECT pg_advisory_xact_lock({LOCK})"
+_BEGIN_READING: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ"
 CONNECT_SECONDS: Final = 5
 LOCK_SECONDS: Final = 10
 IDLE_SECONDS: Final = 30
@@ -52,13 +59,20 @@ _SETTINGS: Final = {
 }
 
 
-class PostgresDatabase:
-    """A database, and one connection to it that is made anew when it is lost."""
+class _Reach:
+    """What the connections to one database share: how they are made, and until when nobody tries."""
 
-    def __init__(self, engine: Engine, notices: Notices) -> None:
-        self._engine = engine
-        self._notices = notices
-        self._away_until = 0.0
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.away_until = 0.0
+
+
+class PostgresLink:
+    """One connection, which is made anew when it is lost; transactions on it only read if it *reads*."""
+
+    def __init__(self, reach: _Reach, reads: bool) -> None:
+        self._reach = reach
+        self._reads = reads
         self.connection: Connection | None = None
 
     def begin(self) -> Connection:
@@ -77,28 +91,31 @@ class PostgresDatabase:
         return self.connection
 
     def _first_begin(self) -> Connection:
-        if time.monotonic() < self._away_until:
+        if time.monotonic() < self._reach.away_until:
             raise unavailable("The database cannot be reached")
         try:
-            self.connection = self._engine.connect()
+            self.connection = self._reach.engine.connect().execution_options(**{READS: self._reads})
             self.connection.begin()
         except BaseException:
-            self._away_until = time.monotonic() + PAUSE_SECONDS
+            self._reach.away_until = time.monotonic() + PAUSE_SECONDS
             self._drop()
             raise
         return self.connection
 
     def commit(self, changed: bool) -> None:
-        """Make what was written last, and tell other hubs if it changed anything; if that fails, it is undone."""
+        """Make what was written last; if that fails, it is undone."""
         if self.connection is None:
             return
         try:
             if changed:
-                self._notices.send(self.connection)
+                self._tell(self.connection)
             self.connection.commit()
         except BaseException:
             self.rollback()
             raise
+
+    def _tell(self, connection: Connection) -> None:
+        """Let others know, once the transaction on *connection* is committed, that it changed something."""
 
     def rollback(self) -> None:
         """Undo what was written; without the connection the database does it by itself."""
@@ -113,21 +130,8 @@ class PostgresDatabase:
                 self._drop()
 
     def close(self) -> None:
-        """Close all connections."""
-        self._notices.close()
+        """Close the connection."""
         self._drop()
-
-    def mark(self, changes: int) -> Hashable:
-        """Return a mark that changes with our transactions and with those that other hubs tell of."""
-        return self._notices.mark(changes)
-
-    def prepare(self, beside_hub: bool) -> None:
-        """Bring the schema up to this version, hubs that start together one after the other; or only look at it."""
-        with self._engine.connect() as connection:
-            if beside_hub:
-                check_current(connection)
-            else:
-                upgrade(connection)
 
     @staticmethod
     def _is_lost(connection: Connection) -> bool:
@@ -141,6 +145,38 @@ class PostgresDatabase:
                 connection.invalidate()
             with contextlib.suppress(Exception):
                 connection.close()
+
+
+class PostgresDatabase(PostgresLink):
+    """A database, and the one connection to it that writes."""
+
+    def __init__(self, engine: Engine, notices: Notices) -> None:
+        super().__init__(_Reach(engine), reads=False)
+        self._notices = notices
+
+    def readers(self) -> Sequence[PostgresLink]:
+        """Return connections for what only reads, not yet made."""
+        return [PostgresLink(self._reach, reads=True) for _ in range(READERS)]
+
+    def _tell(self, connection: Connection) -> None:
+        self._notices.send(connection)
+
+    def close(self) -> None:
+        """Close the connection, and hear of nothing any more."""
+        self._notices.close()
+        super().close()
+
+    def mark(self, changes: int) -> Hashable:
+        """Return a mark that changes with our transactions and with those that other hubs tell of."""
+        return self._notices.mark(changes)
+
+    def prepare(self, beside_hub: bool) -> None:
+        """Bring the schema up to this version, hubs that start together one after the other; or only look at it."""
+        with self._reach.engine.connect() as connection:
+            if beside_hub:
+                check_current(connection)
+            else:
+                upgrade(connection)
 
 
 def open_postgres(location: Postgresql, echo: bool, beside_hub: bool = False) -> PostgresDatabase:
@@ -192,7 +228,8 @@ def _engine(location: Postgresql, echo: bool) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        connection.connection.cursor().execute(f"BEGIN; SELECT pg_advisory_xact_lock({LOCK})")
+        reads = connection.get_execution_options().get(READS)
+        connection.connection.cursor().execute(_BEGIN_READING if reads else _BEGIN)
 
     _save_before_writing(engine)
     return engine

@@ -1,18 +1,17 @@
 """The store on an SQL database: opening, transactions, closing.
 
-One connection, one thread, one transaction at a time. A transaction is two or three look-ups of some tens of
-microseconds each, and plug-ins are never awaited in one, so waiting in line costs less than a pool would.
+What writes has one connection, one thread, and one transaction at a time. A transaction is two or three look-ups of
+some tens of microseconds each, and plug-ins are never awaited in one, so waiting in line costs less than a pool would.
+What only reads waits in the same line, unless the database is one that is far enough to be worth others.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Hashable
-from contextlib import asynccontextmanager
+from collections.abc import Hashable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from sqlalchemy import Connection
-
-from perijove.hub.adapters.store.errors import unavailable
+from perijove.hub.adapters.store.lines import Line, Lines, Link
 from perijove.hub.adapters.store.location import Sqlite, location_of
 from perijove.hub.adapters.store.sql_accounts import SqlAccounts, SqlInvitations, SqlSessions
 from perijove.hub.adapters.store.sql_activity import SqlActivity, SqlAttempts
@@ -27,7 +26,7 @@ from perijove.hub.adapters.store.sql_shares import SqlShareCodes, SqlShares
 from perijove.hub.adapters.store.sql_tokens import SqlOAuth, SqlTokens
 from perijove.hub.adapters.store.sql_users import SqlUsers
 from perijove.hub.adapters.store.sqlite import SqliteDatabase, open_sqlite
-from perijove.hub.adapters.store.turns import Turns
+from perijove.hub.adapters.store.turns import Holders
 from perijove.hub.adapters.store.worker import Unit, Worker
 
 
@@ -76,23 +75,11 @@ class SqlTransaction:
         self.pending_sign_ins = SqlPendingSignIns(unit)
 
 
-class Database(Protocol):
-    """One database and the connection to it, used in the worker's thread only."""
+class Database(Link, Protocol):
+    """One database and the connection to it that writes."""
 
-    def begin(self) -> Connection:
-        """Return the connection, ready for a transaction of ours, made anew if it was lost."""
-        ...
-
-    def commit(self, changed: bool) -> None:
-        """Make what was written last, *changed* saying whether other hubs must know; undo it if that fails."""
-        ...
-
-    def rollback(self) -> None:
-        """Undo what was written."""
-        ...
-
-    def close(self) -> None:
-        """Give everything back."""
+    def readers(self) -> Sequence[Link]:
+        """Return connections for what only reads, not yet made; none where it is read on the one that writes."""
         ...
 
     def mark(self, changes: int) -> Hashable:
@@ -104,10 +91,11 @@ class SqlStore:
     """The port ``Store`` on an SQL database; made by `open`."""
 
     def __init__(self, worker: Worker, database: Database) -> None:
-        self._worker = worker
-        self._database: Database | None = database
-        self._turns = Turns()
-        self._changes = 0
+        holders: Holders = set()
+        self._database = database
+        self._writer = Lines([Line(database, worker)], holders)
+        readers = [Line(link, Worker()) for link in database.readers()]
+        self._readers = Lines(readers, holders) if readers else self._writer
 
     @classmethod
     async def open(cls, url: str, echo: bool = False, *, beside_hub: bool = False) -> SqlStore:
@@ -149,53 +137,28 @@ class SqlStore:
         return cls(worker, opened[0])
 
     async def close(self) -> None:
-        """Wait for the transaction that runs, then close the database and let another hub have it."""
-        async with self._turns.turn():
-            database, self._database = self._database, None
-            if database is None:
-                return
-            try:
-                await self._worker.run(database.close)
-            finally:
-                self._worker.end()
+        """Wait for the transactions that run, then close the database and let another hub have it."""
+        await self._readers.close()
+        await self._writer.close()
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[SqlTransaction]:
+    def transaction(self) -> AbstractAsyncContextManager[SqlTransaction]:
         """Begin a transaction; see the port. Raises RuntimeError if this task is in one already."""
-        async with self._turns.turn():
-            database = self._opened()
-            unit = Unit(self._worker, database.begin)
-            try:
-                yield SqlTransaction(unit)
-            except BaseException:
-                unit.over = True
-                await self._worker.run(database.rollback)
-                raise
-            unit.over = True
-            if not unit.wrote:
-                # There is nothing to lose, and the next transaction comes after it in any case.
-                self._worker.post(lambda: database.commit(False))
-                return
-            try:
-                await self._worker.run(lambda: database.commit(unit.changed))
-            finally:
-                # After a commit that failed too: nobody knows whether it happened.
-                self._changes += unit.changed
+        return self._writer.transaction(SqlTransaction)
+
+    def reading(self) -> AbstractAsyncContextManager[SqlTransaction]:
+        """Begin a transaction that only reads; see the port. Raises RuntimeError if this task is in one already."""
+        return self._readers.transaction(SqlTransaction, reads=True)
 
     @property
     def alone(self) -> bool:
         """Whether no other hub can use the database while this one does."""
         return isinstance(self._database, SqliteDatabase)
 
-    def _opened(self) -> Database:
-        if self._database is None:
-            raise unavailable("The database is closed")
-        return self._database
-
     @property
     def generation(self) -> Hashable:
         """A mark that changes with what is stored; see the port."""
-        return self._opened().mark(self._changes)
+        self._writer.require_open()
+        return self._database.mark(self._writer.changes)
 
     async def ping(self) -> None:
         """Return if the database answers; see the port."""

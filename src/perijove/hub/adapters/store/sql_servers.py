@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, func, or_, select, update
 
 from perijove.hub.adapters.store.dialects import MAX_ID, position, within, within_given
 from perijove.hub.adapters.store.endings import delete_clients
+from perijove.hub.adapters.store.nested import nested, reader
 from perijove.hub.adapters.store.tables import groups, memberships, oauth_clients, progress_events, servers, used, users
 from perijove.hub.adapters.store.worker import Repository, in_worker, in_worker_unseen
 from perijove.hub.core.errors import conflict
@@ -20,7 +22,7 @@ from perijove.hub.core.servers import AT_REST, Failure, Server, State, Target
 from perijove.hub.core.texts import parts_of, put_together
 from perijove.hub.ports.store import ServerQuery
 
-_SERVER: Final = select(
+_COLUMNS: Final = (
     servers.c.id,
     servers.c.user_id,
     users.c.name.label("user_name"),
@@ -40,14 +42,20 @@ _SERVER: Final = select(
     servers.c.owner,
     servers.c.lease_until,
     servers.c.remove_wanted,
-).join(users, users.c.id == servers.c.user_id)
+)
 """What `_server` takes: the fields of a `Server`, in their order."""
+
+_SERVER: Final = select(*_COLUMNS).join(users, users.c.id == servers.c.user_id)
+OF_USER: Final = select(nested(_COLUMNS)).where(servers.c.user_id == users.c.id).correlate(users).scalar_subquery()
+"""For a query of users: all servers of each; `servers_in` reads it."""
 
 _BY_OWNER: Final = _SERVER.where(within_given(servers.c.user_id, "owners")).order_by(servers.c.user_id, servers.c.name)
 _BY_NAME: Final = _SERVER.where(servers.c.user_id == bindparam("user_id"), servers.c.name == bindparam("name"))
 _BY_ID: Final = _SERVER.where(servers.c.id == bindparam("id"))
 _ACTIVE: Final = servers.c.state.not_in(sorted(AT_REST))
 _USED: Final = used(servers)
+_rows: Final = reader(_COLUMNS)
+_name: Final = attrgetter("name")
 
 
 def _server(row: Sequence[Any]) -> Server:
@@ -58,10 +66,9 @@ def _server(row: Sequence[Any]) -> Server:
     )
 
 
-def servers_of(connection: Connection, user_ids: Collection[int]) -> Sequence[Server]:
-    """Return the servers of these users, by owner and name; for use in the worker's thread."""
-    owners = [user_id for user_id in user_ids if user_id <= MAX_ID]
-    return [_server(row) for row in connection.execute(_BY_OWNER, {"owners": owners}).all()]
+def servers_in(stored: str | None) -> Sequence[Server]:
+    """Return the servers that `OF_USER` found, by name."""
+    return tuple(sorted(map(_server, _rows(stored)), key=_name))
 
 
 def _failure(stored: Mapping[str, Any]) -> Failure:
@@ -138,7 +145,8 @@ class SqlServers(Repository):
 
     @in_worker
     def list_of(self, user_ids: Collection[int]) -> Sequence[Server]:
-        return servers_of(self.connection, user_ids)
+        owners = [user_id for user_id in user_ids if user_id <= MAX_ID]
+        return [_server(row) for row in self.connection.execute(_BY_OWNER, {"owners": owners}).all()]
 
     @in_worker
     def list(self, query: ServerQuery) -> Page[Server]:

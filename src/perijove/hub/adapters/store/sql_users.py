@@ -33,7 +33,7 @@ from perijove.hub.adapters.store.dialects import (
 )
 from perijove.hub.adapters.store.endings import delete_clients
 from perijove.hub.adapters.store.kept_rows import KeptRows, rows_of
-from perijove.hub.adapters.store.sql_servers import servers_of
+from perijove.hub.adapters.store.sql_servers import OF_USER, servers_in
 from perijove.hub.adapters.store.tables import (
     accounts,
     auth_states,
@@ -48,7 +48,7 @@ from perijove.hub.adapters.store.tables import (
 from perijove.hub.adapters.store.worker import Repository, in_worker
 from perijove.hub.core.paging import Page
 from perijove.hub.core.renaming import renamed
-from perijove.hub.core.servers import AT_REST, Server, State
+from perijove.hub.core.servers import AT_REST, State
 from perijove.hub.core.users import Overview, User
 from perijove.hub.ports.store import UserQuery, UserSort, UserState
 
@@ -68,8 +68,10 @@ USER: Final = (
 )
 """What `user_of` takes: the fields of a `User`, in their order."""
 
-_INFO: Final = USER.index(users.c.user_info)
 _ROLES: Final = select(collected(user_roles.c.role)).where(user_roles.c.user_id == users.c.id).scalar_subquery()
+_OVERVIEW: Final = (*USER, _ROLES, OF_USER)
+_INFO: Final = _OVERVIEW.index(users.c.user_info)
+_SERVERS: Final = len(_OVERVIEW) - 1
 _BY_NAME: Final = select(*USER).where(users.c.name == bindparam("name"))
 _BY_ID: Final = select(*USER).where(users.c.id == bindparam("id"))
 _TO_REMOVE: Final = select(*USER).where(users.c.remove_wanted).order_by(users.c.id)
@@ -106,12 +108,10 @@ class SqlUsers(Repository):
         rows = rows_of(self.connection, statements.overviews, given)
         # Nothing is there to tell how many there are, where the window lies beyond them.
         total = rows[0][-1] if rows else self.connection.scalar(statements.counted, given) or 0
-        owned: dict[int, list[Server]] = {}
-        for server in servers_of(self.connection, [row[0] for row in rows]):
-            owned.setdefault(server.user_id, []).append(server)
         kept = _kept_rows(self.connection.dialect)
-        found = [kept.made(row[:-1]) if row[_INFO] is not None else kept.kept(row[:-1]) for row in rows]
-        items = [Overview(user, roles, owned.get(user.id, ())) for user, roles in found]
+        # What has parts that somebody could change is not shared.
+        own = [row[_SERVERS] is not None or row[_INFO] is not None for row in rows]
+        items = [(kept.made if alone else kept.kept)(row[:-1]) for row, alone in zip(rows, own, strict=True)]
         return Page(items, query.window, total)
 
     @in_worker
@@ -203,8 +203,8 @@ class SqlUsers(Repository):
 
 
 @lru_cache
-def _kept_rows(dialect: Dialect) -> KeptRows[tuple[User, Sequence[str]]]:
-    return KeptRows(dialect, (*USER, _ROLES), lambda *row: (user_of(row[:-1]), row[-1]))
+def _kept_rows(dialect: Dialect) -> KeptRows[Overview]:
+    return KeptRows(dialect, _OVERVIEW, lambda *row: Overview(user_of(row[:-2]), row[-2], servers_in(row[-1])))
 
 
 def _given(query: UserQuery) -> dict[str, object]:
@@ -233,7 +233,7 @@ class _Shape(NamedTuple):
 
 
 class _Statements(NamedTuple):
-    """How many, who, and who with their roles and how many."""
+    """How many, who, and who with their roles and servers and how many."""
 
     counted: Select[Any]
     users: Select[Any]
@@ -258,7 +258,7 @@ def _statements(shape: _Shape) -> _Statements:
         .limit(bindparam("limit", type_=BigInteger))
         .offset(bindparam("offset", type_=BigInteger))
     )
-    return _Statements(count, page, page.add_columns(_ROLES, count.scalar_subquery()))
+    return _Statements(count, page, page.add_columns(_ROLES, OF_USER, count.scalar_subquery()))
 
 
 def _conditions(shape: _Shape) -> Iterator[ColumnElement[bool]]:

@@ -1,4 +1,4 @@
-"""The one thread that talks to the database, and how repositories get their work done in it.
+"""The thread in which a connection to the database is used, and how repositories get their work done in it.
 
 SQLite calls block, so they run in a thread; it is always the same one, so that they run in the order in which they were
 asked for. A whole repository method is one trip to that thread. (SQLAlchemy's asyncio engine on aiosqlite makes four
@@ -59,15 +59,17 @@ class Unit:
 
     Attributes:
         worker: whose thread it is in.
+        reads: whether it is only to read.
         over: whether the transaction has ended.
         wrote: whether anything was written.
         changed: whether any of that is what answers are made of.
     """
 
-    __slots__ = ("_begin", "_connection", "changed", "over", "worker", "wrote")
+    __slots__ = ("_begin", "_connection", "changed", "over", "reads", "worker", "wrote")
 
-    def __init__(self, worker: Worker, begin: Callable[[], Connection]) -> None:
+    def __init__(self, worker: Worker, begin: Callable[[], Connection], reads: bool = False) -> None:
         self.worker = worker
+        self.reads = reads
         self._begin = begin
         self._connection: Connection | None = None
         self.over = False
@@ -82,12 +84,17 @@ class Unit:
         return self._connection
 
     def carry_out(self, call: Callable[[], T], seen: bool) -> T:
-        """Return what *call* returns, and take note if it wrote anything; *seen* says whether that counts."""
+        """Return what *call* returns, and take note if it wrote anything; *seen* says whether that counts.
+
+        Raises RuntimeError if it wrote where it was only to read.
+        """
         info = self.connection.info
         info[WROTE] = False
         result = call()
         self.wrote = self.wrote or info[WROTE]
         self.changed = self.changed or (seen and info[WROTE])
+        if self.reads and self.wrote:
+            raise RuntimeError("nothing can be written here: it was begun for reading")
         return result
 
 

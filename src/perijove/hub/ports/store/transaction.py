@@ -84,6 +84,13 @@ class Store(Protocol):
         """Begin a transaction that may write; leaving the block commits, an exception rolls back."""
         ...
 
+    def reading(self) -> AbstractAsyncContextManager[Transaction]:
+        """Begin a transaction that only reads: it sees the store as of one moment, and need not wait for who writes.
+
+        In it, what writes raises RuntimeError, and nothing of it stays.
+        """
+        ...
+
     @property
     def generation(self) -> Hashable:
         """A mark that is another one as soon as a transaction changed anything that answers are made of.
