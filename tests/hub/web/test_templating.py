@@ -10,6 +10,7 @@ import pytest
 from perijove.hub.web.templating import (
     STATIC_FOLDER,
     ago,
+    coded,
     iso,
     make_environment,
     seconds_since,
@@ -54,6 +55,12 @@ def test_seconds_since_never_run_backwards() -> None:
     assert seconds_since(NOW - timedelta(seconds=61.9), NOW) == 61
     assert seconds_since(NOW + timedelta(seconds=5), NOW) == 0
     assert seconds_since(None, NOW) == 0
+
+
+def test_words_between_backticks_are_code_and_nothing_else_is_markup() -> None:
+    assert coded("With `<a>` or `b`, <i>not</i> ` alone.") == (
+        "With <code>&lt;a&gt;</code> or <code>b</code>, &lt;i&gt;not&lt;/i&gt; ` alone."
+    )
 
 
 def test_segment_leaves_nothing_that_ends_a_path_segment() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gettext
 import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache, partial
@@ -28,7 +29,7 @@ from jinja2 import (
     pass_context,
 )
 from jinja2.runtime import Context
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from perijove.hub.core.texts import in_language, mark
 from perijove.hub.web.languages import LANGUAGES, SOURCE, texts
@@ -39,6 +40,7 @@ STATIC_FOLDER: Final = Path(__file__).parent / "static"
 OURS: Final = "templates"
 """The folder under whose name an operator's templates find ours."""
 
+_CODE: Final = re.compile("`([^`\n]+)`")
 _JUST_NOW_SECONDS = 10
 _DAYS_BEFORE_DATE = 30
 _UNITS: Final = (("day", 86400), ("hour", 3600), ("minute", 60))
@@ -73,10 +75,10 @@ class Templates:
 def make_environment(language: str = SOURCE, folders: Sequence[str] = ()) -> Environment:
     """Return the environment that renders the hub's pages in *language*.
 
-    Its filters are ``ago``, ``span``, ``iso``, ``seconds_since`` and ``segment``; ``static_url("css/x.css")`` is known
-    to every template and takes the prefix from the template's context; ``operators_html(text)`` renders one that an
-    operator wrote in the configuration. Where there are templates of an operator's, a
-    name that was not passed is empty, as it is upstream.
+    Its filters are ``ago``, ``span``, ``iso``, ``seconds_since``, ``segment``, ``size`` and ``coded``;
+    ``static_url("css/x.css")`` is known to every template and takes the prefix from the template's context;
+    ``operators_html(text)`` renders one that an operator wrote in the configuration. Where there are templates of an
+    operator's, a name that was not passed is empty, as it is upstream.
     """
     translations = texts(language)
     environment = Environment(
@@ -99,6 +101,7 @@ def make_environment(language: str = SOURCE, folders: Sequence[str] = ()) -> Env
         "seconds_since": seconds_since,
         "segment": segment,
         "size": size,
+        "coded": coded,
     }
     environment.globals["static_url"] = _static_url_in_template
     environment.globals["operators_html"] = _operators_html
@@ -186,6 +189,11 @@ def seconds_since(then: datetime | None, now: datetime) -> int:
 def segment(text: str) -> str:
     """Return *text* as one segment of a URL path: everything but letters, digits and ``-._~`` percent-encoded."""
     return quote(text, safe="")
+
+
+def coded(text: str) -> Markup:
+    """Return *text* with what stands between two backticks, on one line, as code; all of it escaped."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped
 
 
 def static_url(path: str, prefix: str) -> str:

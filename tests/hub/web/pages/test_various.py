@@ -52,6 +52,8 @@ async def test_the_documentation_of_the_api_shows_every_operation(hub: RunningHu
         assert path in page.text
         for operation in operations.values():
             assert operation["summary"].replace("'", "&#39;") in page.text
+    assert "<code>Authorization: token &lt;token&gt;</code>" in page.text
+    assert "`" not in page.text
 
 
 def test_what_the_page_shows_of_an_operation() -> None:
