@@ -12,7 +12,7 @@ from perijove.hub.core.scopes import Holder, expand
 from perijove.hub.core.servers import State
 from perijove.hub.ports.store import UserQuery
 from perijove.hub.usecases import users
-from perijove.hub.usecases.users import create_users, delete_user, get_user, list_users, view_of
+from perijove.hub.usecases.users import create_users, delete_user, get_user, list_names, list_users, view_of
 
 House = Any
 ALL = UserQuery(Window(0, 100))
@@ -163,8 +163,10 @@ async def test_a_list_holds_only_whom_the_caller_may_list_ghsa_69wv_m5fw_2fhp(ho
     assert [view.user.name for view in members.items] == ["eve"]
     both = await list_users(house.ctx, holding("list:users!group=g", "list:users!user=bob"), ALL)
     assert {view.user.name for view in both.items} == {"bob", "eve"}
+    assert await list_names(house.ctx, holding("list:users!group=g", "list:users!user=bob"), ALL) == ["bob", "eve"]
     for scopes in (("read:users",), ("list:users!server=bob/",), ()):
-        assert (await refused(list_users(house.ctx, holding(*scopes), ALL))).code is Code.FORBIDDEN
+        for listing in (list_users, list_names):
+            assert (await refused(listing(house.ctx, holding(*scopes), ALL))).code is Code.FORBIDDEN
 
 
 async def test_one_user_is_shown_to_whoever_may_see_anything_of_them(house: House) -> None:

@@ -61,6 +61,9 @@ class MemoryUsers(Repository):
         ]
         return Page(found, page.window, page.total)
 
+    async def names(self, query: UserQuery) -> Sequence[str]:
+        return [user.name for user in (await self.list(query)).items]
+
     async def add(self, name: str, *, admin: bool, now: datetime) -> User:
         aware(now)
         free(await self.get(name) is not None, "A user of that name exists already")

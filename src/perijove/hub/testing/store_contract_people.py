@@ -214,6 +214,7 @@ class PeopleContract:
             page = await tx.users.list(UserQuery(Window(1, 2)))
             assert [user.name for user in page.items] == ["u1", "u2"]
             assert (page.total, page.window, page.next) == (5, Window(1, 2), Window(3, 2))
+            assert list(await tx.users.names(UserQuery(Window(1, 2)))) == ["u1", "u2"]
             last = await tx.users.list(UserQuery(Window(4, 2)))
             assert ([user.name for user in last.items], last.next) == (["u4"], None)
             beyond = await tx.users.list(UserQuery(Window(HUGE, HUGE)))
@@ -280,8 +281,10 @@ class PeopleContract:
                 for number, state in enumerate(of_name):
                     await server_in(tx, user, state, f"s{number}")
             for wanted, names in (("active", ["ada", "bob"]), ("ready", ["ada"]), ("inactive", ["cyd", "dan"])):
-                page = await tx.users.list(UserQuery(ALL, state=wanted))  # type: ignore[arg-type]
+                query = UserQuery(ALL, state=wanted)  # type: ignore[arg-type]
+                page = await tx.users.list(query)
                 assert ([user.name for user in page.items], page.total) == (names, len(names))
+                assert list(await tx.users.names(query)) == names
 
     async def test_deleting_a_user_takes_everything_along(self, store: Store) -> None:
         async with store.transaction() as tx:

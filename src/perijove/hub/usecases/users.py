@@ -56,16 +56,31 @@ async def list_users(ctx: Context, principal: Principal, query: UserQuery) -> Pa
     Raises:
         PerijoveError: FORBIDDEN; NOT_FOUND for members of a group that the caller may not read.
     """
-    if query.member_of:
-        principal.require("read:groups", group=query.member_of)
-    limits = principal.limits("list:users", "user", "group")
-    if limits is not None:
-        query = replace(query, names=limits["user"], groups=limits["group"])
+    query = _visible(principal, query)
     async with ctx.store.reading() as tx:
         page = await tx.users.overview(query)
     fields = fields_of_users(principal, [each.user for each in page.items])
     views = [UserView(*each, seen) for each, seen in zip(page.items, fields, strict=True)]
     return Page(views, page.window, page.total)
+
+
+async def list_names(ctx: Context, principal: Principal, query: UserQuery) -> Sequence[str]:
+    """Return the names of the users that *query* asks for, as far as the caller may list them.
+
+    Raises:
+        PerijoveError: as `list_users`.
+    """
+    query = _visible(principal, query)
+    async with ctx.store.reading() as tx:
+        return await tx.users.names(query)
+
+
+def _visible(principal: Principal, query: UserQuery) -> UserQuery:
+    """Return *query* for no more than the caller may list. Raises PerijoveError, see `list_users`."""
+    if query.member_of:
+        principal.require("read:groups", group=query.member_of)
+    limits = principal.limits("list:users", "user", "group")
+    return query if limits is None else replace(query, names=limits["user"], groups=limits["group"])
 
 
 async def get_user(ctx: Context, principal: Principal, name: str) -> UserView:

@@ -115,6 +115,10 @@ class SqlUsers(Repository):
         return Page(items, query.window, total)
 
     @in_worker
+    def names(self, query: UserQuery) -> Sequence[str]:
+        return [name for (name,) in rows_of(self.connection, _statements(_shape(query)).names, _given(query))]
+
+    @in_worker
     def add(self, name: str, *, admin: bool, now: datetime) -> User:
         return User(self.insert(users, {"name": name, "admin": admin, "created": now}), name, admin, now)
 
@@ -233,9 +237,10 @@ class _Shape(NamedTuple):
 
 
 class _Statements(NamedTuple):
-    """How many, who, and who with their roles and servers and how many."""
+    """How many, their names, who, and who with their roles and servers and how many."""
 
     counted: Select[Any]
+    names: Select[Any]
     users: Select[Any]
     overviews: Select[Any]
 
@@ -258,7 +263,8 @@ def _statements(shape: _Shape) -> _Statements:
         .limit(bindparam("limit", type_=BigInteger))
         .offset(bindparam("offset", type_=BigInteger))
     )
-    return _Statements(count, page, page.add_columns(_ROLES, OF_USER, count.scalar_subquery()))
+    overviews = page.add_columns(_ROLES, OF_USER, count.scalar_subquery())
+    return _Statements(count, page.with_only_columns(users.c.name), page, overviews)
 
 
 def _conditions(shape: _Shape) -> Iterator[ColumnElement[bool]]:

@@ -64,6 +64,10 @@ class Users(Protocol):
         """Return the users that *query* asks for, each with their roles and servers."""
         ...
 
+    async def names(self, query: UserQuery) -> Sequence[str]:
+        """Return the names of the users that *query* asks for: quick, however many they are."""
+        ...
+
     async def add(self, name: str, *, admin: bool, now: datetime) -> User:
         """Store a new user. Raises PerijoveError CONFLICT if the name is taken."""
         ...
