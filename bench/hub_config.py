@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import Mapping
 
 try:
     from perijove.hub.ports.spawner import Spawner
@@ -18,8 +16,6 @@ class Recorded(Spawner):
     """Servers that are only recorded: they run wherever the database says so, and one program answers for all."""
 
     async def start(self) -> str:
-        if self.user.name == os.environ.get("BENCH_SLOW"):
-            await asyncio.sleep(3600)
         return os.environ["BENCH_BACKEND"]
 
     async def poll(self) -> int | None:
@@ -40,19 +36,7 @@ c.JupyterHub.authenticate_prometheus = False
 c.JupyterHub.cleanup_servers = False
 c.JupyterHub.spawner_class = Recorded
 c.JupyterHub.authenticator_class = "dummy"
-if "BENCH_SLOW" in os.environ:
-    # For the pages in a browser: there are those of accounts that the hub keeps, and everybody is let in all the same.
-    from perijove.hub.adapters.authenticators.password import PasswordAuthenticator
-
-    class Trusting(PasswordAuthenticator):
-        """Keeps accounts, and asks nobody for the right password."""
-
-        async def authenticate(self, handler: object, data: Mapping[str, str]) -> str | None:
-            return data["username"]
-
-    c.JupyterHub.authenticator_class = Trusting
 c.Authenticator.allow_all = True
-c.Authenticator.admin_users = set(os.environ.get("BENCH_ADMINISTRATORS", "").split())
 
 # A proxy that runs already: what it costs is measured elsewhere.
 c.ConfigurableHTTPProxy.should_start = False
@@ -68,12 +52,3 @@ c.JupyterHub.services = [{"name": "bench", "api_token": os.environ["BENCH_TOKEN"
 c.JupyterHub.load_roles = [
     {"name": "bench", "services": ["bench"], "scopes": ["admin:users", "admin:servers", "list:users", "tokens"]}
 ]
-if "BENCH_SLOW" in os.environ:
-    # For the pages in a browser: a service that people allow to act for them, and a group.
-    wiki = {"name": "wiki", "api_token": os.environ["BENCH_TOKEN"][::-1], "oauth_redirect_uri": "/services/wiki/back"}
-    c.JupyterHub.services.append(wiki)
-    c.JupyterHub.load_groups = {"physics": {"users": []}}
-    c.JupyterHub.load_roles[0]["scopes"].append("groups")
-    c.Spawner.start_timeout = 3600
-    c.JupyterHub.audit_log_file = "audit.jsonl"
-    c.JupyterHub.load_roles.append({"name": "user", "scopes": ["self", "shares!user", "access:services"]})

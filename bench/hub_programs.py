@@ -48,6 +48,7 @@ class Hub:
         started: seconds from exec to the first answer.
         database: what it writes to.
         polled: the names of the recorded servers that it has asked after, a line each.
+        log: what it prints.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Hub:
     started: float
     database: Database
     polled: Path
+    log: Path
 
     @property
     def pid(self) -> int:
@@ -160,6 +162,7 @@ class Installation:
         processors: those that the hub has.
         others: those that everything else has.
         token: of the service that asks.
+        config: the configuration file, of those beside this one.
     """
 
     folder: Path
@@ -167,6 +170,7 @@ class Installation:
     processors: set[int]
     others: set[int]
     token: str = field(default_factory=lambda: secrets.token_hex(20))
+    config: str = "hub_config.py"
 
     @contextmanager
     def proxy(self) -> Iterator[Carrier]:
@@ -210,10 +214,10 @@ class Installation:
             process = stack.enter_context(running(self._command(name, place), log, env, self.processors))
             await_answer(port, process, log, page)
             started = time.perf_counter() - begin
-            yield Hub(name, port, used.public, process, self.token, started, database, polled)
+            yield Hub(name, port, used.public, process, self.token, started, database, polled, log)
 
     def _command(self, name: str, place: Path) -> list[str]:
-        config = ["-f", str(HERE / "hub_config.py")]
+        config = ["-f", str(HERE / self.config)]
         if name == PERIJOVE:
             return [str(perijove_folder() / "perijove"), *config, f"--JupyterHub.data_dir={place}"]
         secret = f"--JupyterHub.cookie_secret_file={place / 'cookie_secret'}"

@@ -74,7 +74,8 @@ def serving(name: str, folder: Path, *, seconds: int | None = None) -> Iterator[
     with running_wholly([*hub_program(name), *flags], log, env) as process:
         await_answer(port, process, log, "/hub/api")
         settle(process.pid)
-        yield Hub(name, port, public, process, token, time.perf_counter() - begin, database, place / "polled")
+        started = time.perf_counter() - begin
+        yield Hub(name, port, public, process, token, started, database, place / "polled", log)
 
 
 @contextmanager
