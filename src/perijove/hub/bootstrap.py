@@ -71,6 +71,7 @@ from perijove.hub.usecases.shutdown import Shutdown
 from perijove.hub.usecases.spawners import SpawnerFactory
 from perijove.hub.usecases.steps import Plugins
 from perijove.hub.web.app import create_app
+from perijove.hub.web.permissions import load_what_routes_need
 from perijove.hub.web.state import HubState, Logo, PluginInfo, WebSettings
 from perijove.hub.web.templating import Templates
 from perijove.wire.prefixes import hub_prefix
@@ -111,6 +112,7 @@ def run(configuration: Configuration, leash: Leash | None = None) -> int:
     os.umask(0o077)
     for warning in configuration.warnings:
         log.warning(warning)
+    load_what_routes_need()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_serve(configuration, leash))

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import ast
+import subprocess
+import sys
 from collections.abc import Iterable
 from typing import Annotated, Any
 
@@ -341,3 +344,25 @@ def test_a_route_of_which_fastapi_sees_another_declaration_answers_nothing(monke
     monkeypatch.setattr(permissions, "access_of", lambda _: None)
     with pytest.raises(TypeError, match="another declaration"):
         _ = placed.made
+
+
+MAKES_A_ROUTE = """
+import sys
+from perijove.hub.web.api import hub, users
+from perijove.hub.web.permissions import included, load_what_routes_need
+if sys.argv[1] == "before":
+    load_what_routes_need()
+known = set(sys.modules)
+for router in (hub.router, users.router):
+    for route in included(router, "/hub/api"):
+        route.made
+print(sorted(name for name in sys.modules.keys() - known if name.startswith("pydantic.")))
+"""
+
+
+@pytest.mark.parametrize("when", ["before", "never"])
+def test_what_fastapi_needs_for_its_first_route_is_loaded_before_any_request(when: str) -> None:
+    command = [sys.executable, "-c", MAKES_A_ROUTE, when]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    loaded = ast.literal_eval(done.stdout)
+    assert not loaded if when == "before" else "pydantic.v1" in loaded
