@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+
+from msgspec.structs import replace
 
 from perijove.hub.adapters.store.sql import SqlStore
 from perijove.hub.core.oauth import OAuthClient

@@ -7,10 +7,11 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import uvicorn
+from msgspec.structs import replace
 from playwright.sync_api import Browser, BrowserContext
 from tests.support.gallery_data import (
     FORM,

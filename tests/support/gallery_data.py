@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from math import sin
 from typing import Any, Final
 
+from msgspec.structs import replace
 from traitlets.config import Config
 
 from perijove.hub.adapters.authenticators.dummy import DummyAuthenticator

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import gc
 import hashlib
 import hmac
@@ -17,11 +18,12 @@ import signal
 import sys
 import uuid
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import structlog
 import uvloop
+from msgspec import Struct
+from msgspec.structs import replace
 from traitlets.config import Configurable
 
 import perijove
@@ -86,8 +88,7 @@ NOBODY_ALLOWED = (
 STOP_ALL_TIMEOUT = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Hub:
+class Hub(Struct, frozen=True):
     """A hub put together, with the parts that are needed to start and stop it."""
 
     options: JupyterHub
@@ -296,7 +297,11 @@ def _administration(
 
 def _with_token(spec: ServiceSpec, secret: bytes) -> ServiceSpec:
     """Return *spec* with a token, if the hub runs that service and its operator gave it none."""
-    return spec if spec.api_token or not spec.managed else replace(spec, api_token=derived_token(secret, spec.name))
+    return (
+        spec
+        if spec.api_token or not spec.managed
+        else dataclasses.replace(spec, api_token=derived_token(secret, spec.name))
+    )
 
 
 def _audit_log(options: JupyterHub, clock: SystemClock, metrics: Metrics) -> AuditLog | None:

@@ -7,10 +7,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from perijove.hub.adapters import processes
 from perijove.hub.adapters.processes import ProcessIdentity, parse_stat

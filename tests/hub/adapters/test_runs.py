@@ -4,9 +4,9 @@ import secrets
 import signal
 import subprocess
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from perijove.hub.adapters import processes
 from perijove.hub.adapters.processes import ProcessIdentity

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from msgspec.structs import fields
 
 from perijove.hub.core import audit, events
 from perijove.hub.core.audit import EMPTY, Broken, Head, Report, chained, entry_of, note, read_line, torn_note, verify
@@ -19,7 +19,7 @@ ORIGIN = Origin("user", "token a7", "192.0.2.1", "request-1")
 
 def example(kind: Any, text: str = "text") -> Fact:
     values = {"str": text, "int": 1, "float": 1.5, "bool": True}
-    fact: Fact = kind(**{field.name: values[str(field.type)] for field in fields(kind)})
+    fact: Fact = kind(**{field.name: values[field.type.__name__] for field in fields(kind)})
     return fact
 
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import typing
 from typing import Any
 
@@ -28,7 +27,7 @@ def test_a_fact_is_an_unchangeable_value_of_plain_data(kind: Any) -> None:
     one, same = (kind(**{name: hint() for name, hint in hints.items()}) for _ in range(2))
     assert one == same
     assert hash(one) == hash(same)
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError):
         setattr(one, next(iter(hints)), "changed")
     assert not hasattr(one, "__dict__")
 
@@ -36,8 +35,7 @@ def test_a_fact_is_an_unchangeable_value_of_plain_data(kind: Any) -> None:
 @pytest.mark.parametrize("kind", events.kinds(), ids=lambda kind: kind.__name__)
 def test_the_audit_log_is_told_of_fields_that_there_are(kind: type[Fact]) -> None:
     if kind.audited is not None:
-        names = {field.name for field in dataclasses.fields(kind)}
-        assert {kind.audited.who, kind.audited.whom} <= names
+        assert {kind.audited.who, kind.audited.whom} <= set(kind.__struct_fields__)
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from perijove.hub.core.errors import PerijoveError
 from perijove.hub.core.long_actions import SILENT, Kind, LongAction, Stage, check_key

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from perijove.hub.core.errors import PerijoveError
 from perijove.hub.core.routes import Changes, Route, differences, extra_routes, hub_route, server_route, service_routes

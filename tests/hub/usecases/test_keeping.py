@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from perijove.hub.core.errors import Code, PerijoveError, invalid
@@ -49,7 +50,7 @@ async def keeper(house: House, programs: FakePrograms) -> AsyncIterator[Callable
 
 
 def test_the_environment_is_what_services_for_jupyterhub_read() -> None:
-    env = environment(replace(WIKI, environment={"OWN": "1", "JUPYTERHUB_HOST": "changed"}), HUB)
+    env = environment(dataclasses.replace(WIKI, environment={"OWN": "1", "JUPYTERHUB_HOST": "changed"}), HUB)
     access = json.dumps(["access:services", "access:services!service=wiki"])
     assert env == {
         "JUPYTERHUB_API_TOKEN": TOKEN,
@@ -136,7 +137,7 @@ async def test_one_that_cannot_be_started_is_tried_again(
 async def test_all_end_with_the_hub_and_stay_so(
     house: House, programs: FakePrograms, keeper: Callable[..., Keeper]
 ) -> None:
-    keeping_it = keeper(WIKI, replace(WIKI, name="other"))
+    keeping_it = keeper(WIKI, dataclasses.replace(WIKI, name="other"))
     keeping_it.begin(check_interval=60)
     await house.when(lambda: len(programs.running()) == 2)
     await keeping_it.close()
@@ -168,7 +169,7 @@ async def test_whether_a_service_answers_is_told_once(
     house: House, programs: FakePrograms, keeper: Callable[..., Keeper]
 ) -> None:
     house.probe.silent = True
-    keeping_it = keeper(replace(WIKI, timeout=0.05))
+    keeping_it = keeper(dataclasses.replace(WIKI, timeout=0.05))
     with capture_logs() as logs:
         keeping_it.begin(check_interval=60)
         await house.when(lambda: told(logs, "does not answer"))
@@ -194,7 +195,7 @@ async def test_an_external_service_is_waited_for_too(
 ) -> None:
     house.probe.silent = True
     with capture_logs() as logs:
-        keeper(replace(WIKI, command=())).begin(check_interval=60)
+        keeper(dataclasses.replace(WIKI, command=())).begin(check_interval=60)
         await house.when(lambda: len(house.probe.asked) > 2)
         house.probe.silent = False
         await house.when(lambda: told(logs, "the service answers"))

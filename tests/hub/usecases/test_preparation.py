@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from perijove.hub.adapters.encryption import FernetEncryption
 from perijove.hub.core.roles import Role

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -8,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from perijove.hub.core.admission import Place
 from perijove.hub.core.culling import Ending
@@ -134,8 +134,8 @@ def test_a_user_with_all_fields(settings: WebSettings) -> None:
 def test_server_and_pending_of_a_user_tell_of_the_default_server(
     settings: WebSettings, state: State, server: bool, pending: str | None
 ) -> None:
-    named = dataclasses.replace(RUNNING, id=8, name="other")
-    model = seen(principal("read:users"), settings, named, dataclasses.replace(RUNNING, state=state))
+    named = replace(RUNNING, id=8, name="other")
+    model = seen(principal("read:users"), settings, named, replace(RUNNING, state=state))
     assert model["server"] == (f"{settings.base_url}user/ada/" if server else None)
     assert model["pending"] == pending
 
@@ -146,14 +146,14 @@ def test_a_user_without_servers_has_none(settings: WebSettings) -> None:
 
 
 def test_servers_at_rest_are_shown_if_asked_for(settings: WebSettings) -> None:
-    stopped = dataclasses.replace(RUNNING, id=8, name="other", state=State.STOPPED)
+    stopped = replace(RUNNING, id=8, name="other", state=State.STOPPED)
     who = principal("read:servers")
     assert seen(who, settings, RUNNING, stopped)["servers"].keys() == {""}
     assert seen(who, settings, RUNNING, stopped, stopped_servers=True)["servers"].keys() == {"", "other"}
 
 
 def test_servers_are_filtered_one_by_one(settings: WebSettings) -> None:
-    other = dataclasses.replace(RUNNING, id=8, name="other")
+    other = replace(RUNNING, id=8, name="other")
     assert seen(principal("read:servers!server=ada/other"), settings, RUNNING, other)["servers"].keys() == {"other"}
 
 
@@ -190,7 +190,7 @@ def test_the_spawners_state_is_for_those_who_may_see_it(settings: WebSettings, s
 
 
 def test_full_addresses_where_the_public_one_is_configured(settings: WebSettings) -> None:
-    public = dataclasses.replace(settings, site=Site(settings.base_url, "https://jupyter.example"))
+    public = replace(settings, site=Site(settings.base_url, "https://jupyter.example"))
     model = models.server_model(RUNNING, public)
     assert model["full_url"] == f"https://jupyter.example{settings.base_url}user/ada/"
     assert model["full_progress_url"] == f"https://jupyter.example{model['progress_url']}"
@@ -203,7 +203,7 @@ def test_full_addresses_where_the_public_one_is_configured(settings: WebSettings
 )
 def test_addresses_of_servers_need_no_escaping_in_html(name: str) -> None:
     settings: Any = type("Settings", (), {"site": Site(), "prefix": "/hub/"})()
-    server = dataclasses.replace(RUNNING, user_name=name, name="x-1")
+    server = replace(RUNNING, user_name=name, name="x-1")
     model = models.server_model(server, settings)
     for address in (model["url"], model["progress_url"]):
         assert not set(address) & set("<>\"'&\\` \t\r\n")
@@ -211,7 +211,7 @@ def test_addresses_of_servers_need_no_escaping_in_html(name: str) -> None:
 
 
 def test_why_a_server_failed_is_told(settings: WebSettings) -> None:
-    failed = dataclasses.replace(RUNNING, state=State.FAILED, failure=Failure("It broke.", "Mend it.", "line", NOW))
+    failed = replace(RUNNING, state=State.FAILED, failure=Failure("It broke.", "Mend it.", "line", NOW))
     model = models.server_model(failed, settings)
     assert model["failure"] == {
         "reason": "It broke.",
@@ -243,10 +243,10 @@ def test_a_token_with_all_fields() -> None:
 
 
 def test_a_token_of_a_service_and_of_a_client_and_a_new_one() -> None:
-    of_service = dataclasses.replace(TOKEN, owner_kind="service", owner_name="ops")
+    of_service = replace(TOKEN, owner_kind="service", owner_name="ops")
     assert models.token_model(TokenView(of_service, ()))["service"] == "ops"
     assert "user" not in models.token_model(TokenView(of_service, ()))
-    of_client = dataclasses.replace(TOKEN, client_id="jupyterhub-user-ada", expires_at=NOW, last_activity=NOW)
+    of_client = replace(TOKEN, client_id="jupyterhub-user-ada", expires_at=NOW, last_activity=NOW)
     model = models.token_model(TokenView(of_client, ()))
     assert (model["oauth_client"], model["expires_at"]) == ("jupyterhub-user-ada", "2026-03-01T12:00:00.123456Z")
     assert models.token_model(TokenView(TOKEN, (), "secret"))["token"] == "secret"

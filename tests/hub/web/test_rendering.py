@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from fastapi import Request
+from msgspec.structs import replace
 
 import perijove
 from perijove.hub.testing.running import RunningHub

@@ -70,9 +70,9 @@ def test_the_origin_is_the_one_that_the_browser_sees(headers: dict[str, str], or
 
 
 def test_a_configured_public_address_goes_before_all_others(settings: WebSettings) -> None:
-    import dataclasses
+    from msgspec.structs import replace
 
-    public = dataclasses.replace(settings, site=Site("/jh/", "https://jupyter.example"))
+    public = replace(settings, site=Site("/jh/", "https://jupyter.example"))
     request = request_with(host="127.0.0.1:8081")
     assert security.own_origin(request, public) == "https://jupyter.example"
     assert security.is_secure(request, public)
@@ -288,10 +288,10 @@ def test_a_cookie_that_another_page_tossed_in_becomes_no_token(settings: WebSett
 
 
 async def test_tokens_of_another_secret_do_not_count(hub: RunningHub, settings: WebSettings) -> None:
-    import dataclasses
+    from msgspec.structs import replace
 
     token, _ = security.form_token(request_with(host="hub.test"), settings, None)
-    other = dataclasses.replace(settings, cookie_secret=b"another")
+    other = replace(settings, cookie_secret=b"another")
     with pytest.raises(PerijoveError):
         security.check_form(request_with("POST", host="hub.test", origin=ORIGIN), other, None, token)
 
@@ -333,9 +333,9 @@ async def test_a_made_up_session_is_nobody(hub: RunningHub, key: str) -> None:
 def test_cve_2024_28233_where_browsers_can_help_nobody_else_can_set_our_cookies(
     settings: WebSettings, host_cookies: bool, origin: str, name: str, path: str
 ) -> None:
-    import dataclasses
+    from msgspec.structs import replace
 
-    settings = dataclasses.replace(settings, host_cookies=host_cookies, site=Site("/jh/", origin))
+    settings = replace(settings, host_cookies=host_cookies, site=Site("/jh/", origin))
     request = request_with(host="hub.test")
     assert security.cookie_place(request, settings, security.SESSION_COOKIE) == (name, path)
     assert security.cookie_place(request, settings, security.FORM_COOKIE) == ("_xsrf", "/jh/hub/")
@@ -360,9 +360,9 @@ def test_cve_2024_28233_all_cookies_of_one_name_are_seen(settings: WebSettings) 
 def test_a_server_on_its_own_host_may_lead_to_signing_out(
     settings: WebSettings, site: str, one_origin: bool, own_hosts: bool
 ) -> None:
-    import dataclasses
+    from msgspec.structs import replace
 
-    hosts = dataclasses.replace(settings, site=Site("/", ORIGIN, lambda name, domain, _: f"{name}.{domain}"))
+    hosts = replace(settings, site=Site("/", ORIGIN, lambda name, domain, _: f"{name}.{domain}"))
     request = request_with(host="hub.test", sec_fetch_site=site)
     assert security.is_led_here(request, settings) is one_origin
     assert security.is_led_here(request, hosts) is own_hosts

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 from decimal import Decimal
 from importlib.metadata import version
 from pathlib import Path
@@ -17,14 +16,14 @@ from perijove.hub.web.state import HubState, Logo, PluginInfo, RequestMetrics, W
 
 def test_what_handlers_are_given_does_not_change_under_them(hub: RunningHub) -> None:
     for value, name in ((hub.state, "ctx"), (hub.state.settings, "site")):
-        with pytest.raises(dataclasses.FrozenInstanceError):
+        with pytest.raises(AttributeError):
             setattr(value, name, None)
 
 
 def test_every_setting_is_explained() -> None:
     assert WebSettings.__doc__
-    for field in dataclasses.fields(WebSettings):
-        assert f"        {field.name}: " in WebSettings.__doc__
+    for name in WebSettings.__struct_fields__:
+        assert f"        {name}: " in WebSettings.__doc__
 
 
 def test_the_prefix_lies_in_the_base(hub: RunningHub, base_url: str) -> None:
@@ -36,7 +35,7 @@ def test_the_metrics_adapter_is_what_handlers_expect() -> None:
     metrics: RequestMetrics = Metrics()
     metrics.observe_request("GET", "version", 200, 0.1)
     assert b'handler="version"' in metrics.render()
-    assert "metrics" in {field.name for field in dataclasses.fields(HubState)}
+    assert "metrics" in HubState.__struct_fields__
 
 
 def test_a_logo_is_known_by_its_name(tmp_path: Path) -> None:

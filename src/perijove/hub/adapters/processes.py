@@ -12,10 +12,11 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 PROC = Path("/proc")
 POLL_SECONDS = 0.5
@@ -23,8 +24,7 @@ POLL_SECONDS = 0.5
 _DEAD = frozenset("ZXx")
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessIdentity:
+class ProcessIdentity(Struct, frozen=True):
     """One process, never mistaken for another.
 
     Attributes:
@@ -50,8 +50,7 @@ class ProcessIdentity:
         return cls(pid, started, boot)
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessInfo:
+class ProcessInfo(Struct, frozen=True):
     """What ``/proc/<pid>/stat`` says of a process; see proc_pid_stat(5)."""
 
     pid: int

@@ -14,11 +14,11 @@ import pwd
 import secrets
 import signal
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import structlog
+from msgspec import Struct
 
 from perijove.hub.adapters import processes
 from perijove.hub.adapters.inherited import kept, search_path, shell
@@ -40,8 +40,7 @@ DRAIN_SECONDS: Final = 1.0
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class _Account:
+class _Account(Struct, frozen=True):
     """A user of the system."""
 
     name: str

@@ -23,9 +23,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 
 import structlog
+from msgspec import Struct
+from msgspec.structs import replace
 
 from perijove.hub.adapters.telemetry.logs import configure_logging
 from perijove.hub.core.failures import exit_words
@@ -66,8 +67,7 @@ class Leash:
             self._connection.send(UP)
 
 
-@dataclass(slots=True)
-class _Child:
+class _Child(Struct):
     """A hub; or the program that checks the configuration for one, which has no connection."""
 
     pid: int

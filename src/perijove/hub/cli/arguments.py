@@ -6,10 +6,11 @@ import argparse
 import difflib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, NoReturn
+
+from msgspec import Struct
 
 _OPTION_FLAG = re.compile(r"--([A-Z]\w*)\.([A-Za-z_]\w*)(?:=(.*))?", re.DOTALL)
 COMMANDS = ("check-config", "audit", "openapi", "proxy", "token")
@@ -40,8 +41,7 @@ class Action(StrEnum):
     VERSION = "version"
 
 
-@dataclass(frozen=True, slots=True)
-class CommandLine:
+class CommandLine(Struct, frozen=True):
     """A command line, understood.
 
     Attributes:

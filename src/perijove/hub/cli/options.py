@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from msgspec import Struct
 from traitlets.config import Configurable
 
 from perijove.hub.plugins.discovery import KINDS, registered_classes
@@ -16,8 +16,7 @@ FOLLOWS = "see the meaning"
 """The default of an option whose help says what it follows from."""
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(Struct, frozen=True):
     """One option.
 
     Attributes:
@@ -35,8 +34,7 @@ class Option:
     help: str
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(Struct, frozen=True):
     """The options of one class that its parents do not have, or have with another default."""
 
     name: str

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
 from statistics import median
 from typing import Any
+
+from msgspec import Struct
 
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.servers import OCCUPYING, Server, State
@@ -17,8 +18,7 @@ WAITING = "Waiting for a free place"
 """With what every sentence begins that tells somebody where they stand."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """How many at most; 0 means no limit.
 
     Attributes:
@@ -34,8 +34,7 @@ class Limits:
     broken_users: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where a start stands in the queue.
 
     Attributes:
@@ -72,8 +71,7 @@ def check_active(limits: Limits, active: int) -> None:
         raise PerijoveError(Code.LIMITED, "Active user limit exceeded. Try again in a few minutes.")
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """Those who start or wait to, as they were at one moment; everybody's place follows from it.
 
     Attributes:

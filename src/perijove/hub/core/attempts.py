@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
+
+from msgspec import Struct
 
 
 class AttemptKey(NamedTuple):
@@ -19,8 +20,7 @@ class AttemptKey(NamedTuple):
     key_hash: str
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(Struct, frozen=True):
     """How many attempts there were in a window of time.
 
     Attributes:

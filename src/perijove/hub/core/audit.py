@@ -11,9 +11,10 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
+
+from msgspec import Struct
 
 from perijove.hub.core import events
 from perijove.hub.core.facts import Audited, Fact, Origin
@@ -60,9 +61,9 @@ def entry_of(fact: Fact, origin: Origin, at: datetime, clean: Callable[[str], st
     if how.by_others_only and origin.kind != "service" and who == whom.partition("/")[0]:
         return None
     details = {
-        field.name: _bounded(value, clean)
-        for field in fields(fact)
-        if field.name not in {how.who, how.whom} and (value := getattr(fact, field.name)) != ""
+        name: _bounded(value, clean)
+        for name in fact.__struct_fields__
+        if name not in {how.who, how.whom} and (value := getattr(fact, name)) != ""
     }
     return _entry(how, _bounded(who, clean), _bounded(whom, clean), details, origin, at)
 
@@ -131,16 +132,14 @@ def torn_note(torn: bytes, at: datetime) -> dict[str, Any]:
     return note(TORN, at, bytes=len(torn), sha256=hashlib.sha256(torn).hexdigest())
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
+class Broken(Struct, frozen=True):
     """The first place at which a log is not as it was written."""
 
     place: str
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """What a check found.
 
     Attributes:

@@ -7,10 +7,12 @@ day had jumped (a machine that slept, a clock that was set).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from perijove.hub.core.servers import Server
 
@@ -33,8 +35,7 @@ class Why(StrEnum):
     AGE = "the hub (it ran for as long as it may)"
 
 
-@dataclass(frozen=True, slots=True)
-class CullRules:
+class CullRules(Struct, frozen=True):
     """What holds for one server.
 
     Attributes:
@@ -53,8 +54,7 @@ class CullRules:
         return min(REPORT_SECONDS, self.idle_timeout / REPORTS_IN_TIME) if self.idle_timeout else REPORT_SECONDS
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(Struct, frozen=True):
     """When a server will be stopped.
 
     Attributes:
@@ -104,8 +104,7 @@ def _later(moment: datetime | None, seconds: float) -> datetime | None:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Attention:
+class Attention(Struct, frozen=True):
     """Since when a hub process has heard of all use, without a gap.
 
     Attributes:

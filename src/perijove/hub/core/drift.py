@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from perijove.hub.core.facts import Fact
@@ -26,8 +25,7 @@ _SENTENCES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class DriftFound(Fact):
+class DriftFound(Fact, frozen=True):
     """The world differed from the store and was put right; *what* is a server's full name, or a run of none."""
 
     warning = True

@@ -6,14 +6,11 @@ into the audit log, how it is told there. Nothing else has to know it; metrics m
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from perijove.hub.core import role_events
 from perijove.hub.core.facts import Audited, Fact, seconds_words, server_words
 
 
-@dataclass(frozen=True, slots=True)
-class SignedIn(Fact):
+class SignedIn(Fact, frozen=True):
     """Somebody signed in."""
 
     audited = Audited("session.begin", "user", whom="user", who="user")
@@ -23,8 +20,7 @@ class SignedIn(Fact):
         return f"User {self.user} signed in"
 
 
-@dataclass(frozen=True, slots=True)
-class SignInRefused(Fact):
+class SignInRefused(Fact, frozen=True):
     """A sign-in was refused; *name* is as typed, shortened."""
 
     warning = True
@@ -36,8 +32,7 @@ class SignInRefused(Fact):
         return f"Sign-in refused: {self.reason}"
 
 
-@dataclass(frozen=True, slots=True)
-class GuessingSlowed(Fact):
+class GuessingSlowed(Fact, frozen=True):
     """So many tries failed that further ones are refused unread for *seconds*; told once, when that begins."""
 
     warning = True
@@ -50,8 +45,7 @@ class GuessingSlowed(Fact):
         return f"Too many failed tries by this {self.counted_by}: further ones are refused for {self.seconds} s"
 
 
-@dataclass(frozen=True, slots=True)
-class SignedOut(Fact):
+class SignedOut(Fact, frozen=True):
     """Somebody signed out."""
 
     audited = Audited("session.end", "user", whom="user", who="user")
@@ -61,8 +55,7 @@ class SignedOut(Fact):
         return f"User {self.user} signed out"
 
 
-@dataclass(frozen=True, slots=True)
-class SignedUp(Fact):
+class SignedUp(Fact, frozen=True):
     """Somebody asked for an account; *name* is taken by nobody yet."""
 
     audited = Audited("account.request", "user", whom="name", who="name")
@@ -72,8 +65,7 @@ class SignedUp(Fact):
         return f"Somebody signed up as {self.name} and waits for approval"
 
 
-@dataclass(frozen=True, slots=True)
-class AccountApproved(Fact):
+class AccountApproved(Fact, frozen=True):
     """An administrator let somebody in who had signed up."""
 
     audited = Audited("account.approve", "user", whom="user")
@@ -84,8 +76,7 @@ class AccountApproved(Fact):
         return f"The account of {self.user} was approved by {self.by}"
 
 
-@dataclass(frozen=True, slots=True)
-class AccountRefused(Fact):
+class AccountRefused(Fact, frozen=True):
     """An administrator refused somebody who had signed up."""
 
     audited = Audited("account.refuse", "user", whom="user")
@@ -96,8 +87,7 @@ class AccountRefused(Fact):
         return f"The account of {self.user} was refused by {self.by}"
 
 
-@dataclass(frozen=True, slots=True)
-class PasswordChanged(Fact):
+class PasswordChanged(Fact, frozen=True):
     """A password that the hub keeps was replaced; all other sessions ended."""
 
     audited = Audited("account.password", "user", whom="user")
@@ -108,8 +98,7 @@ class PasswordChanged(Fact):
         return f"The password of {self.user} was changed by {self.by}"
 
 
-@dataclass(frozen=True, slots=True)
-class UserCreated(Fact):
+class UserCreated(Fact, frozen=True):
     """A user came into being."""
 
     audited = Audited("user.create", "user", whom="user")
@@ -120,8 +109,7 @@ class UserCreated(Fact):
         return f"User {self.user} was created by {self.by}"
 
 
-@dataclass(frozen=True, slots=True)
-class UserDeleted(Fact):
+class UserDeleted(Fact, frozen=True):
     """A user and all of theirs went away."""
 
     audited = Audited("user.delete", "user", whom="user")
@@ -132,8 +120,7 @@ class UserDeleted(Fact):
         return f"User {self.user} was deleted by {self.by}"
 
 
-@dataclass(frozen=True, slots=True)
-class AdminChanged(Fact):
+class AdminChanged(Fact, frozen=True):
     """A user became an administrator, or is one no longer."""
 
     audited = Audited("user.admin", "user", whom="user")
@@ -146,8 +133,7 @@ class AdminChanged(Fact):
         return f"User {self.user} was made {became} by {self.by}"
 
 
-@dataclass(frozen=True, slots=True)
-class AuthStateChanged(Fact):
+class AuthStateChanged(Fact, frozen=True):
     """Somebody replaced what the authenticator keeps about a user; what it is, is told nowhere."""
 
     audited = Audited("user.auth_state", "user", whom="user")
@@ -158,8 +144,7 @@ class AuthStateChanged(Fact):
         return f"The authentication state of {self.user} was replaced by {self.by}"
 
 
-@dataclass(frozen=True, slots=True)
-class UserRenamed(Fact):
+class UserRenamed(Fact, frozen=True):
     """A user has another name."""
 
     audited = Audited("user.rename", "user", whom="user")
@@ -171,8 +156,7 @@ class UserRenamed(Fact):
         return f"User {self.before} was renamed to {self.user} by {self.by}"
 
 
-@dataclass(frozen=True, slots=True)
-class GroupCreated(Fact):
+class GroupCreated(Fact, frozen=True):
     """A group came into being."""
 
     audited = Audited("group.create", "group", whom="group")
@@ -183,8 +167,7 @@ class GroupCreated(Fact):
         return f"Group {self.group} was created by {self.by}"
 
 
-@dataclass(frozen=True, slots=True)
-class GroupDeleted(Fact):
+class GroupDeleted(Fact, frozen=True):
     """A group went away, with what it gave to its members."""
 
     audited = Audited("group.delete", "group", whom="group")
@@ -195,8 +178,7 @@ class GroupDeleted(Fact):
         return f"Group {self.group} was deleted by {self.by}"
 
 
-@dataclass(frozen=True, slots=True)
-class MembershipChanged(Fact):
+class MembershipChanged(Fact, frozen=True):
     """A user joined a group, or is in it no longer."""
 
     audited = Audited("group.member", "group", whom="group")
@@ -210,8 +192,7 @@ class MembershipChanged(Fact):
         return f"User {self.user} was {change} group {self.group} by {self.by}"
 
 
-@dataclass(frozen=True, slots=True)
-class GroupPropertiesChanged(Fact):
+class GroupPropertiesChanged(Fact, frozen=True):
     """A group has other properties."""
 
     audited = Audited("group.properties", "group", whom="group")
@@ -222,8 +203,7 @@ class GroupPropertiesChanged(Fact):
         return f"The properties of group {self.group} were changed by {self.by}"
 
 
-@dataclass(frozen=True, slots=True)
-class ServerStartRequested(Fact):
+class ServerStartRequested(Fact, frozen=True):
     """Somebody asked for a server."""
 
     audited = Audited("server.start", "server", whom="server", by_others_only=True)
@@ -234,8 +214,7 @@ class ServerStartRequested(Fact):
         return f"{server_words(self.server)} was asked for by {self.by}"
 
 
-@dataclass(frozen=True, slots=True)
-class ServerStopRequested(Fact):
+class ServerStopRequested(Fact, frozen=True):
     """Somebody asked for the end of a server."""
 
     audited = Audited("server.stop", "server", whom="server", by_others_only=True)
@@ -246,8 +225,7 @@ class ServerStopRequested(Fact):
         return f"{server_words(self.server)} was asked to stop by {self.by}"
 
 
-@dataclass(frozen=True, slots=True)
-class ServerAccessed(Fact):
+class ServerAccessed(Fact, frozen=True):
     """Somebody was let into a server; later requests in the same session are the server's own business."""
 
     audited = Audited("server.access", "server", whom="server", by_others_only=True)
@@ -258,8 +236,7 @@ class ServerAccessed(Fact):
         return f"{server_words(self.server)} was opened by {self.by}"
 
 
-@dataclass(frozen=True, slots=True)
-class ServerReady(Fact):
+class ServerReady(Fact, frozen=True):
     """A server can be used; *seconds* from request to now."""
 
     server: str
@@ -269,8 +246,7 @@ class ServerReady(Fact):
         return f"{server_words(self.server)} is ready after {seconds_words(self.seconds)}"
 
 
-@dataclass(frozen=True, slots=True)
-class ServerFailed(Fact):
+class ServerFailed(Fact, frozen=True):
     """A server did not start, or ended by itself."""
 
     warning = True
@@ -282,8 +258,7 @@ class ServerFailed(Fact):
         return f"{server_words(self.server)} failed after {seconds_words(self.seconds)}: {self.reason}"
 
 
-@dataclass(frozen=True, slots=True)
-class ServerStopped(Fact):
+class ServerStopped(Fact, frozen=True):
     """A server was stopped; *seconds* from request to now."""
 
     server: str
@@ -293,8 +268,7 @@ class ServerStopped(Fact):
         return f"{server_words(self.server)} stopped within {seconds_words(self.seconds)}"
 
 
-@dataclass(frozen=True, slots=True)
-class ServerAdopted(Fact):
+class ServerAdopted(Fact, frozen=True):
     """A hub found a running server that an earlier hub process started."""
 
     server: str
@@ -303,8 +277,7 @@ class ServerAdopted(Fact):
         return f"{server_words(self.server)} was found running, started by an earlier hub process"
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceCreated(Fact):
+class ServiceCreated(Fact, frozen=True):
     """A service was made while the hub runs; *url* is empty if nothing of it is proxied."""
 
     audited = Audited("service.create", "service", whom="service")
@@ -317,8 +290,7 @@ class ServiceCreated(Fact):
         return f"Service {self.service} was created by {self.by}"
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceDeleted(Fact):
+class ServiceDeleted(Fact, frozen=True):
     """A service went away, with its tokens."""
 
     audited = Audited("service.delete", "service", whom="service")
@@ -329,8 +301,7 @@ class ServiceDeleted(Fact):
         return f"Service {self.service} was deleted by {self.by}"
 
 
-@dataclass(frozen=True, slots=True)
-class TokenCreated(Fact):
+class TokenCreated(Fact, frozen=True):
     """A token was made; *token* is its id on the wire, *client* the OAuth client it was issued to, if any."""
 
     audited = Audited("token.create", "user", whom="owner")
@@ -343,8 +314,7 @@ class TokenCreated(Fact):
         return f"Token {self.token} of {self.owner} made by {self.by}"
 
 
-@dataclass(frozen=True, slots=True)
-class TokenRevoked(Fact):
+class TokenRevoked(Fact, frozen=True):
     """A token was revoked; with *client*, all that this OAuth client had for its owner."""
 
     audited = Audited("token.revoke", "user", whom="owner")
@@ -357,8 +327,7 @@ class TokenRevoked(Fact):
         return f"Token {self.token} of {self.owner} revoked by {self.by}"
 
 
-@dataclass(frozen=True, slots=True)
-class ServerShared(Fact):
+class ServerShared(Fact, frozen=True):
     """A user or group was given access to a server; *holder* is ``user <name>`` or ``group <name>``.
 
     Where somebody took it with a share code, *code* is its id on the wire and *by* is whoever took it.
@@ -375,8 +344,7 @@ class ServerShared(Fact):
         return f"{server_words(self.server)} was shared with {self.holder} by {self.code or self.by}: {self.scopes}"
 
 
-@dataclass(frozen=True, slots=True)
-class ShareRevoked(Fact):
+class ShareRevoked(Fact, frozen=True):
     """A user or group, or with an empty *holder* everybody, lost *scopes*, or all that was shared of a server."""
 
     audited = Audited("share.revoke", "server", whom="server")
@@ -390,8 +358,7 @@ class ShareRevoked(Fact):
         return f"{server_words(self.server)} is shared no longer with {whom}, says {self.by}: {what}"
 
 
-@dataclass(frozen=True, slots=True)
-class ShareCodeChanged(Fact):
+class ShareCodeChanged(Fact, frozen=True):
     """A code that becomes access to a server was made or revoked; an empty *code* means all of them."""
 
     audited = Audited("share.code", "server", whom="server")
@@ -405,8 +372,7 @@ class ShareCodeChanged(Fact):
         return f"{which} of {self.server} {'made' if self.made else 'revoked'} by {self.by}"
 
 
-@dataclass(frozen=True, slots=True)
-class ShutdownRequested(Fact):
+class ShutdownRequested(Fact, frozen=True):
     """Somebody asked over the API for the end of this hub process, and of *servers* and *proxy* or not."""
 
     warning = True
@@ -420,8 +386,7 @@ class ShutdownRequested(Fact):
         return f"The hub was asked to stop by {self.by}"
 
 
-@dataclass(frozen=True, slots=True)
-class ProxyMoved(Fact):
+class ProxyMoved(Fact, frozen=True):
     """Somebody told the hub over the API of another proxy, or of another token for it."""
 
     warning = True
@@ -433,8 +398,7 @@ class ProxyMoved(Fact):
         return f"The hub was told by {self.by} that the proxy is at {self.proxy}"
 
 
-@dataclass(frozen=True, slots=True)
-class ProxyRestarted(Fact):
+class ProxyRestarted(Fact, frozen=True):
     """The proxy was found dead and started again; *seconds* until it had all its routes."""
 
     warning = True
@@ -446,8 +410,7 @@ class ProxyRestarted(Fact):
         return f"The proxy was found dead; it was back with {count} after {seconds_words(self.seconds)}"
 
 
-@dataclass(frozen=True, slots=True)
-class RoutesChanged(Fact):
+class RoutesChanged(Fact, frozen=True):
     """The proxy's table was put right."""
 
     added: int

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from abc import abstractmethod
 from typing import ClassVar, Literal
+
+from msgspec import Struct
 
 Outcome = Literal["success", "refused"]
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """What a fact came from, as far as it was a request.
 
     Attributes:
@@ -27,8 +27,7 @@ class Origin:
     request_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Audited:
+class Audited(Struct, frozen=True):
     """How a fact is told in the audit log.
 
     Attributes:
@@ -48,8 +47,7 @@ class Audited:
     by_others_only: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Fact(ABC):
+class Fact(Struct, frozen=True):
     """Something that happened.
 
     Attributes:

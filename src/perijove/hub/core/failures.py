@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import signal
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from perijove.hub.core.names import shorten
 from perijove.hub.core.servers import Failure
@@ -23,8 +24,7 @@ _KILLED = frozenset({-signal.SIGKILL, 128 + signal.SIGKILL})
 """How the status of a killed process looks; a shell between says 128 more than the signal."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(Struct, frozen=True):
     """One usual cause.
 
     Attributes:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address
 from math import ceil
 from typing import Final
+
+from msgspec import Struct
 
 from perijove.hub.core.attempts import AttemptKey, Tally
 from perijove.hub.core.errors import Code, PerijoveError
@@ -17,8 +18,7 @@ _HOME_NETWORK: Final = 64
 """How many bits of an IPv6 address belong to one customer of a provider at least."""
 
 
-@dataclass(frozen=True, slots=True)
-class GuessLimits:
+class GuessLimits(Struct, frozen=True):
     """How many tries may fail within *window*; 0 for any number.
 
     Attributes:
@@ -32,8 +32,7 @@ class GuessLimits:
     window: timedelta = timedelta(minutes=10)
 
 
-@dataclass(frozen=True, slots=True)
-class Try:
+class Try(Struct, frozen=True):
     """Somebody tries to prove who they are.
 
     Attributes:

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
+
+from msgspec import Struct, field
 
 MINUTE: Final = timedelta(minutes=1)
 KEPT: Final = 24 * 60
 """How many minutes are kept."""
 
 
-@dataclass(frozen=True, slots=True)
-class Gauges:
+class Gauges(Struct, frozen=True):
     """What can be looked at at any time.
 
     Attributes:
@@ -38,8 +38,7 @@ class Gauges:
     all_memory: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(Struct, frozen=True):
     """A time span in a chart.
 
     Attributes:
@@ -59,8 +58,7 @@ class Point:
     longest: float = 0.0
 
 
-@dataclass(slots=True)
-class _Minute:
+class _Minute(Struct):
     number: int
     gauges: Gauges | None = None
     starts: int = 0
@@ -69,8 +67,7 @@ class _Minute:
     longest: float = 0.0
 
 
-@dataclass(slots=True)
-class History:
+class History(Struct):
     """The last minutes of one hub process; forgets by itself what is older."""
 
     _minutes: deque[_Minute] = field(default_factory=lambda: deque(maxlen=KEPT))
@@ -129,4 +126,4 @@ def _highest(seen: Iterable[Gauges]) -> Gauges | None:
     every = list(seen)
     if not every:
         return None
-    return Gauges(*(max(getattr(each, name) for each in every) for name in Gauges.__slots__))
+    return Gauges(*(max(getattr(each, name) for each in every) for name in Gauges.__struct_fields__))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final
+
+from msgspec import Struct
 
 from perijove.hub.core.errors import invalid
 
@@ -35,8 +36,7 @@ class Stage(Enum):
     INTERRUPTED = "interrupted"
 
 
-@dataclass(frozen=True, slots=True)
-class LongAction:
+class LongAction(Struct, frozen=True):
     """One action.
 
     Attributes:

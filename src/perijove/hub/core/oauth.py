@@ -11,9 +11,10 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from urllib.parse import quote, urlencode, urlsplit
+
+from msgspec import Struct, field
 
 from perijove.hub.core.errors import invalid
 from perijove.hub.core.redirects import local_target
@@ -33,8 +34,7 @@ _CLIENT_ID = re.compile(r"service-[A-Za-z0-9._~-]{1,247}")
 _CHALLENGE = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 
 
-@dataclass(frozen=True, slots=True)
-class OAuthClient:
+class OAuthClient(Struct, frozen=True):
     """Somebody who may ask for tokens: a single-user server or a service, one of the two.
 
     Attributes:
@@ -70,8 +70,7 @@ class OAuthClient:
         return ("read:users:name!user", "read:users:groups!user", str(access))
 
 
-@dataclass(frozen=True, slots=True)
-class OAuthCode:
+class OAuthCode(Struct, frozen=True):
     """An authorization code on its way, stored by hash."""
 
     code_hash: str
@@ -85,8 +84,7 @@ class OAuthCode:
     code_challenge_method: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class AuthorizeRequest:
+class AuthorizeRequest(Struct, frozen=True):
     """What a browser brought to the authorize endpoint, not yet believed."""
 
     client_id: str
@@ -133,8 +131,7 @@ def check_client(client: OAuthClient | None, request: AuthorizeRequest) -> OAuth
     return client
 
 
-@dataclass(frozen=True, slots=True)
-class Grantor:
+class Grantor(Struct, frozen=True):
     """Whoever is asked for a grant.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from perijove.hub.core.errors import invalid
 from perijove.hub.core.names import shorten
@@ -13,8 +14,7 @@ GROUPS, CHANGES = "groups", "spawner_override"
 FORM: Final = f'{{"{GROUPS}": […], "{CHANGES}": {{…}}}}'
 
 
-@dataclass(frozen=True, slots=True)
-class Override:
+class Override(Struct, frozen=True):
     """What to change for members of any of these groups.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from msgspec import Struct
 
 T = TypeVar("T")
 
@@ -12,16 +13,14 @@ MAX_OFFSET = 2**53
 """The farthest place in a list that may be asked for: databases have an end to their numbers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(Struct, frozen=True):
     """Which part of a list is asked for."""
 
     offset: int = 0
     limit: int = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
+class Page(Struct, Generic[T], frozen=True):
     """A part of a list, and how long the whole is."""
 
     items: Sequence[T]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Literal, Protocol
+
+from msgspec import Struct
 
 from perijove.hub.core.errors import PerijoveError, forbidden, not_found
 from perijove.hub.core.scopes import holds, holds_any
@@ -28,16 +29,14 @@ class Person(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """A name that is no user's (yet), and the groups it counts as being in: none, if nothing else is known."""
 
     name: str
     groups: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
+class Principal(Struct, frozen=True):
     """Whoever asks, passed explicitly to every use case.
 
     Attributes:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
 
 from perijove.hub.core.admission import Place
 from perijove.hub.core.texts import Sentence, shortened
@@ -27,8 +28,7 @@ def message_of(step: Mapping[str, Any]) -> str:
     return " ".join(str(message).split())[:MAX_MESSAGE_LENGTH]
 
 
-@dataclass(frozen=True, slots=True)
-class ProgressEvent:
+class ProgressEvent(Struct, frozen=True):
     """One step of an attempt to start a server.
 
     Attributes:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from perijove.hub.core.facts import Audited, Fact
 
 
-@dataclass(frozen=True, slots=True)
-class RoleChanged(Fact):
+class RoleChanged(Fact, frozen=True):
     """A role came into being or allows something else now; *scopes* are those that it has from now on."""
 
     audited = Audited("role.change", "role", whom="role")
@@ -20,8 +17,7 @@ class RoleChanged(Fact):
         return f"The role {self.role} was changed by {self.by}"
 
 
-@dataclass(frozen=True, slots=True)
-class RoleDeleted(Fact):
+class RoleDeleted(Fact, frozen=True):
     """A role went away, and everybody lost it."""
 
     audited = Audited("role.delete", "role", whom="role")
@@ -32,8 +28,7 @@ class RoleDeleted(Fact):
         return f"The role {self.role} was deleted by {self.by}"
 
 
-@dataclass(frozen=True, slots=True)
-class RolesChanged(Fact):
+class RolesChanged(Fact, frozen=True):
     """A user holds other roles; *roles* are those they hold now."""
 
     audited = Audited("user.roles", "user", whom="user")
@@ -45,8 +40,7 @@ class RolesChanged(Fact):
         return f"User {self.user} holds the roles {self.roles or '(none)'} now, by {self.by}"
 
 
-@dataclass(frozen=True, slots=True)
-class RoleHolderChanged(Fact):
+class RoleHolderChanged(Fact, frozen=True):
     """A role was given to a user, group or service, or taken away; *kind* says which of them *holder* is."""
 
     audited = Audited("role.holder", "role", whom="role")

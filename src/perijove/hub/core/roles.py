@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal
+
+from msgspec import Struct
 
 from perijove.hub.core.texts import mark
 
@@ -41,8 +42,7 @@ class Source(StrEnum):
     ADMINISTRATORS = "administrators"
 
 
-@dataclass(frozen=True, slots=True)
-class Role:
+class Role(Struct, frozen=True):
     """A named set of raw scopes.
 
     Attributes:

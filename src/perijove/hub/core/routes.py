@@ -7,9 +7,10 @@ left as they are.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
+
+from msgspec import Struct, field
 
 from perijove.hub.core.errors import invalid
 from perijove.hub.core.servers import AT_REST, Server, State
@@ -17,8 +18,7 @@ from perijove.hub.core.services import Service
 from perijove.hub.core.site import Site
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Struct, frozen=True):
     """One row of the proxy's table."""
 
     routespec: str
@@ -26,8 +26,7 @@ class Route:
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(Struct, frozen=True):
     """What to add (or replace) and what to delete."""
 
     add: tuple[Route, ...] = ()

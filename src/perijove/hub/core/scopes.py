@@ -8,14 +8,14 @@ Source: the scope catalogue of JupyterHub 6.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from perijove.hub.core.errors import PerijoveError, invalid
 from perijove.wire.scopes import Scope, ScopeSyntaxError, parse_scope
 
 
-@dataclass(frozen=True, slots=True)
-class Definition:
+class Definition(Struct, frozen=True):
     """One row of the catalogue: what a scope allows, in words, and which scopes it contains directly."""
 
     description: str
@@ -95,8 +95,7 @@ IDENTIFY_SCOPES = ("read:users:name", "read:users:groups")
 CUSTOM_PREFIX = "custom:"
 
 
-@dataclass(frozen=True, slots=True)
-class Catalogue:
+class Catalogue(Struct, frozen=True):
     """All scopes that a hub knows: its own, and those that its configuration adds.
 
     Attributes:
@@ -154,8 +153,7 @@ BUILT_IN = Catalogue(CATALOGUE)
 """The scopes that every hub knows."""
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
+class Holder(Struct, frozen=True):
     """On whose behalf self filters are resolved: the owner of a token, and what its OAuth client stands for."""
 
     user: str = ""
@@ -163,8 +161,7 @@ class Holder:
     server: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Memberships:
+class Memberships(Struct, frozen=True):
     """The groups of some users: of those whom filters name, no others.
 
     Attributes:

@@ -16,10 +16,12 @@ One way leads back: a server that ended because its port was taken goes from ans
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from perijove.hub.core.errors import conflict, invalid
 from perijove.wire.models import Pending
@@ -126,8 +128,7 @@ DURABLE: Final = "durable"
 """The key in a server's spawner state under which the names of what outlives its runs stand."""
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """Why an attempt failed, for a person.
 
     Attributes:
@@ -143,8 +144,7 @@ class Failure:
     at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
+class Server(Struct, frozen=True):
     """One server of a user, as stored.
 
     Attributes:

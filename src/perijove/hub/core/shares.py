@@ -7,9 +7,10 @@ server. So neither a new name of the owner nor somebody else who takes the old o
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+
+from msgspec import Struct
 
 from perijove.hub.core.errors import invalid
 from perijove.hub.core.scopes import Catalogue
@@ -25,8 +26,7 @@ DEFAULT_LIFETIME: Final = 86_400
 """How long a code is accepted, in seconds, if nobody says how long."""
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(Struct, frozen=True):
     """Access to a server that a user or a group has.
 
     Attributes:
@@ -61,8 +61,7 @@ class Share:
         return limited(self.scopes, self.owner_name, self.server_name)
 
 
-@dataclass(frozen=True, slots=True)
-class ShareCode:
+class ShareCode(Struct, frozen=True):
     """A code with which whoever knows it gets access to a server.
 
     Attributes:

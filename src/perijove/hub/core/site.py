@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.wire.prefixes import hub_prefix, normalize_base_url, server_prefix, service_prefix
@@ -23,8 +24,7 @@ HostHook = Callable[[str, str, str], str]
 _HOST = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9_-]{1,63}(?<!-))*")
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
+class Site(Struct, frozen=True):
     """One installation, as browsers see it.
 
     Attributes:

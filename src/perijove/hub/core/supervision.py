@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 CRASHED = 70
 """The status of a hub that met an exception that nobody expected (EX_SOFTWARE of sysexits.h)."""
@@ -13,8 +14,7 @@ FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(Struct, frozen=True):
     """How a hub ended that was not asked to.
 
     Attributes:
@@ -28,8 +28,7 @@ class End:
     lived: float
 
 
-@dataclass(frozen=True, slots=True)
-class Past:
+class Past(Struct, frozen=True):
     """What happened to the hubs before.
 
     Attributes:
@@ -41,15 +40,13 @@ class Past:
     short: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Finish:
+class Finish(Struct, frozen=True):
     """There shall be no further hub; *status* is that of the command."""
 
     status: int
 
 
-@dataclass(frozen=True, slots=True)
-class StartAgain:
+class StartAgain(Struct, frozen=True):
     """There shall be another hub, in *pause* seconds; *past* is what to remember until that one ends."""
 
     pause: float

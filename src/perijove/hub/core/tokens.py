@@ -7,9 +7,10 @@ under which the token is looked up.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
+
+from msgspec import Struct
 
 from perijove.hub.core.errors import invalid
 
@@ -20,8 +21,7 @@ API_CLIENT_ID = "jupyterhub"
 """The client of tokens that no OAuth client asked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(Struct, frozen=True):
     """What is known of a token.
 
     Attributes:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from perijove.hub.core.errors import invalid
 from perijove.hub.core.servers import Server
@@ -14,8 +15,7 @@ MIN_PASSWORD_LENGTH = 8
 MAX_PASSWORD_LENGTH = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class User:
+class User(Struct, frozen=True):
     """A person who may have servers.
 
     Attributes:
@@ -53,8 +53,7 @@ class Overview(NamedTuple):
     servers: Sequence[Server] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Struct, frozen=True):
     """A name and password kept by the hub.
 
     Attributes:
@@ -70,8 +69,7 @@ class Account:
     created: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(Struct, frozen=True):
     """One browser that is signed in.
 
     Attributes:

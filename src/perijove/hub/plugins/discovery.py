@@ -5,10 +5,10 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
+from msgspec import Struct
 from traitlets.config import Configurable
 
 import perijove
@@ -41,8 +41,7 @@ _UPSTREAM = frozenset(
 """Packages whose plug-ins are made for JupyterHub."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Kind:
+class Kind(Struct, frozen=True, eq=False):
     """One kind of plug-in.
 
     Attributes:

@@ -7,11 +7,13 @@ may come in. One part may do without a prefix; its users' names must not begin w
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from msgspec import Struct
+from msgspec.structs import replace
 from traitlets import Any as AnyTrait
 from traitlets import List, TraitError, validate
 from traitlets.config import Config
@@ -41,8 +43,7 @@ _OF_ALL: Final = ("manage_groups", "manage_roles", "enable_auth_state", "refresh
 """Options that hold for all parts as soon as one of them has it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """One authenticator of several.
 
     Attributes:
@@ -64,7 +65,7 @@ class Part:
 
     def user(self, user: SpawnerUser) -> SpawnerUser:
         """Return *user* as this part knows them."""
-        return replace(user, name=user.name.removeprefix(self.prefix))
+        return dataclasses.replace(user, name=user.name.removeprefix(self.prefix))
 
 
 def parse_parts(entries: Iterable[Any]) -> tuple[Part, ...]:
@@ -216,7 +217,7 @@ class MultiAuthenticator(Authenticator):
             for way in part.authenticator.sign_in_ways(own):
                 url = f"{base_url}login" if way.url == f"{own}login" else way.url
                 service = way.service or (part.name if way.kind is WayKind.LINK else "")
-                found.append(replace(way, url=url, service=service, part=part.name))
+                found.append(dataclasses.replace(way, url=url, service=service, part=part.name))
         return found
 
     async def get_authenticated_user(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class AuditQuery:
+
+class AuditQuery(Struct, frozen=True):
     """What to look for; the newest comes first.
 
     Attributes:
@@ -33,8 +33,7 @@ class AuditQuery:
     place: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class AuditPage:
+class AuditPage(Struct, frozen=True):
     """What was found.
 
     Attributes:

@@ -8,17 +8,16 @@ path on and keeps WebSockets.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+from msgspec import Struct
 from traitlets import Bool, Dict, Float, Unicode
 from traitlets.config import LoggingConfigurable
 
 from perijove.hub.core.routes import Route
 
 
-@dataclass(frozen=True, slots=True)
-class ProxySetting:
+class ProxySetting(Struct, frozen=True):
     """What a proxy must know of its surroundings.
 
     Attributes:

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class SignInRequest:
+
+class SignInRequest(Struct, frozen=True):
     """What an authenticator may know of the request: handed to it as *handler*.
 
     Attributes:
@@ -81,15 +82,13 @@ class Complete:
     data: Mapping[str, Any] = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """Nobody is signed in, because the provider, or the person there, said no; *reason* in the provider's words."""
 
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class BeginAgain:
+class BeginAgain(Struct, frozen=True):
     """What came back fits to no sign-in: another one begins, at *url*, the authenticator's `login_url` if empty."""
 
     url: str = ""
@@ -105,8 +104,7 @@ class SignedOut:
 Outcome = LeadTo | Complete | Refused | BeginAgain | SignedOut
 
 
-@dataclass(slots=True)
-class SignInExchange:
+class SignInExchange(Struct):
     """One request to a handler of an authenticator.
 
     Attributes:

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from msgspec import Struct
+
 from perijove.hub.core.groups import Group
 from perijove.hub.core.site import Site
 from perijove.wire.prefixes import escape_name
 
 
-@dataclass(frozen=True, slots=True)
-class HubInfo:
+class HubInfo(Struct, frozen=True):
     """Where the hub is.
 
     Attributes:

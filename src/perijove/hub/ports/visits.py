@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 
-@dataclass(frozen=True, slots=True)
-class HookUser:
+class HookUser(Struct, frozen=True):
     """The visitor.
 
     Attributes:
@@ -21,8 +21,7 @@ class HookUser:
     url: str
 
 
-@dataclass(frozen=True, slots=True)
-class HookRequest:
+class HookRequest(Struct, frozen=True):
     """What the browser asked for.
 
     Attributes:
@@ -51,8 +50,7 @@ class HookRequest:
         return f"{self.protocol}://{self.host}{self.uri}"
 
 
-@dataclass(frozen=True, slots=True)
-class HookHandler:
+class HookHandler(Struct, frozen=True):
     """A visit: who asks for what.
 
     Attributes:

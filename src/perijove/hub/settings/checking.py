@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
+from msgspec import Struct
 from traitlets import (
     Bool,
     Bytes,
@@ -48,8 +48,7 @@ _KINDS: tuple[tuple[type[Any], str, str], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Struct, frozen=True):
     """What the check found.
 
     Attributes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from perijove.hub.core.names import normalize_group_name, normalize_user_name, shorten
 from perijove.hub.settings.mistakes import did_you_mean, refusals, shown, wrong_texts
@@ -14,8 +15,7 @@ OPTION: Final = "c.JupyterHub.load_groups"
 KEYS: Final = ("users", "properties")
 
 
-@dataclass(frozen=True, slots=True)
-class GroupSpec:
+class GroupSpec(Struct, frozen=True):
     """One group of the configuration.
 
     Attributes:
@@ -29,8 +29,7 @@ class GroupSpec:
     properties: Mapping[str, object] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedGroups:
+class ParsedGroups(Struct, frozen=True):
     """What was understood and what was wrong; sentences begin with the option."""
 
     groups: tuple[GroupSpec, ...]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from msgspec import Struct
 from traitlets import Any as AnyTrait
 from traitlets import Bool, Float, TraitError, Unicode, validate
 from traitlets.config import LoggingConfigurable
@@ -13,8 +13,7 @@ from traitlets.config import LoggingConfigurable
 from perijove.hub.core.names import validate_server_name
 
 
-@dataclass(frozen=True, slots=True)
-class Landing:
+class Landing(Struct, frozen=True):
     """What the pages must know of these options.
 
     Attributes:

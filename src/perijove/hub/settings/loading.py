@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from msgspec import Struct
 from traitlets import TraitType
 from traitlets.config import Config
 from traitlets.config.loader import ConfigFileNotFound, DeferredConfigList, PyFileConfigLoader
@@ -56,8 +57,7 @@ class Arguments:
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(Struct, frozen=True):
     """A configuration as it was written.
 
     Attributes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from perijove.hub.core.errors import PerijoveError
 from perijove.hub.core.names import shorten
@@ -14,8 +15,7 @@ from perijove.hub.settings.secrets import masked
 VALUE_LIMIT = 80
 
 
-@dataclass(frozen=True, slots=True)
-class Mistake:
+class Mistake(Struct, frozen=True):
     """One thing that keeps the hub from starting.
 
     Attributes:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from perijove.hub.core.names import normalize_group_name, normalize_user_name, shorten, validate_role_name
 from perijove.hub.core.roles import ADMIN_SCOPES, DEFAULT_ROLES
@@ -19,8 +21,7 @@ KEYS = ("name", "description", "scopes", "users", "groups", "services")
 MANAGED = "managed_by_auth"
 
 
-@dataclass(frozen=True, slots=True)
-class RoleSpec:
+class RoleSpec(Struct, frozen=True):
     """One role of the configuration.
 
     Attributes:
@@ -40,8 +41,7 @@ class RoleSpec:
     groups: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedRoles:
+class ParsedRoles(Struct, frozen=True):
     """What was understood and what was wrong; sentences begin with the option.
 
     Attributes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from perijove.hub.core.names import shorten
 from perijove.hub.core.scopes import BUILT_IN, CUSTOM_PREFIX, Catalogue, Definition
@@ -18,8 +19,7 @@ MAX_LENGTH: Final = 255
 _NAME: Final = re.compile(rf"{CUSTOM_PREFIX}[a-z0-9][a-z0-9_\-*:]+[a-z0-9_*]")
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedScopes:
+class ParsedScopes(Struct, frozen=True):
     """What was understood and what was wrong; sentences begin with the option."""
 
     catalogue: Catalogue

@@ -14,6 +14,7 @@ from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from msgspec import Struct
 from traitlets import TraitError
 
 from perijove.hub.core.errors import PerijoveError
@@ -116,8 +117,7 @@ class ServiceSpec:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedServices:
+class ParsedServices(Struct, frozen=True):
     """What was understood, what was wrong and what is doubtful; sentences begin with the option."""
 
     services: tuple[ServiceSpec, ...]

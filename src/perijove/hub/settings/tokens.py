@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from msgspec import Struct
+
 from perijove.hub.core.errors import PerijoveError
 from perijove.hub.core.names import normalize_user_name, validate_service_name
 from perijove.hub.core.tokens import MIN_TOKEN_LENGTH
@@ -25,8 +27,7 @@ class TokenSpec:
     token: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedTokens:
+class ParsedTokens(Struct, frozen=True):
     """What was understood, what was wrong and what is doubtful; sentences begin with the option."""
 
     tokens: tuple[TokenSpec, ...]

@@ -6,9 +6,10 @@ import asyncio
 import hashlib
 import secrets
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, TypeVar
+
+from msgspec import Struct, field
 
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.facts import Fact
@@ -93,8 +94,7 @@ class FakeAuthenticator(Authenticator):
         return {"name": name, "admin": True if name in self.admins else None}
 
 
-@dataclass
-class FakeRun:
+class FakeRun(Struct):
     """One start of a fake server."""
 
     server_id: int
@@ -311,8 +311,7 @@ class FakeProxy(Proxy):
         return dict(self.routes)
 
 
-@dataclass
-class FakeProgram:
+class FakeProgram(Struct):
     """A program that runs until a test ends it."""
 
     program: Program

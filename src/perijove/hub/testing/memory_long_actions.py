@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from perijove.hub.core.long_actions import LongAction
 from perijove.hub.testing.memory_state import Repository, aware, drop

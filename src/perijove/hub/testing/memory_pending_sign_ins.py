@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 from datetime import datetime
 
 from perijove.hub.core.pending_sign_ins import PendingSignIn
@@ -29,7 +29,7 @@ class MemoryPendingSignIns(Repository):
         pending = self.all.pending_sign_ins.get(state_hash)
         if pending is None or pending.used:
             return False
-        self.all.pending_sign_ins[state_hash] = replace(pending, used=True, data={})
+        self.all.pending_sign_ins[state_hash] = dataclasses.replace(pending, used=True, data={})
         return True
 
     async def purge(self, before: datetime, keep: int) -> int:

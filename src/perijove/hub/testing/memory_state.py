@@ -5,9 +5,11 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, TypeVar
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from perijove.hub.adapters.store.values import json_text
 from perijove.hub.core.attempts import AttemptKey, Tally
@@ -35,8 +37,7 @@ Held = tuple[str, HolderKind, int]
 """A role and its holder."""
 
 
-@dataclass(slots=True)
-class State:
+class State(Struct):
     """Everything stored."""
 
     users: dict[int, User] = field(default_factory=dict)
@@ -67,7 +68,7 @@ class State:
 
     def copied(self) -> State:
         """Return a copy that can be changed by itself; what is in it cannot change."""
-        return State(**{each.name: copy.copy(getattr(self, each.name)) for each in fields(self)})
+        return State(**{name: copy.copy(getattr(self, name)) for name in self.__struct_fields__})
 
     def next_id(self, table: str) -> int:
         """Return an id that no row of *table* ever had."""
@@ -177,8 +178,7 @@ def forward(rows: dict[int, W], times: Mapping[int, datetime]) -> None:
             rows[key] = replace(row, last_activity=at)
 
 
-@dataclass(slots=True)
-class Unit:
+class Unit(Struct):
     """What the repositories of one transaction share."""
 
     state: State

@@ -12,12 +12,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 import httpx
 from fastapi import FastAPI
+from msgspec import Struct, field
+from msgspec.structs import replace
 from traitlets.config import Config
 
 from perijove.hub.adapters.encryption import FernetEncryption
@@ -100,8 +101,7 @@ class InterruptibleStore(MemoryStore):
             raise PerijoveError(Code.UNAVAILABLE, "The database is away.")
 
 
-@dataclass
-class FakeProbe:
+class FakeProbe(Struct):
     """Says that every server answers, or none."""
 
     willing: bool = True
@@ -111,8 +111,7 @@ class FakeProbe:
         return self.willing
 
 
-@dataclass
-class RunningHub:
+class RunningHub(Struct):
     """A hub put together for a test, and short ways to use it.
 
     Attributes:

@@ -12,9 +12,9 @@ Needs pytest and pytest-asyncio.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from perijove.hub.core.long_actions import Kind, LongAction
 from perijove.hub.core.oauth import OAuthCode

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 from typing import cast
+
+from msgspec.structs import replace
 
 from perijove.hub.core.attempts import AttemptKey, Tally
 from perijove.hub.core.errors import Code
@@ -369,7 +371,7 @@ class AccessContract:
         async with store.transaction() as tx:
             assert await tx.pending_sign_ins.use("s1")
             assert not await tx.pending_sign_ins.use("s1")
-            assert await tx.pending_sign_ins.get("s1") == replace(first, used=True, data={})
+            assert await tx.pending_sign_ins.get("s1") == dataclasses.replace(first, used=True, data={})
         with refused(Code.CONFLICT):
             async with store.transaction() as tx:
                 await tx.pending_sign_ins.add(first, 9)

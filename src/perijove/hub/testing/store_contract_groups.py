@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from perijove.hub.core.errors import Code
 from perijove.hub.core.groups import Group

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from perijove.hub.core.errors import Code
 from perijove.hub.core.paging import Window

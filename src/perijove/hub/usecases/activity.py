@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+
+from msgspec import Struct
 
 from perijove.hub.core.errors import invalid
 from perijove.hub.core.principals import Principal
@@ -23,8 +24,7 @@ MAX_KNOWN: Final = 8192
 """How many users' numbers, and those of their servers, are remembered at most."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
+class _Known(Struct, frozen=True):
     """A user, and the numbers of their servers by name, as the store had them in *generation*."""
 
     user: User

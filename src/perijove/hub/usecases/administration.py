@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from perijove.hub.core.history import History
 from perijove.hub.ports.audit import AuditReader
@@ -18,8 +19,7 @@ from perijove.hub.usecases.roles import Roles
 from perijove.hub.usecases.server_logs import ServerLogs
 
 
-@dataclass(frozen=True, slots=True)
-class Administration:
+class Administration(Struct, frozen=True):
     """The use cases of looking after a hub.
 
     Attributes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from perijove.hub.core.scopes import BUILT_IN, Catalogue
 from perijove.hub.ports.clock import Clock
@@ -11,8 +11,7 @@ from perijove.hub.ports.store import Store
 from perijove.hub.ports.telemetry import Telemetry
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(Struct, frozen=True):
     """The ports that nearly every use case needs, and the scopes that this hub knows.
 
     Without *encryption* nothing is kept for authenticators.

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 import structlog
+from msgspec import Struct
 
 from perijove.hub.core.culling import Attention, CullRules, Ending, ending, why_now
 from perijove.hub.core.errors import PerijoveError
@@ -36,8 +36,7 @@ STOP_PATIENCE: Final = 30.0
 MAX_REMEMBERED: Final = 16_384
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
+class _Known(Struct, frozen=True):
     attempt: int
     rules: CullRules
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from perijove.hub.core.errors import PerijoveError, forbidden, invalid
 from perijove.hub.core.names import shorten
@@ -24,8 +25,7 @@ FORMS: Final = frozenset({WayKind.FORM, WayKind.HTML})
 """Ways whose fields are sent to the hub's own sign-in page."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entrance:
+class Entrance(Struct, frozen=True):
     """What is known of it from the start on.
 
     Attributes:

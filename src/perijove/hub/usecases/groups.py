@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from perijove.hub.core.errors import conflict, forbidden, invalid
 from perijove.hub.core.events import GroupCreated, GroupDeleted, GroupPropertiesChanged, MembershipChanged
@@ -23,8 +24,7 @@ MAX_NEW_GROUPS = 1_000
 MAX_MEMBERS_AT_ONCE = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class GroupView:
+class GroupView(Struct, frozen=True):
     """A group with what is shown beside it; *fields* names what the caller may see of it."""
 
     group: Group
@@ -42,8 +42,7 @@ async def list_groups(ctx: Context, principal: Principal, window: Window) -> Pag
         return Page(await _views(tx, principal, page.items), page.window, page.total)
 
 
-@dataclass(frozen=True, slots=True)
-class GroupSummary:
+class GroupSummary(Struct, frozen=True):
     """A group, how many members it has and which roles; *fields* names what the caller may see of it."""
 
     group: Group

@@ -9,9 +9,10 @@ alone writes to it, and for `GRACE` where another hub may have changed something
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable, Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Generic, TypeVar
+
+from msgspec import Struct
 
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.paging import Window
@@ -41,8 +42,7 @@ SOON: Final = timedelta(minutes=1)
 _MANY: Final = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Visitor:
+class Visitor(Struct, frozen=True):
     """A person in a browser."""
 
     principal: Principal
@@ -50,8 +50,7 @@ class Visitor:
     user: User
 
 
-@dataclass(frozen=True, slots=True)
-class Rights:
+class Rights(Struct, frozen=True):
     """What a user or service may do, and until when for sure; None for as long as nothing is changed."""
 
     scopes: frozenset[Scope]
@@ -174,8 +173,7 @@ async def _is_admin(tx: Transaction, token: Token) -> bool:
     return service is not None and service.admin
 
 
-@dataclass(slots=True)
-class _Known(Generic[T]):
+class _Known(Struct, Generic[T]):
     """An answer, good until *until* as long as the store's generation is *generation*; *confirmed* is when it was."""
 
     answer: T

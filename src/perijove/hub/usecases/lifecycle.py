@@ -11,11 +11,12 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TypeVar
 
 import structlog
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from perijove.hub.core.drift import Drift, DriftFound
 from perijove.hub.core.errors import Code, PerijoveError
@@ -54,8 +55,7 @@ PROGRESS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What came of a step: the event, and what it says."""
 
     event: Event
@@ -77,8 +77,7 @@ class Over(PerijoveError):
         super().__init__(Code.CONFLICT, "This start is over: the server was stopped or started anew.")
 
 
-@dataclass(slots=True)
-class _Driver:
+class _Driver(Struct):
     """What one driver does: *state* and *version* of the row that its *step* belongs to, and *news* not read yet.
 
     Attributes:

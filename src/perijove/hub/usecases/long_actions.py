@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import Final, NamedTuple
 
 import structlog
+from msgspec.structs import replace
 
 from perijove.hub.core.errors import Code, PerijoveError, invalid, not_found
 from perijove.hub.core.long_actions import MAX_TOLD, Kind, LongAction, check_key

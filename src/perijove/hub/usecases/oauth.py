@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
+
+from msgspec import Struct
 
 from perijove.hub.core.errors import conflict, forbidden
 from perijove.hub.core.events import ServerAccessed, TokenCreated, TokenRevoked
@@ -33,8 +34,7 @@ from perijove.hub.usecases.identity import Visitor
 from perijove.hub.usecases.tokens import new_secret
 
 
-@dataclass(frozen=True, slots=True)
-class Consent:
+class Consent(Struct, frozen=True):
     """What a person must be asked before a code is given.
 
     Attributes:
@@ -46,8 +46,7 @@ class Consent:
     scopes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Granted:
+class Granted(Struct, frozen=True):
     """An access token as told to the client; *expires_in* in seconds."""
 
     access_token: str

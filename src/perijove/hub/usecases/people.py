@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
+from msgspec import Struct
 
 from perijove.hub.core.auth_models import AuthModel, groups_of, info_of, roles_of
 from perijove.hub.core.events import AdminChanged, GroupCreated, MembershipChanged, UserCreated
@@ -28,8 +28,7 @@ BY_AUTHENTICATOR: Final = "the authenticator"
 ADMIN: Final = DEFAULT_ROLES["admin"].name
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """What an authenticator told of a person, checked.
 
     Attributes:

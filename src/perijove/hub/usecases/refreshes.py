@@ -7,10 +7,10 @@ so. After one that did not come in time, the authenticator is left alone for a w
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import Final
 
 import structlog
+from msgspec import Struct
 
 from perijove.hub.core.errors import PerijoveError
 from perijove.hub.ports.authenticator import Authenticator, SignInRequest
@@ -27,8 +27,7 @@ LEFT_ALONE: Final = 30.0
 """Seconds for which an authenticator that did not answer in time is not asked again."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
+class _Answer(Struct, frozen=True):
     good: bool
     at: float
 

@@ -7,8 +7,10 @@ here allows nobody more than whoever says it may do.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from perijove.hub.core.errors import Code, PerijoveError, conflict, forbidden, invalid, not_found
 from perijove.hub.core.events import AdminChanged
@@ -42,16 +44,14 @@ MAX_DESCRIPTION: Final = 1023
 MAX_HOLDERS_AT_ONCE: Final = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class RoleSummary:
+class RoleSummary(Struct, frozen=True):
     """A role and how many hold it, of the kinds that the caller may see."""
 
     role: Role
     holders: Mapping[HolderKind, int]
 
 
-@dataclass(frozen=True, slots=True)
-class RoleView:
+class RoleView(Struct, frozen=True):
     """A role and who holds it, of the kinds that the caller may see.
 
     Attributes:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from perijove.hub.core import user_options
 from perijove.hub.core.admission import Limits, Place, check_active
@@ -38,8 +40,7 @@ def _always(server: Server) -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True)
-class ServerRules:
+class ServerRules(Struct, frozen=True):
     """What the configuration says about servers.
 
     Attributes:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
+from msgspec import Struct
 
 from perijove.hub.core.errors import Code, PerijoveError, conflict, forbidden, invalid, not_found
 from perijove.hub.core.events import ServiceCreated, ServiceDeleted
@@ -33,8 +33,7 @@ MAX_INFO = 64 * 1024
 TOKEN_NOTE = "Given when the service was made"
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceView:
+class ServiceView(Struct, frozen=True):
     """A service with what is shown beside it; *fields* names what the caller may see of it."""
 
     service: Service
@@ -43,8 +42,7 @@ class ServiceView:
     fields: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceLink:
+class ServiceLink(Struct, frozen=True):
     """A service as somebody who may use it finds it: its name, and its address as `Site.service_url` has it."""
 
     name: str

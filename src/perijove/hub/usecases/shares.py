@@ -7,8 +7,10 @@ back, its holder gives it up, or server, owner or holder is deleted.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from perijove.hub.core.errors import PerijoveError, forbidden, invalid, not_found
 from perijove.hub.core.events import ServerShared, ShareCodeChanged, ShareRevoked
@@ -37,32 +39,28 @@ from perijove.hub.usecases.tokens import new_secret
 HolderKind = Literal["user", "group"]
 
 
-@dataclass(frozen=True, slots=True)
-class ServerName:
+class ServerName(Struct, frozen=True):
     """A server as an address names it: its owner's normalised name, and its own, empty for the default one."""
 
     owner: str
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class HolderName:
+class HolderName(Struct, frozen=True):
     """Who is to have a share, or has it: a user or a group by name."""
 
     kind: HolderKind
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class ShareView:
+class ShareView(Struct, frozen=True):
     """A share and its server as it is now."""
 
     share: Share
     server: Server
 
 
-@dataclass(frozen=True, slots=True)
-class CodeView:
+class CodeView(Struct, frozen=True):
     """A share code, its server as it is now, and once the code itself."""
 
     code: ShareCode

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import structlog
+from msgspec import Struct
 
 from perijove.hub.core.auth_models import AuthModel, checked_model
 from perijove.hub.core.errors import Code, PerijoveError, forbidden
@@ -35,8 +35,7 @@ NOT_LET_IN = mark("Signing in did not work, or you may not sign in here.")
 UNPREPARED = "What you need to work here could not be prepared. Tell whoever runs this hub."
 
 
-@dataclass(frozen=True, slots=True)
-class NewSession:
+class NewSession(Struct, frozen=True):
     """A session just begun, and the secret for its cookie, which is told only here."""
 
     key: str

@@ -6,10 +6,10 @@ starts the server.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -52,7 +52,7 @@ class UnfitOptions(PerijoveError):
 def made(ctx: Context, new_spawner: SpawnerFactory, server: Server) -> Spawner:
     """Return a new spawner object of *server*, with all that the store knows."""
     spawner = new_spawner(server)
-    spawner.user = replace(spawner.user, auth_state=StoredAuthState(ctx, server.user_id))
+    spawner.user = dataclasses.replace(spawner.user, auth_state=StoredAuthState(ctx, server.user_id))
     spawner.user_options = user_options.readable(server.user_options)
     spawner.durable = {kind: str(name) for kind, name in server.durable.get(DURABLE, {}).items()}
     spawner.load_state(server.run_state)

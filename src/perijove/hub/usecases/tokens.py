@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from perijove.hub.core.errors import forbidden, invalid, not_found
 from perijove.hub.core.events import TokenCreated, TokenRevoked
@@ -23,8 +25,7 @@ TOKEN_BYTES = 32
 MAX_SCOPES = 200
 
 
-@dataclass(frozen=True, slots=True)
-class TokenRequest:
+class TokenRequest(Struct, frozen=True):
     """What a new token shall be.
 
     Attributes:
@@ -40,8 +41,7 @@ class TokenRequest:
     roles: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Application:
+class Application(Struct, frozen=True):
     """An OAuth client that a user let act for them.
 
     Attributes:
@@ -55,16 +55,14 @@ class Application:
     tokens: Sequence[Token]
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """Parts of what acts for a user: tokens of their own, and applications."""
 
     tokens: Page[Token]
     applications: Page[Application]
 
 
-@dataclass(frozen=True, slots=True)
-class TokenView:
+class TokenView(Struct, frozen=True):
     """A token, what it allows now, and once its value."""
 
     token: Token

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 import structlog
+from msgspec import Struct
 
 from perijove.hub.core.servers import Server
 from perijove.hub.core.usage import Usage
@@ -38,8 +38,7 @@ MAX_REMEMBERED: Final = 4096
 _Key = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
+class _Answer(Struct, frozen=True):
     usage: Usage | None
     at: float
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import structlog
+from msgspec import Struct
+from msgspec.structs import replace
 
 from perijove.hub.core.errors import conflict, forbidden, invalid, not_found
 from perijove.hub.core.events import AdminChanged, AuthStateChanged, UserCreated, UserDeleted, UserRenamed
@@ -200,8 +201,7 @@ async def _valid_names(authenticator: Authenticator, names: Sequence[str]) -> li
     return list(normal)
 
 
-@dataclass(frozen=True, slots=True)
-class UserChanges:
+class UserChanges(Struct, frozen=True):
     """What to change of a user; None for what stays."""
 
     name: str | None = None

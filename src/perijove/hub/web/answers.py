@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
+
+from msgspec import Struct
 
 from perijove.hub.core.principals import Principal
 from perijove.hub.core.users import User
@@ -23,8 +24,7 @@ class Mark(NamedTuple):
     written: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
+class _Answer(Struct, frozen=True):
     principal: Principal
     mark: Mark
     body: bytes

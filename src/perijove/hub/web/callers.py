@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader
+from msgspec.structs import replace
 from starlette.datastructures import Headers
 
 from perijove.hub.core.errors import Code, PerijoveError, invalid

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from math import ceil, floor, log10
 from typing import Final
+
+from msgspec import Struct
 
 WIDTH: Final = 480
 HEIGHT: Final = 160
@@ -20,8 +21,7 @@ LINES: Final = 4
 BINARY: Final = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
+class Series(Struct, frozen=True):
     """One row of values, oldest first; None where there is none."""
 
     key: str
@@ -29,8 +29,7 @@ class Series:
     values: Sequence[float | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(Struct, frozen=True):
     """How a series is drawn.
 
     Attributes:
@@ -56,8 +55,7 @@ class Shape:
     total: float = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Chart:
+class Chart(Struct, frozen=True):
     """What a template draws.
 
     Attributes:

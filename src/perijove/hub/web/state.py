@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import mimetypes
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 import perijove
 from perijove.hub.core.site import Site
@@ -45,8 +46,7 @@ class RequestMetrics(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class WebSettings:
+class WebSettings(Struct, frozen=True):
     """What handlers must know of the configuration.
 
     Attributes:
@@ -90,8 +90,7 @@ class WebSettings:
         return self.site.prefix
 
 
-@dataclass(frozen=True, slots=True)
-class PluginInfo:
+class PluginInfo(Struct, frozen=True):
     """The class of a plug-in in use and the version of the distribution it comes from."""
 
     name: str
@@ -110,8 +109,7 @@ class PluginInfo:
             return cls(name, "unknown")
 
 
-@dataclass(frozen=True, slots=True)
-class Logo:
+class Logo(Struct, frozen=True):
     """An operator's own logo."""
 
     content: bytes
@@ -123,8 +121,7 @@ class Logo:
         return cls(path.read_bytes(), mimetypes.guess_type(path.name)[0] or "application/octet-stream")
 
 
-@dataclass(frozen=True, slots=True)
-class HubState:
+class HubState(Struct, frozen=True):
     """Everything a handler may use; in ``request.app.state.hub``."""
 
     ctx: Context

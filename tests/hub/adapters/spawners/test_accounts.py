@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import os
 import pwd
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.support.accounts import AS_ROOT, Accounts
 
 from perijove.hub.adapters.spawners.accounts import Account, account_of, check_home

@@ -7,11 +7,11 @@ import secrets
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.support.local_servers import output
 from traitlets.config import Config
 

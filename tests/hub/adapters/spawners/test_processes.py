@@ -3,9 +3,9 @@ from __future__ import annotations
 import secrets
 import subprocess
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from perijove.hub.adapters import processes
 from perijove.hub.adapters.spawners.processes import Run

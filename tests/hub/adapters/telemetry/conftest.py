@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Iterator
-from dataclasses import fields
 from typing import Any
 
 import pytest
 import structlog
+from msgspec.structs import fields
 
 from perijove.hub.core.events import kinds
 from perijove.hub.core.facts import Fact
@@ -19,7 +19,7 @@ def example(kind: Any) -> Fact:
     values: dict[str, Any] = {"server": "alice/lab", "user": "alice", "owner": "alice", "by": "root", "reason": "why"}
     values |= {"name": "mallory", "seconds": 1.25, "routes": 3, "added": 2, "deleted": 1, "token": "a7"}
     plain = {"str": "text", "int": 1, "float": 1.5, "bool": True}
-    fact: Fact = kind(**{field.name: values.get(field.name, plain[str(field.type)]) for field in fields(kind)})
+    fact: Fact = kind(**{field.name: values.get(field.name, plain[field.type.__name__]) for field in fields(kind)})
     return fact
 
 

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from perijove.hub.core.servers import Failure, State
 from perijove.hub.testing.running import RunningHub

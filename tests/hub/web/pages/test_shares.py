@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
+from msgspec.structs import replace
 
 from perijove.hub.core.events import GuessingSlowed, ServerShared
 from perijove.hub.core.guessing import GuessLimits

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from tests.support.page_rules import MAX_WEIGHT, weight
 
 from perijove.hub.testing.running import RunningHub

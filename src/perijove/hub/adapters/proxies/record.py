@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from perijove.hub.adapters.processes import ProcessIdentity
 
 
-@dataclass(frozen=True, slots=True)
-class ProxyRecord:
+class ProxyRecord(Struct, frozen=True):
     """A proxy that was started.
 
     Attributes:

@@ -6,9 +6,10 @@ import os
 import pwd
 import re
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from perijove.hub.adapters.inherited import shell
 from perijove.hub.core.errors import Code, PerijoveError
@@ -21,8 +22,7 @@ _NAME: Final = re.compile(r"(?!-)(?!\d+$)(?!\.{1,2}$)[\w.@+\\-]+\$?", re.ASCII)
 _LONGEST: Final = 255
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Struct, frozen=True):
     """An account.
 
     Attributes:

@@ -11,9 +11,10 @@ import asyncio
 import errno
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 MOST_CPUS: Final = 4096.0
 PERIOD: Final = 100_000
@@ -35,8 +36,7 @@ _NO_LIMIT: Final = 1 << 60
 """From so many bytes on, a limit of version 1 means none: the kernel writes the most that it can count."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """What a server may use and has for sure: bytes, and processors; None for no such limit."""
 
     mem_limit: int | None = None
@@ -55,8 +55,7 @@ class Wanted:
         return self.cpu_limit, self.cpu_guarantee
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where groups of one controller can be made.
 
     Attributes:
@@ -116,8 +115,7 @@ def _offered(folder: Path) -> list[str]:
         return []
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Struct, frozen=True):
     """The group of one server in one hierarchy.
 
     Attributes:

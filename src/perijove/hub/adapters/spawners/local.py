@@ -7,15 +7,16 @@ there is one. Whenever the hub dies, the next one finds the server by either.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import secrets
 import shlex
 import signal
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
+from msgspec.structs import replace
 from traitlets import Bool, Dict, Float, Integer, List, TraitError, Unicode, default, validate
 
 from perijove.hub.adapters import processes
@@ -289,7 +290,7 @@ class LocalProcessSpawner(Spawner):
             child: Child | PreparedChild | None = await self._copied(request)
             if child is None:
                 words = (*self.shell_cmd, shlex.join(command)) if self.shell_cmd else command
-                executed = replace(request, argv=words)
+                executed = dataclasses.replace(request, argv=words)
                 child = await asyncio.to_thread(execute, run, executed, self.log_file, self.popen_kwargs)
             self._child = child
             self._run = replace(run, leader=processes.identify(child.pid))

@@ -12,8 +12,9 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 from perijove.hub.adapters import processes
 from perijove.hub.adapters.processes import PROC, ProcessIdentity
@@ -26,8 +27,7 @@ CENSUS_SECONDS: Final = 5.0
 """For how long it is believed which processes belong to which run: to find out, all of the machine are looked at."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Counted:
+class _Counted(Struct, frozen=True):
     """All processes of the machine at one time, by the run whose number they carry and by their session."""
 
     at: float

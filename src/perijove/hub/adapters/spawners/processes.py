@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from perijove.hub.adapters.processes import ProcessIdentity
 from perijove.hub.adapters.runs import RUN_VARIABLE
@@ -18,8 +19,7 @@ from perijove.hub.core.texts import say
 RUN_ID = re.compile(r"[0-9a-f]{16,64}")
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """One start of a server.
 
     Attributes:

@@ -5,10 +5,10 @@ Messages never repeat a URL: it may hold a password.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from msgspec import Struct
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -19,8 +19,7 @@ _POSTGRESQL = frozenset({"postgresql", "postgres"})
 _MYSQL = frozenset({"mysql", "mariadb"})
 
 
-@dataclass(frozen=True, slots=True)
-class Sqlite:
+class Sqlite(Struct, frozen=True):
     """An SQLite database.
 
     Attributes:
@@ -30,8 +29,7 @@ class Sqlite:
     path: Path | None
 
 
-@dataclass(frozen=True, slots=True)
-class Postgresql:
+class Postgresql(Struct, frozen=True):
     """A PostgreSQL database.
 
     Attributes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import dataclasses
 from datetime import datetime
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ class SqlPendingSignIns(Repository):
 
     @in_worker_unseen
     def add(self, pending: PendingSignIn, keep: int) -> None:
-        self.connection.execute(insert(pending_sign_ins), asdict(pending))
+        self.connection.execute(insert(pending_sign_ins), dataclasses.asdict(pending))
         ours = pending_sign_ins.c.browser_hash == pending.browser_hash
         beyond = select(pending_sign_ins.c.state_hash).where(ours).order_by(*_NEWEST).limit(MAX_ID).offset(keep)
         self.connection.execute(delete(pending_sign_ins).where(pending_sign_ins.c.state_hash.in_(beyond)))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from operator import attrgetter
 from typing import Any, Final
 
+from msgspec.structs import replace
 from sqlalchemy import ColumnElement, bindparam, delete, func, or_, select, update
 
 from perijove.hub.adapters.store.dialects import MAX_ID, position, within, within_given

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
+from msgspec.structs import replace
 from sqlalchemy import Column, ColumnElement, Row, bindparam, delete, func, insert, select, update
 
 from perijove.hub.adapters.store.dialects import MAX_ID

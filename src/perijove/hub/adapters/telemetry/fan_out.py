@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
 from typing import Any
 
 import structlog
@@ -14,7 +13,7 @@ from perijove.hub.ports.telemetry import Telemetry
 
 def describe(fact: Fact) -> dict[str, Any]:
     """Return what a log line tells of *fact* beside its sentence; a reason stands there already."""
-    values = ((field.name, getattr(fact, field.name)) for field in fields(fact) if field.name != "reason")
+    values = ((name, getattr(fact, name)) for name in fact.__struct_fields__ if name != "reason")
     return {name: value for name, value in values if value != ""}
 
 

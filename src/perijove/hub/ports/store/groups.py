@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from perijove.hub.core.groups import Group
 from perijove.hub.core.paging import Page, Window
 
 
-@dataclass(frozen=True, slots=True)
-class GroupQuery:
+class GroupQuery(Struct, frozen=True):
     """Which groups to list, and in which order.
 
     Attributes:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
+
+from msgspec import Struct
 
 from perijove.hub.core.paging import Page, Window
 from perijove.hub.core.progress import ProgressEvent
@@ -14,8 +15,7 @@ from perijove.hub.core.servers import Server, State
 ServerSort = Literal["name", "last_activity", "started"]
 
 
-@dataclass(frozen=True, slots=True)
-class ServerQuery:
+class ServerQuery(Struct, frozen=True):
     """Which servers to list, and in which order.
 
     Attributes:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+
+from msgspec import Struct
 
 from perijove.hub.core.paging import Page, Window
 from perijove.hub.core.shares import Share, ShareCode
 
 
-@dataclass(frozen=True, slots=True)
-class ShareQuery:
+class ShareQuery(Struct, frozen=True):
     """Which shares or share codes to list, by id; every condition that is given must hold.
 
     Attributes:

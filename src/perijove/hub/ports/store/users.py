@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
+
+from msgspec import Struct
 
 from perijove.hub.core.paging import Page, Window
 from perijove.hub.core.users import Overview, User
@@ -14,8 +15,7 @@ UserSort = Literal["id", "name", "last_activity"]
 UserState = Literal["active", "ready", "inactive"]
 
 
-@dataclass(frozen=True, slots=True)
-class UserQuery:
+class UserQuery(Struct, frozen=True):
     """Which users to list, and in which order.
 
     Attributes:

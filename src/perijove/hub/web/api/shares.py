@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
+from msgspec import Struct
 
 from perijove.hub.core.errors import invalid, not_found
 from perijove.hub.core.names import normalize_user_name
@@ -63,8 +63,7 @@ LEFT: dict[int | str, dict[str, Any]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """What a request says of a share: who is to have it, or has it, and which raw scopes."""
 
     holder: HolderName

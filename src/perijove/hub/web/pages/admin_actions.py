@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Final
 from urllib.parse import urlencode
 
 from fastapi import Query, Request, Response
+from msgspec.structs import replace
 
 from perijove.hub.core.errors import Code, PerijoveError, invalid
 from perijove.hub.core.long_actions import Kind, LongAction, Stage

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, Final
 from urllib.parse import quote, urlencode
 
 from fastapi import Depends, Form, Query, Request, Response
+from msgspec import Struct
 
 from perijove.hub.core.errors import Code, PerijoveError
 from perijove.hub.core.principals import Principal
@@ -34,8 +34,7 @@ Next = Annotated[str, Form(alias="next", max_length=4096)]
 """The page on which a form was, to go back to."""
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(Struct, frozen=True):
     """A place in the navigation of the administration.
 
     Attributes:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final
 
 from fastapi import Request, Response
+from msgspec import Struct
 
 from perijove.hub.core.history import Point
 from perijove.hub.core.paging import Window
@@ -30,8 +30,7 @@ SPANS: Final[dict[str, tuple[int, int]]] = {"hour": (60, 1), "day": (96, 15)}
 Reader = Annotated[Visitor, seen_with("read:hub")]
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
+class Figure(Struct, frozen=True):
     """A chart with its words."""
 
     key: str

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, Final
 from urllib.parse import quote, urlencode
 
 from fastapi import Depends, Form, Request
 from fastapi.responses import RedirectResponse
+from msgspec import Struct
 
 from perijove.hub.core.culling import Ending
 from perijove.hub.core.errors import PerijoveError
@@ -44,8 +44,7 @@ class SignInFirst(Exception):
     """Nobody is signed in: the browser goes to the sign-in page and comes back."""
 
 
-@dataclass(frozen=True, slots=True)
-class HeldForm:
+class HeldForm(Struct, frozen=True):
     """What somebody typed into a form: where it goes, and its fields with their values."""
 
     action: str

@@ -7,12 +7,12 @@ begins again by itself what cannot be gone on with, a few times at most.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
+from msgspec.structs import replace
 from starlette.routing import Match
 
 from perijove.hub.core.errors import Code, PerijoveError, forbidden, invalid

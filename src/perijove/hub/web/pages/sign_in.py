@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from fastapi import Form, Request, Response
 from fastapi.responses import RedirectResponse
+from msgspec.structs import replace
 
 from perijove.hub.core.errors import Code, PerijoveError, forbidden, not_found
 from perijove.hub.core.guessing import Try
