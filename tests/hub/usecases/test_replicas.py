@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from perijove.hub.core.admission import Limits
 from perijove.hub.core.drift import Drift, DriftFound
@@ -118,6 +118,20 @@ async def test_a_hub_that_wakes_up_too_late_starts_nothing_beside_the_next_one(h
     assert house.world.runs[row.spawner_state["run"]] is run
     async with house.store.transaction() as tx:
         assert await tx.tokens.list_of("user", ready.user_id) == [token]
+
+
+async def test_a_start_broken_off_when_it_is_another_hubs_already_leaves_no_process(house: House) -> None:
+    one = house.process("one")
+    await one.begin(alone=False)
+    server = await house.reach(one, "starting")
+    await one.lifecycle.close()
+    house.world.runs.clear()
+    begun = asyncio.create_task(one.steps.start(await house.change(server, owner="one", spawner_state={})))
+    await house.when(house.world.running)
+    await house.change(await house.row(), attempt=server.attempt + 1, owner="two", spawner_state={})
+    begun.cancel()
+    await asyncio.wait({begun})
+    assert house.world.running() == []
 
 
 async def test_a_hub_that_had_a_server_before_does_not_take_an_old_run_for_the_new_one(house: House) -> None:

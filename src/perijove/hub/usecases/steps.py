@@ -6,11 +6,11 @@ import asyncio
 import random
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
+from msgspec import Struct
 
 from perijove.hub.core.admission import Limits
 from perijove.hub.core.drift import Drift
@@ -54,8 +54,7 @@ MAX_STEPS_TOLD = 500
 """How many steps of its own a spawner may add to the progress of one start."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plugins:
+class Plugins(Struct, frozen=True):
     """What the steps act through; *new_spawner* makes the spawner object of a server."""
 
     new_spawner: SpawnerFactory
@@ -152,12 +151,11 @@ class Steps:
             await spawner.checkpoint()
             return Outcome(Event.STARTED, url=_as_url(address))
         except asyncio.CancelledError:
-            await self._keep_state(spawner)
+            await self._keep_state(server, spawner)
             raise
         except Over:
-            # Nobody else knows of what was just started.
             if spawner is not None:
-                await self._end(server, spawner)
+                await self._end_unknown(server, spawner)
             raise
         except TooSlow as error:
             self.failures.broke(server.user_id)
@@ -175,14 +173,26 @@ class Steps:
             await self._end(server, left if left is not None else self.spawner(server))
             self._spawners.pop(server.id, None)
 
-    async def _keep_state(self, spawner: Spawner | None) -> None:
-        """Store where a start that is broken off got to, so that what runs of it is found."""
+    async def _keep_state(self, server: Server, spawner: Spawner | None) -> None:
+        """Store where a start that is broken off got to, so that what runs of it is found; end it if it is over."""
+        if spawner is None or not spawner.get_state():
+            return
         try:
-            if spawner is not None and spawner.get_state():
-                async with asyncio.timeout(KEEP_TIMEOUT):
-                    await spawner.checkpoint()
+            async with asyncio.timeout(KEEP_TIMEOUT):
+                await spawner.checkpoint()
+        except Over:
+            await self._end_unknown(server, spawner)
         except Exception as error:
             log.warning("the state of a start that was broken off is not stored", error=repr(error)[:200])
+
+    async def _end_unknown(self, server: Server, spawner: Spawner) -> None:
+        """End what a start that is over made: nobody else knows of it, so this is not broken off with the start."""
+        ending = asyncio.create_task(self._end(server, spawner))
+        try:
+            await asyncio.shield(ending)
+        except asyncio.CancelledError:
+            await ending
+            raise
 
     async def _start_with_progress(self, server: Server, spawner: Spawner) -> Any:
         async def follow() -> None:
