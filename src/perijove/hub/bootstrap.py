@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import gc
 import hashlib
 import hmac
@@ -46,7 +45,6 @@ from perijove.hub.adapters.web_server import web_server
 from perijove.hub.core.admission import Limits, tightest
 from perijove.hub.core.errors import PerijoveError
 from perijove.hub.core.servers import Server
-from perijove.hub.core.services import derived_token
 from perijove.hub.core.supervision import CRASHED, FAILED
 from perijove.hub.plugins.configuration import Configuration
 from perijove.hub.plugins.needs import spawner_caveats
@@ -234,7 +232,7 @@ def compose(configuration: Configuration, store: SqlStore) -> Hub:
     rules = ServerRules(
         options.site, options.allow_named_servers, options.named_server_limit_per_user, _limits(configuration)
     )
-    services = [_with_token(spec, secret) for spec in configuration.services]
+    services = [spec.with_token(secret) for spec in configuration.services]
     parts = assemble(
         ctx,
         Plugins(_spawner_factory(configuration, secret), authenticator, proxy, HttpProbe()),
@@ -292,15 +290,6 @@ def _administration(
         history=history.history,
         options=effective(configuration.config, in_use),
         roles=configuration.roles,
-    )
-
-
-def _with_token(spec: ServiceSpec, secret: bytes) -> ServiceSpec:
-    """Return *spec* with a token, if the hub runs that service and its operator gave it none."""
-    return (
-        spec
-        if spec.api_token or not spec.managed
-        else dataclasses.replace(spec, api_token=derived_token(secret, spec.name))
     )
 
 

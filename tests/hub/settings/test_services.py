@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from perijove.hub.core.scopes import BUILT_IN
-from perijove.hub.core.services import Service
+from perijove.hub.core.services import Service, derived_token
 from perijove.hub.core.site import Site
 from perijove.hub.settings.services import ParsedServices, ServiceSpec, parse_services, read_service
 from perijove.proxy.core.targets import Target, parse_target
@@ -65,6 +65,12 @@ def test_what_is_none_or_missing_has_its_default() -> None:
     parsed = parse({"name": "ops", "api_token": TOKEN, "admin": True}, {"name": "plain", "url": None, "command": None})
     assert parsed.services == (ServiceSpec("ops", TOKEN, admin=True), ServiceSpec("plain"))
     assert parsed.mistakes == parsed.warnings == ()
+
+
+def test_what_the_hub_runs_is_given_a_token_unless_it_has_one() -> None:
+    told, run, had = ServiceSpec("told"), ServiceSpec("run", command=("x",)), ServiceSpec("had", "own", command=("x",))
+    assert (told.with_token(b"secret"), had.with_token(b"secret")) == (told, had)
+    assert run.with_token(b"secret").api_token == derived_token(b"secret", "run")
 
 
 @pytest.mark.parametrize("url", ["https://Wiki.example", "http://a_b-c.svc.cluster.local.:8080/x", "http://[::1]:80"])

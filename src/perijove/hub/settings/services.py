@@ -9,7 +9,7 @@ import json
 import pwd
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -21,7 +21,7 @@ from perijove.hub.core.errors import PerijoveError
 from perijove.hub.core.names import shorten, validate_service_name
 from perijove.hub.core.oauth import service_client
 from perijove.hub.core.scopes import Catalogue
-from perijove.hub.core.services import Service
+from perijove.hub.core.services import Service, derived_token
 from perijove.hub.core.site import Site
 from perijove.hub.settings.addresses import check_http_url
 from perijove.hub.settings.mistakes import did_you_mean, shown
@@ -98,6 +98,12 @@ class ServiceSpec:
     def client_id(self) -> str:
         """The id of its OAuth client, if it has one."""
         return self.as_service(from_config=True).client_id
+
+    def with_token(self, secret: bytes) -> ServiceSpec:
+        """Return it with a token made of *secret*, if the hub runs it and its operator gave it none."""
+        return (
+            replace(self, api_token=derived_token(secret, self.name)) if self.managed and not self.api_token else self
+        )
 
     def as_service(self, *, from_config: bool) -> Service:
         """Return what of it is stored."""
