@@ -3,6 +3,8 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -175,3 +177,15 @@ async def test_the_first_of_many_failures_is_told(api: Any, client: AdminApi) ->
     with pytest.raises(PerijoveError, match="status 400") as error:
         await client.change([ROUTE, OTHER], [])
     assert error.value.code is Code.UNAVAILABLE
+
+
+def test_a_client_is_made_without_loading_anything() -> None:
+    script = """
+import sys
+from perijove.hub.adapters.proxies.admin_api import AdminApi
+known = set(sys.modules)
+AdminApi("http://127.0.0.1:1", "token", 1)
+print(sorted(name for name in sys.modules.keys() - known if name.startswith("http")))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"

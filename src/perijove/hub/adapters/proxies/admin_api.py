@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
+import httpcore  # noqa: F401 - httpx loads it with the first client, which holds the event loop up
 import httpx
 
 from perijove.hub.core.errors import Code, PerijoveError
