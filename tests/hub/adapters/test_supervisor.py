@@ -32,12 +32,18 @@ if sys.argv[-1] == "check-config":
 (folder / "outdated").unlink(missing_ok=True)
 print("program", os.getpid(), flush=True)
 program = [sys.executable, *sys.orig_argv[1:]]
+loaded = []
+def preload():
+    loaded.append("all")
+    (folder / "preloaded").touch()
+    if (folder / "half").exists():
+        raise ImportError("half of it is replaced")
 leash = Supervisor(
-    program, dict(os.environ), outdated=(folder / "outdated").exists, has_terminal=_has_terminal
+    program, dict(os.environ), outdated=(folder / "outdated").exists, has_terminal=_has_terminal, preload=preload
 ).run()
 if isinstance(leash, int):
     sys.exit(leash)
-print("forked", os.getpid(), flush=True)
+print("forked", os.getpid(), "with", *loaded, flush=True)
 if (folder / "mistake").exists():
     print("mistake", flush=True)
     sys.exit(1)
@@ -116,6 +122,23 @@ def eventually(look: Callable[[], bool]) -> None:
     while not look():
         assert time.monotonic() < until
         time.sleep(0.01)
+
+
+def test_what_only_later_hubs_are_spared_is_loaded_once_beside_the_first(command: Command) -> None:
+    command.reads(r"forked \d+ with\n")
+    first = command.hub()
+    eventually((command.folder / "preloaded").exists)
+    for _ in range(2):
+        os.kill(first, signal.SIGKILL)
+        command.reads(r"forked \d+ with all\n")
+        first = command.hub()
+
+
+def test_what_cannot_be_loaded_beside_a_hub_ends_none(command: Command) -> None:
+    command.tell("half")
+    os.kill(command.hub(), signal.SIGKILL)
+    command.hub()
+    assert command.process.poll() is None
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])

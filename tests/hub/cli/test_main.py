@@ -164,7 +164,7 @@ def test_a_hub_says_when_it_is_configured(started: list[Configuration], monkeypa
         def configured(self) -> None:
             self.said.append("configured")
 
-    monkeypatch.setattr(supervisor, "supervised", lambda _: Told())
+    monkeypatch.setattr(supervisor, "supervised", lambda *_: Told())
     main(["--port=1"])
     assert Told.said == ["configured"]
     assert len(started) == 1
@@ -173,6 +173,6 @@ def test_a_hub_says_when_it_is_configured(started: list[Configuration], monkeypa
 def test_the_status_of_the_last_hub_is_that_of_the_command(
     started: list[Configuration], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor, "supervised", lambda _: 3)
+    monkeypatch.setattr(supervisor, "supervised", lambda *_: 3)
     assert main([]) == 3
     assert started == []

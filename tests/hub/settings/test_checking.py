@@ -53,7 +53,7 @@ USED = (JupyterHub, Authenticator, Boats)
 
 
 def found(section: str, **options: Any) -> Checked:
-    return check(Config({section: Config(options)}), USED, others=(Trains,))
+    return check(Config({section: Config(options)}), USED, others=lambda: (Trains,))
 
 
 def lazy(**changes: Any) -> Any:
@@ -160,7 +160,9 @@ def test_a_section_that_only_the_upstream_project_has_comes_with_advice() -> Non
 
 
 def test_options_of_a_plugin_that_is_not_in_use_are_warned_of() -> None:
-    checked = check(Config({"Trains": {"wagons": 3}}), USED, others=(Trains,), places={("Trains", "wagons"): "a.py:1"})
+    checked = check(
+        Config({"Trains": {"wagons": 3}}), USED, others=lambda: (Trains,), places={("Trains", "wagons"): "a.py:1"}
+    )
     assert checked.mistakes == ()
     assert checked.warnings == ("a.py:1: c.Trains has no effect: Trains is not in use",)
 

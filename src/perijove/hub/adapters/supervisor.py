@@ -119,6 +119,7 @@ class Supervisor:
         *,
         outdated: Callable[[], bool],
         has_terminal: Callable[[], bool],
+        preload: Callable[[], None],
     ) -> None:
         """Prepare, and do nothing yet.
 
@@ -127,11 +128,13 @@ class Supervisor:
             environment: of that.
             outdated: whether what this process has imported is no longer what is installed.
             has_terminal: whether a terminal controls this process.
+            preload: imports what a hub needs beside what there is; called once, when the first one serves.
         """
         self._program = list(program)
         self._environment = environment
         self._outdated = outdated
         self._has_terminal = has_terminal
+        self._preload = preload
         self._had_terminal = has_terminal()
         self._past = Past()
         self._hub: _Child | None = None
@@ -243,8 +246,9 @@ class Supervisor:
     def _advance(self) -> None:
         """Let a hub that is configured have its turn."""
         hub, following = self._hub, self._next
-        if hub is not None and hub.up:
+        if hub is not None and hub.up and not self._past.up:
             self._past = replace(self._past, up=True)
+            self._load_the_rest()
         if hub is not None and hub.configured and not hub.going:
             hub.go()
         if hub is not None and following is not None and following.configured and self._patience is None:
@@ -253,6 +257,14 @@ class Supervisor:
             log.warning("the hub does not let go and is killed", pid=hub.pid)
             self._patience = time.monotonic() + LET_GO_SECONDS
             hub.signal(signal.SIGKILL)
+
+    def _load_the_rest(self) -> None:
+        try:
+            self._preload()
+        except Exception as error:
+            # As while another version is being installed; the next hub loads what it needs itself.
+            log.warning("the next hub will start more slowly", reason=f"{type(error).__name__}: {error}"[:200])
+        gc.freeze()
 
     def _make_room(self, hub: _Child) -> None:
         log.info("the configuration was read anew; the hub makes room for another one")
@@ -323,11 +335,13 @@ class Supervisor:
             log.error("the configuration is not taken; the hub goes on with the one that it has")
 
 
-def supervised(environment: Mapping[str, str]) -> Leash | int:
-    """Keep a hub running that is forked from this process, as it is now. Returns as `Supervisor.run`."""
+def supervised(environment: Mapping[str, str], preload: Callable[[], None]) -> Leash | int:
+    """Keep a hub running that is forked from this process. Takes *preload* and returns as `Supervisor` does."""
     configure_logging()
     program = [sys.executable, *sys.orig_argv[1:]]
-    return Supervisor(program, environment, outdated=Installed.now().outdated, has_terminal=_has_terminal).run()
+    return Supervisor(
+        program, environment, outdated=Installed.now().outdated, has_terminal=_has_terminal, preload=preload
+    ).run()
 
 
 @contextlib.contextmanager

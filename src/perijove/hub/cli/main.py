@@ -129,9 +129,13 @@ def _run(line: CommandLine) -> int:
     from perijove.hub.plugins.configuration import load
     from perijove.hub.plugins.discovery import load_ours
     from perijove.hub.settings.mistakes import ConfigurationError
+    from perijove.hub.web.permissions import load_what_routes_need
 
-    load_ours()
-    leash = supervised(dict(os.environ)) if line.supervised else None
+    def preload() -> None:
+        load_ours()
+        load_what_routes_need()
+
+    leash = supervised(dict(os.environ), preload) if line.supervised else None
     if isinstance(leash, int):
         return leash
     gc.freeze()

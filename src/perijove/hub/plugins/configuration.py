@@ -80,9 +80,11 @@ def load(arguments: Arguments) -> Configuration:
         except PluginError as error:
             chosen[kind] = kind.base
             mistakes.append(Mistake(f"c.JupyterHub.{kind.option}: {error}", _place(loaded, kind.option)))
-    others = [cls for kind in KINDS for cls in registered_classes(kind)]
     checked = check(
-        loaded.config, [JupyterHub, PeriodicMetricsCollector, *chosen.values()], others=others, places=loaded.places
+        loaded.config,
+        [JupyterHub, PeriodicMetricsCollector, *chosen.values()],
+        others=lambda: [cls for kind in KINDS for cls in registered_classes(kind)],
+        places=loaded.places,
     )
     mistakes += checked.mistakes
     hub = JupyterHub(config=_without(loaded.config, checked.wrong))

@@ -80,7 +80,7 @@ def _everything() -> Mapping[str, tuple[EntryPoint, ...]]:
 
 
 def load_ours() -> None:
-    """Load the plug-ins that come with Perijove; every check of a configuration looks at them."""
+    """Load the plug-ins that come with Perijove, so that a process forked later need not."""
     for kind in KINDS:
         for points in registered(kind).values():
             for point in points:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from math import isfinite
 from typing import Any
@@ -63,14 +63,19 @@ class Checked(Struct, frozen=True):
 
 
 def check(
-    config: Config, classes: Classes, *, others: Classes = (), places: Mapping[tuple[str, str], str] | None = None
+    config: Config,
+    classes: Classes,
+    *,
+    others: Callable[[], Classes] = tuple,
+    places: Mapping[tuple[str, str], str] | None = None,
 ) -> Checked:
     """Return every mistake in *config*.
 
     Args:
         config: what the operator set.
         classes: the hub's options and the plug-ins in use; their parents' sections are valid too.
-        others: plug-ins that could be in use; options for them have no effect.
+        others: returns plug-ins that could be in use; options for them have no effect. Asked only where *classes* do
+            not explain everything, because it takes loading them.
         places: where each (section, option) was set.
     """
     mistakes: list[Mistake] = []
@@ -82,17 +87,17 @@ def check(
             mistakes.append(Mistake(f"c.{section} is not a section with options; options are set as c.JupyterHub.…"))
             continue
         used = with_section(section, classes)
-        known = used or with_section(section, others)
+        known = used or with_section(section, others())
         first = next((places[section, option] for option in options if (section, option) in places), "")
         if not known:
-            mistakes.append(Mistake(_unknown_section(section, options, [*classes, *others]), first))
+            mistakes.append(Mistake(_unknown_section(section, options, [*classes, *others()]), first))
             continue
         for option, value in options.items():
             place = places.get((section, option), "")
             traits = _traits(option, known)
             found = {_wrong(section, option, value, trait, owner) for owner, trait in traits}
             if not traits:
-                found = {_unknown_option(section, option, value, known, [*classes, *others])}
+                found = {_unknown_option(section, option, value, known, [*classes, *others()])}
             texts = sorted(filter(None, found))
             mistakes += [Mistake(text, place) for text in texts]
             wrong |= {(section, option)} if texts else set()
