@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -124,6 +125,7 @@ def _check(line: CommandLine) -> int:
 def _run(line: CommandLine) -> int:
     # Nearly all that is loaded stays, and looking through it meanwhile takes a twelfth of the time.
     gc.disable()
+    from perijove.hub.adapters.proxies.configurable_http_proxy import CLIENT
     from perijove.hub.adapters.supervisor import supervised
     from perijove.hub.bootstrap import run
     from perijove.hub.plugins.configuration import load
@@ -133,6 +135,7 @@ def _run(line: CommandLine) -> int:
 
     def preload() -> None:
         load_ours()
+        import_module(CLIENT)
         load_what_routes_need()
 
     leash = supervised(dict(os.environ), preload) if line.supervised else None

@@ -7,12 +7,13 @@ hub that finds that very process answering keeps it, with all the connections th
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from traitlets import Bool, Integer, List, Unicode
@@ -20,7 +21,6 @@ from traitlets import Bool, Integer, List, Unicode
 from perijove.hub.adapters import processes
 from perijove.hub.adapters.processes import Child, ProcessIdentity
 from perijove.hub.adapters.proxies import record as records
-from perijove.hub.adapters.proxies.admin_api import AdminApi
 from perijove.hub.adapters.proxies.record import ProxyRecord
 from perijove.hub.core.errors import Code, PerijoveError, invalid
 from perijove.hub.core.routes import Route
@@ -29,6 +29,10 @@ from perijove.hub.settings.crypt_keys import VARIABLE as CRYPT_KEYS
 from perijove.hub.settings.loading import COOKIE_SECRET
 from perijove.wire.environment import PROXY_AUTH_TOKEN
 
+if TYPE_CHECKING:
+    from perijove.hub.adapters.proxies.admin_api import AdminApi
+
+CLIENT: Final = "perijove.hub.adapters.proxies.admin_api"
 START_SECONDS: Final = 10.0
 LOOK_SECONDS: Final = 0.02
 TERM_SECONDS: Final = 5.0
@@ -93,6 +97,8 @@ class ConfigurableHTTPProxy(Proxy):
     @property
     def _api(self) -> AdminApi:
         if self._client is None:
+            from perijove.hub.adapters.proxies.admin_api import AdminApi
+
             self._client = AdminApi(self.api_url, self._token, self.concurrency, host_routing=self.setting.host_routing)
         return self._client
 
@@ -104,6 +110,8 @@ class ConfigurableHTTPProxy(Proxy):
         Raises:
             PerijoveError: UNAVAILABLE, with what kept it from starting.
         """
+        # Not with this module: the hub answers before it has a proxy, and here nobody waits while this is loaded.
+        await asyncio.to_thread(importlib.import_module, CLIENT)
         if not self.should_start:
             if await self._api.info() is None:
                 raise _unavailable(
