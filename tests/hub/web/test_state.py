@@ -11,6 +11,7 @@ import perijove
 from perijove.hub.adapters.authenticators.dummy import DummyAuthenticator
 from perijove.hub.adapters.telemetry.metrics import Metrics
 from perijove.hub.testing.running import RunningHub
+from perijove.hub.web import state
 from perijove.hub.web.state import HubState, Logo, PluginInfo, RequestMetrics, WebSettings
 
 
@@ -48,4 +49,11 @@ def test_a_plug_in_is_told_of_with_its_version() -> None:
     assert PluginInfo.of(DummyAuthenticator).name.endswith(".dummy.DummyAuthenticator")
     assert PluginInfo.of(DummyAuthenticator).version == perijove.__version__
     assert PluginInfo.of(BeautifulSoup).version == version("beautifulsoup4")
+    assert PluginInfo.of(pytest.Item).version == version("pytest")
+
+
+def test_a_plug_in_of_no_package_is_told_of_without_a_look_at_all_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(state, "packages_distributions")
+    # As a class in a configuration file.
+    assert PluginInfo.of(type("Own", (), {"__module__": "builtins"})) == PluginInfo("builtins.Own", "unknown")
     assert PluginInfo.of(Decimal).version == "unknown"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import mimetypes
+import sys
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
@@ -101,12 +103,15 @@ class PluginInfo(Struct, frozen=True):
         """Return what is known of the class *plugin*."""
         name, package = f"{plugin.__module__}.{plugin.__qualname__}", plugin.__module__.partition(".")[0]
         if package == perijove.__name__:
-            # The other way looks through everything that is installed.
             return cls(name, perijove.__version__)
-        try:
-            return cls(name, version(packages_distributions().get(package, [package])[0]))
-        except PackageNotFoundError:
+        # The last way looks through everything that is installed, and a class of the configuration file has no package.
+        if package in sys.stdlib_module_names:
             return cls(name, "unknown")
+        with suppress(PackageNotFoundError):
+            return cls(name, version(package))
+        with suppress(PackageNotFoundError, KeyError):
+            return cls(name, version(packages_distributions()[package][0]))
+        return cls(name, "unknown")
 
 
 class Logo(Struct, frozen=True):
