@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import http.client
 import json
 import platform
@@ -211,10 +212,17 @@ class Installation:
             }
             log = place / "hub.log"
             begin = time.perf_counter()
-            process = stack.enter_context(running(self._command(name, place), log, env, self.processors))
+            command = self._command(name, self._kept(name, database))
+            process = stack.enter_context(running(command, log, env, self.processors))
             await_answer(port, process, log, page)
             started = time.perf_counter() - begin
             yield Hub(name, port, used.public, process, self.token, started, database, polled, log)
+
+    def _kept(self, name: str, database: Database) -> Path:
+        """Return the folder of a hub's own files, which it has again when it is started with the same database."""
+        place = Path(self.folder, f"{name}-{hashlib.sha256(database.url.encode()).hexdigest()[:16]}")
+        place.mkdir(exist_ok=True)
+        return place
 
     def _command(self, name: str, place: Path) -> list[str]:
         config = ["-f", str(HERE / self.config)]

@@ -260,7 +260,7 @@ def compose(configuration: Configuration, store: SqlStore) -> Hub:
         routes=parts.routes,
         services=parts.services,
         shutdown=Shutdown(ctx, servers=options.cleanup_servers, proxy=options.cleanup_proxy),
-        templates=Templates(options.template_folders),
+        templates=Templates(options.template_folders, options.data_path / "compiled-templates"),
         template_vars=options.template_vars,
         logo=Logo.read(options.path(options.logo_file)) if options.logo_file else None,
         metrics=metrics,

@@ -7,8 +7,10 @@ from pathlib import Path
 import jinja2
 import pytest
 
+import perijove
 from perijove.hub.web.templating import (
     STATIC_FOLDER,
+    Templates,
     ago,
     coded,
     iso,
@@ -142,3 +144,71 @@ def test_sizes_are_said_as_people_do(count: int, text: str) -> None:
 )
 def test_spans_are_said_as_people_do(seconds: float, text: str) -> None:
     assert span(seconds) == text
+
+
+PAGE = "hello.html"
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A folder with a template of an operator's, and beside it `compiled`, not made yet."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    (folder / PAGE).write_text("Hello {{ name }}")
+    return folder
+
+
+def hello(own: Path) -> str:
+    """Return the page as a hub shows it that was just started."""
+    return Templates([str(own)], own.parent / "compiled").render(PAGE, "en", {"name": "ada"})
+
+
+def test_a_template_is_compiled_once_for_all_starts(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert hello(own) == "Hello ada"
+    (kept,) = (own.parent / "compiled").iterdir()
+    monkeypatch.delattr(jinja2.Environment, "_generate")
+    assert hello(own) == "Hello ada"
+    assert kept.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_template_that_was_changed_is_compiled_anew(own: Path) -> None:
+    hello(own)
+    (own / PAGE).write_text("Good morning {{ name }}")
+    assert hello(own) == "Good morning ada"
+
+
+@pytest.mark.parametrize("content", [b"", b"j2", b"nothing of ours", None])
+def test_what_was_kept_and_is_broken_is_compiled_anew(own: Path, content: bytes | None) -> None:
+    hello(own)
+    (kept,) = (own.parent / "compiled").iterdir()
+    whole = kept.read_bytes()
+    kept.write_bytes(whole[: len(whole) // 2] if content is None else content)
+    assert hello(own) == "Hello ada"
+    assert kept.read_bytes() == whole
+
+
+def test_a_page_is_shown_where_nothing_can_be_kept(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(jinja2.bccache.Bucket, "write_bytecode", full)
+    assert hello(own) == "Hello ada"
+    assert list((own.parent / "compiled").iterdir()) == []
+    (own.parent / "compiled").rmdir()
+    (own.parent / "compiled").write_text("not a folder")
+    assert hello(own) == "Hello ada"
+
+
+def test_code_is_not_taken_from_a_folder_that_others_can_write_to(own: Path) -> None:
+    (own.parent / "compiled").mkdir()
+    (own.parent / "compiled").chmod(0o777)
+    assert hello(own) == "Hello ada"
+    assert list((own.parent / "compiled").iterdir()) == []
+
+
+def test_what_an_earlier_version_kept_is_removed(own: Path) -> None:
+    (own.parent / "compiled").mkdir(mode=0o700)
+    (own.parent / "compiled" / "0.0.1-3.0-x").touch()
+    hello(own)
+    (kept,) = (own.parent / "compiled").iterdir()
+    assert kept.name.startswith(f"{perijove.__version__}-{jinja2.__version__}-")

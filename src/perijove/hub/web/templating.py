@@ -9,18 +9,24 @@ from __future__ import annotations
 
 import gettext
 import hashlib
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from pathlib import Path
+from stat import S_ISDIR
 from typing import Any, Final
 from urllib.parse import quote
 
+import jinja2
 from jinja2 import (
     BaseLoader,
+    BytecodeCache,
     ChoiceLoader,
     Environment,
+    FileSystemBytecodeCache,
     FileSystemLoader,
     PackageLoader,
     PrefixLoader,
@@ -28,9 +34,11 @@ from jinja2 import (
     Undefined,
     pass_context,
 )
+from jinja2.bccache import Bucket
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
+import perijove
 from perijove.hub.core.texts import in_language, mark
 from perijove.hub.web.languages import LANGUAGES, SOURCE, texts
 
@@ -60,19 +68,53 @@ _MONTHS: Final = (
 )
 
 
+class Compiled(FileSystemBytecodeCache):
+    """What templates were compiled to, from one start to the next; what cannot be kept or read is compiled again."""
+
+    def __init__(self, folder: Path) -> None:
+        """Use *folder*, which is made if need be. Code is read from it, so it must be for this process's user only."""
+        versions = f"{perijove.__version__}-{jinja2.__version__}-"
+        super().__init__(str(folder), f"{versions}%s")
+        self._usable = False
+        with suppress(OSError):
+            folder.mkdir(mode=0o700, exist_ok=True)
+            seen = folder.lstat()
+            self._usable = S_ISDIR(seen.st_mode) and not seen.st_mode & 0o022 and seen.st_uid == os.geteuid()
+            for old in (path for path in folder.iterdir() if self._usable and not path.name.startswith(versions)):
+                old.unlink()
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Fill *bucket* if it is kept."""
+        if not self._usable:
+            return
+        try:
+            super().load_bytecode(bucket)
+        except Exception:  # whatever unpickling half a file raises
+            bucket.reset()
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep *bucket* if there is room."""
+        if self._usable:
+            with suppress(OSError):
+                super().dump_bytecode(bucket)
+
+
 class Templates:
     """The templates of all pages, in all languages."""
 
-    def __init__(self, folders: Sequence[str] = ()) -> None:
-        """Look for templates in *folders* first, an operator's own, then in ours."""
-        self._environments = {language: make_environment(language, folders) for language in LANGUAGES}
+    def __init__(self, folders: Sequence[str] = (), compiled: Path | None = None) -> None:
+        """Look for templates in *folders* first, an operator's own, then in ours; keep them compiled in *compiled*."""
+        kept = None if compiled is None else Compiled(compiled)
+        self._environments = {language: make_environment(language, folders, kept) for language in LANGUAGES}
 
     def render(self, name: str, language: str, values: Mapping[str, Any]) -> str:
         """Return the text of the template *name*, in one of `LANGUAGES`. Raises jinja2.TemplateError."""
         return self._environments[language].get_template(name).render(values, language=language)
 
 
-def make_environment(language: str = SOURCE, folders: Sequence[str] = ()) -> Environment:
+def make_environment(
+    language: str = SOURCE, folders: Sequence[str] = (), kept: BytecodeCache | None = None
+) -> Environment:
     """Return the environment that renders the hub's pages in *language*.
 
     Its filters are ``ago``, ``span``, ``iso``, ``seconds_since``, ``segment``, ``size`` and ``coded``;
@@ -88,6 +130,7 @@ def make_environment(language: str = SOURCE, folders: Sequence[str] = ()) -> Env
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
+        bytecode_cache=kept,
         extensions=["jinja2.ext.i18n", "jinja2.ext.do", "jinja2.ext.loopcontrols"],
     )
     environment.policies["ext.i18n.trimmed"] = True
