@@ -94,12 +94,12 @@ class ConfigurableHTTPProxy(Proxy):
     def _token(self) -> str:
         return self.auth_token or os.environ.get(PROXY_AUTH_TOKEN, "") or self.setting.default_token
 
-    @property
-    def _api(self) -> AdminApi:
+    async def _api(self) -> AdminApi:
         if self._client is None:
-            from perijove.hub.adapters.proxies.admin_api import AdminApi
-
-            self._client = AdminApi(self.api_url, self._token, self.concurrency, host_routing=self.setting.host_routing)
+            # Not with this module: the hub answers before it has a proxy, and here nobody waits while this is loaded.
+            client: type[AdminApi] = (await asyncio.to_thread(importlib.import_module, CLIENT)).AdminApi
+            token, host_routing = self._token, self.setting.host_routing
+            self._client = self._client or client(self.api_url, token, self.concurrency, host_routing=host_routing)
         return self._client
 
     async def start(self) -> bool:
@@ -110,10 +110,8 @@ class ConfigurableHTTPProxy(Proxy):
         Raises:
             PerijoveError: UNAVAILABLE, with what kept it from starting.
         """
-        # Not with this module: the hub answers before it has a proxy, and here nobody waits while this is loaded.
-        await asyncio.to_thread(importlib.import_module, CLIENT)
         if not self.should_start:
-            if await self._api.info() is None:
+            if await (await self._api()).info() is None:
                 raise _unavailable(
                     f"No proxy answers at {self.api_url}, and c.Proxy.should_start is off. Start it first."
                 )
@@ -140,7 +138,7 @@ class ConfigurableHTTPProxy(Proxy):
     async def _unrecorded(self) -> ProxyRecord | None:
         """Return the proxy that answers at the API's address, if it is one of ours that was not written down."""
         try:
-            pid = (await self._api.info() or {}).get("pid")
+            pid = (await (await self._api()).info() or {}).get("pid")
         except PerijoveError:
             return None
         process = processes.identify(pid) if type(pid) is int else None
@@ -153,7 +151,7 @@ class ConfigurableHTTPProxy(Proxy):
     async def _answers(self, process: ProcessIdentity) -> bool:
         """Say whether the proxy that answers at the API's address, with our token, is that process."""
         try:
-            info = await self._api.info()
+            info = await (await self._api()).info()
         except PerijoveError:
             return False
         return info is not None and _is_of(info, process) and processes.is_alive(process)
@@ -283,26 +281,26 @@ class ConfigurableHTTPProxy(Proxy):
             PerijoveError: UNAVAILABLE, if the API of a proxy started by somebody else answers but is of no use.
         """
         if not self.should_start:
-            return await self._api.info() is not None
+            return await (await self._api()).info() is not None
         if self._child:
             self._child.poll()  # reaps it
         return self._known is not None and processes.is_alive(self._known.process)
 
     async def add_route(self, routespec: str, target: str, data: Mapping[str, Any]) -> None:
         """Send everything below *routespec* to *target*, now and in future; raises PerijoveError UNAVAILABLE."""
-        await self._api.add(Route(routespec, target, data))
+        await (await self._api()).add(Route(routespec, target, data))
 
     async def delete_route(self, routespec: str) -> None:
         """Delete a route; it is no error if there is none. Raises PerijoveError UNAVAILABLE."""
-        await self._api.delete(routespec)
+        await (await self._api()).delete(routespec)
 
     async def change_routes(self, add: Sequence[Route], delete: Sequence[str]) -> None:
         """Add and delete many routes, in one call where the proxy can; raises PerijoveError UNAVAILABLE."""
-        await self._api.change(add, delete)
+        await (await self._api()).change(add, delete)
 
     async def get_all_routes(self) -> Mapping[str, Route]:
         """Return the routes that a hub made, by routespec; raises PerijoveError UNAVAILABLE."""
-        return await self._api.routes()
+        return await (await self._api()).routes()
 
 
 def _is_built_in(command: Sequence[str]) -> bool:
