@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.support.machine import missing, run_in_a_machine
 
-PACKAGES = ("perijove", "traitlets", "structlog")
+PACKAGES = ("perijove", "msgspec", "structlog", "traitlets")
 PROGRAM = Path(__file__).with_name("unified_groups.py")
 SECONDS = 240.0
 """It takes 30 where nothing else runs."""

@@ -81,13 +81,16 @@ class Archive:
                 if Path(name).suffix in {".py", ".pyc", ".so"}:
                     self.copy(Path(here, name))
 
-    def interpreter(self) -> None:
-        """Take over this Python with its standard library and the libraries that these need."""
+    def interpreter(self, packages: Iterable[Path]) -> None:
+        """Take over this Python with its standard library, *packages*, and the libraries that these need."""
         library = Path(sysconfig.get_path("stdlib"))
         program = Path(sys.executable).resolve()
         self.copy(program)
         self.tree(library, LEFT_OUT)
         modules = [path for path in (library / "lib-dynload").glob("*.so") if "tkinter" not in path.name]
+        for package in packages:
+            self.tree(package)
+            modules += package.rglob("*.so")
         for path in _libraries([program, *modules]):
             self.copy(path)
 
@@ -113,13 +116,12 @@ def run_in_a_machine(program: Path, packages: Sequence[str], folder: Path, secon
     """
     found = kernel()
     assert found is not None
-    paths = [str(path.parent) for path in map(_folder_of, packages)]
+    folders = [_folder_of(name) for name in packages]
+    paths = [str(path.parent) for path in folders]
     archive = folder / "initrd"
     with archive.open("wb") as out:
         files = Archive(out)
-        files.interpreter()
-        for name in packages:
-            files.tree(_folder_of(name))
+        files.interpreter(folders)
         files.copy(program)
         first = f"import runpy, sys\nsys.path += {paths!r}\nrunpy.run_path({str(program)!r}, run_name='__main__')\n"
         files.file("init", stat.S_IFREG | 0o755, f"#!{Path(sys.executable).resolve()} -ISB\n{first}".encode())
