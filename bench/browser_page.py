@@ -28,6 +28,8 @@ from table import Aim, Figure, Result
 USERS = 50_000
 RUNNING = range(0, USERS, 50)
 ROUNDS = 7
+LIMIT = 300.0
+"""Within how many milliseconds something of each page is to be seen."""
 MEMBERS = [f"u{number}" for number in range(500)]
 
 PAINT = """() => new Promise((found) => {
@@ -81,7 +83,7 @@ class Setup:
                     "ms",
                     {PERIJOVE: seen},
                     more_is_better=False,
-                    aims=(Aim(page.limit, at_least=False),),
+                    aims=(Aim(LIMIT, at_least=False),),
                 )
                 for page, seen in rounds.items()
             ]
@@ -162,10 +164,11 @@ def open_setup(folder: Path) -> Iterator[Setup]:
     chromium = shutil.which("chromium")
     if chromium is None:
         raise CannotMeasure("Chromium is not installed")
-    ours, others = processors()
+    # There is no peer, so nobody needs a processor of its own: as where the hub's people use it.
+    every = set().union(*processors())
     with ExitStack() as stack:
         backend_url = stack.enter_context(backend())
-        installation = Installation(folder, backend_url, ours, others, config="browser_config.py")
+        installation = Installation(folder, backend_url, every, every, config="browser_config.py")
         database = SqliteDatabase(folder / "filled.sqlite")
         os.environ["BENCH_PAGES"] = "usual"
         # The hub that made the tables has ended; its proxy has not.

@@ -61,7 +61,6 @@ class Shown:
         steps: what is done there; each leads to another page, the last to this one.
         hub: which of the hubs that `browser_config` describes, or one that has ended.
         ends: whether the hub ends with it.
-        limit: within how many milliseconds something of it is to be seen.
     """
 
     title: str
@@ -72,7 +71,6 @@ class Shown:
     steps: tuple[Callable[[Any], None], ...] = ()
     hub: Literal["usual", "several", "elsewhere", "ended"] = "usual"
     ends: bool = False
-    limit: float = 300.0
 
 
 def administration(title: str, path: str, template: str, *steps: Callable[[Any], None]) -> Shown:
@@ -107,8 +105,6 @@ PAGES = (
         "signup.html",
         NOBODY,
         steps=(press("Ask for an account", username="newton", **PASSWORDS),),
-        # A password is hashed for it, which is to take long for whoever guesses: 200 ms.
-        limit=500.0,
     ),
     Shown("first administrator", "{invitation}", "setup.html", NOBODY),
     Shown("password", "/hub/account", "account.html"),
