@@ -120,7 +120,8 @@ async def test_a_hub_that_wakes_up_too_late_starts_nothing_beside_the_next_one(h
         assert await tx.tokens.list_of("user", ready.user_id) == [token]
 
 
-async def test_a_start_broken_off_when_it_is_another_hubs_already_leaves_no_process(house: House) -> None:
+async def begun_and_taken_over(house: House) -> asyncio.Task[Any]:
+    """Return a start whose process is made, of a server that another hub has by now."""
     one = house.process("one")
     await one.begin(alone=False)
     server = await house.reach(one, "starting")
@@ -129,8 +130,26 @@ async def test_a_start_broken_off_when_it_is_another_hubs_already_leaves_no_proc
     begun = asyncio.create_task(one.steps.start(await house.change(server, owner="one", spawner_state={})))
     await house.when(house.world.running)
     await house.change(await house.row(), attempt=server.attempt + 1, owner="two", spawner_state={})
+    return begun
+
+
+async def test_a_start_broken_off_when_it_is_another_hubs_already_leaves_no_process(house: House) -> None:
+    begun = await begun_and_taken_over(house)
     begun.cancel()
     await asyncio.wait({begun})
+    assert house.world.running() == []
+
+
+async def test_what_a_start_that_is_over_made_is_ended_also_if_that_is_broken_off(house: House) -> None:
+    begun = await begun_and_taken_over(house)
+    house.world.stop_failure = RuntimeError("not now")
+    house.world.stopped_now.clear()
+    begun.cancel()
+    await house.when(lambda: house.world.stopped_now)
+    begun.cancel()
+    house.world.stop_failure = None
+    await asyncio.wait({begun})
+    assert begun.cancelled()
     assert house.world.running() == []
 
 
